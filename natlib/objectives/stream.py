@@ -1,0 +1,54 @@
+"""Fresh slots for every batch."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+__all__ = ["StreamCounter"]
+
+
+class StreamCounter(nn.Module):
+    """Deals slot numbers that no other batch and no other process ever gets.
+
+    Process r of W takes the slots that are r modulo W, so that nothing needs to be
+    communicated in a step. What each process has taken is one entry of ``taken``; it
+    is part of the state, and a run that resumes goes on where it was.
+    """
+
+    taken: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("taken", torch.zeros(_processes(), dtype=torch.int64))
+
+    def take(self, count: int) -> Tensor:
+        """The next ``count`` slots of this process, int64[count]."""
+        rank, world = _rank(), len(self.taken)
+        first = self.taken[rank].clone()
+        self.taken[rank] += count
+        return (first + torch.arange(count, device=self.taken.device)) * world + rank
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Tell all processes what each has taken; a collective call, a no-op for one."""
+        if _processes() > 1:
+            # A process moves its own entry only, and only upwards.
+            dist.all_reduce(self.taken, op=dist.ReduceOp.MAX)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        saved = state_dict.get(f"{prefix}taken")
+        if saved is not None and len(saved) != len(self.taken):
+            # Another number of processes than before: all go on above the highest slot
+            # that was dealt.
+            highest = int(saved.max()) * len(saved)
+            begin = -(-highest // len(self.taken))
+            state_dict[f"{prefix}taken"] = torch.full_like(self.taken, begin)
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[arg-type]
+
+
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

@@ -1,0 +1,108 @@
+"""Everything that determines a run, in one value."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from natlib.component import Settings
+from natlib.data import Modality
+from natlib.encoders import EncoderRecipe
+from natlib.objectives import NAT, Objective
+
+__all__ = ["EvaluationConfig", "OptimizerConfig", "RunConfig", "ScheduleConfig", "TrainingConfig"]
+
+
+class OptimizerConfig(Settings):
+    """How weights are updated."""
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    """``adamw`` or ``sgd``."""
+    learning_rate: float = Field(default=4e-3, gt=0)
+    """Peak learning rate."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Weight decay (decoupled in AdamW)."""
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Momentum (SGD only)."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Averaging of gradient and its square (AdamW only)."""
+
+
+class ScheduleConfig(Settings):
+    """How the learning rate changes over the run."""
+
+    kind: Literal["cosine", "constant"] = "cosine"
+    """``cosine`` decay to ``final_factor``, or ``constant``."""
+    warmup_steps: int = Field(default=200, ge=0)
+    """Steps of linear warm-up; at most a tenth of the run is used."""
+    final_factor: float = Field(default=0.0, ge=0, le=1)
+    """Learning rate at the end as a share of the peak (cosine only)."""
+
+
+class TrainingConfig(Settings):
+    """The loop."""
+
+    epochs: int = Field(default=100, ge=1)
+    """Passes over the training samples."""
+    batch_size: int = Field(default=256, ge=2)
+    """Samples in a step over all processes together."""
+    last_batch: Literal["spread", "drop"] = "spread"
+    """``spread`` cuts an epoch into batches whose sizes differ by at most one, so that every
+    sample is seen; ``drop`` leaves out what does not fill the last batch, as the paper does."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients make one update; each is matched by itself."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip_gradient: float | None = Field(default=None, gt=0)
+    """Largest norm of the gradient; longer ones are shortened."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of weights, order of samples, augmentation and dropout."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes an accelerator if there is one."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16`` runs encoder and head under autocast; matching and loss stay in float32."""
+    compile: bool = False
+    """Compile the encoder with torch.compile."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that decode samples; by default one a core, none where samples are in memory."""
+    checkpoint_every_steps: int | None = Field(default=None, ge=1)
+    """Also write a checkpoint every N updates; one is written at the end of every epoch."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """How many checkpoints are kept."""
+    log_every_steps: int = Field(default=10, ge=1)
+    """Steps between two lines of ``metrics.jsonl``."""
+    knn_every_epochs: int | None = Field(default=None, ge=1)
+    """Measure kNN accuracy every N epochs, where there are labels."""
+
+
+class EvaluationConfig(Settings):
+    """How features are judged. Labels are used here and nowhere else."""
+
+    knn_neighbours: int = Field(default=20, ge=1)
+    """Neighbours that vote."""
+    knn_temperature: float = Field(default=0.07, gt=0)
+    """Temperature of their weights."""
+    weight_decays: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    """What the linear probe chooses from, on a validation split of the training samples."""
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training samples that the probe's settings are chosen on."""
+    max_train_samples: int | None = Field(default=50_000, ge=1)
+    """Training samples that a probe uses at most."""
+    batch_size: int = Field(default=512, ge=1)
+    """Samples that are embedded at once."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the validation split and of the random encoder beside the trained one."""
+
+
+class RunConfig(Settings):
+    """Everything that determines a run; ``config.yaml`` in the run directory is one."""
+
+    preset: str | None = None
+    """The preset that this started from (a note, not an instruction)."""
+    data: Modality
+    """The modality: where samples come from, how they are prepared, what views are."""
+    encoder: EncoderRecipe | None = None
+    """What is trained; by default the modality chooses for the device."""
+    objective: Objective = NAT()
+    """What is minimised."""
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
