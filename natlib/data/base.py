@@ -1,7 +1,7 @@
 """Samples with a stable index, and the modality that knows what a sample is."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -64,6 +64,8 @@ class SampleSet(Protocol):
             as nothing is known to the contrary.
         unreadable: the samples that are already known not to be decodable.
         in_memory: whether samples are decoded already, so that workers cannot help.
+
+    ``len`` counts all samples, the unreadable ones too, so that an index stays what it is.
     """
 
     names: Sequence[str]
@@ -77,6 +79,16 @@ class SampleSet(Protocol):
 
     def __getitem__(self, index: int) -> Any:
         """One decoded sample (anything that ``collate`` takes), or :class:`Unreadable`."""
+
+    def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Decode everything into memory, if it is small enough; called once, before use.
+
+        Sets ``in_memory``, ``usable`` and ``unreadable``.
+
+        Args:
+            workers: processes that decode; 0 decodes in this one.
+            progress: called now and then with the samples done and the samples in all.
+        """
 
     def fingerprint(self) -> str:
         """A digest of names and labels: equal if and only if the samples are the same ones."""

@@ -1,0 +1,49 @@
+"""From sample indices to batches on the device."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from natlib.data.base import Batch, Modality, SampleSet
+
+__all__ = ["load_batches"]
+
+
+class _Indexed(Dataset[Any]):
+    """A sample set as torch's data loader wants to see it."""
+
+    def __init__(self, samples: SampleSet) -> None:
+        self._samples = samples
+
+    def __getitem__(self, index: int) -> Any:
+        return self._samples[index]
+
+
+def load_batches(
+    modality: Modality,
+    samples: SampleSet,
+    batches: Sequence[Sequence[int]],
+    *,
+    device: torch.device,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Decode (in worker processes), collate, and carry to the device.
+
+    Args:
+        modality: what collates.
+        samples: what is indexed.
+        batches: sample indices of each batch.
+        device: where the batches go.
+        workers: processes that decode; not used where samples are in memory already.
+    """
+    loader = DataLoader(
+        _Indexed(samples),
+        batch_sampler=batches,
+        num_workers=0 if samples.in_memory else workers,
+        collate_fn=modality.collate,
+        pin_memory=device.type == "cuda",
+    )
+    for batch in loader:
+        yield batch.to(device)

@@ -1,0 +1,100 @@
+"""Which samples are in which batch of which process: exact, without repetition."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from natlib.errors import DataError
+
+__all__ = ["EpochPartition"]
+
+
+class EpochPartition:
+    """Cuts a shuffled epoch into steps and every step into one share for each process.
+
+    ``spread`` uses every sample: sizes of all shares differ by at most one, and there is
+    no short last batch. ``drop`` makes every batch ``batch_size`` long and leaves out
+    the rest, other samples in every epoch. No sample is ever in two shares.
+
+    Args:
+        usable: int64[u], the sample indices to train on.
+        batch_size: samples in a step over all processes together (an upper bound).
+        seed: seed of the order; each epoch has its own.
+        last_batch: ``spread`` or ``drop``.
+        rank: number of this process.
+        processes: how many there are.
+
+    Raises:
+        DataError: fewer samples than a batch, or a batch with fewer than two samples
+            for a process (batch norm and matching need two).
+    """
+
+    def __init__(
+        self,
+        usable: Tensor,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        last_batch: Literal["spread", "drop"] = "spread",
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        count = len(usable)
+        if count < batch_size:
+            raise DataError(
+                f"{count} usable samples are fewer than one batch of {batch_size}; "
+                f"give more samples or a batch size of at most {count}"
+            )
+        if batch_size < 2 * processes:
+            raise DataError(
+                f"a batch of {batch_size} samples over {processes} processes leaves fewer than "
+                f"two for each; use a batch size of at least {2 * processes}"
+            )
+        self._usable = usable.cpu()
+        self._seed = seed
+        self._rank = rank
+        self._processes = processes
+        if last_batch == "drop":
+            self._steps = count // batch_size
+            self._used = self._steps * batch_size
+        else:
+            self._steps = -(-count // batch_size)
+            self._used = count
+        # Shares in the order (step, process); the first ones are longer by one.
+        shares = self._steps * processes
+        sizes = np.full(shares, self._used // shares)
+        if last_batch == "drop":
+            sizes = np.tile(_even(batch_size, processes), self._steps)
+        else:
+            sizes[: self._used % shares] += 1
+        self._ends = np.cumsum(sizes)
+        self._sizes = sizes
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch, the same for every process."""
+        return self._steps
+
+    def step_size(self, step: int) -> int:
+        """Samples in a step over all processes together."""
+        first = step * self._processes
+        return int(self._sizes[first : first + self._processes].sum())
+
+    def batches(self, epoch: int, first_step: int = 0) -> list[list[int]]:
+        """Sample indices of each of this process's batches, from ``first_step`` on."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        order = self._usable[torch.randperm(len(self._usable), generator=generator)].numpy()
+        result = []
+        for step in range(first_step, self._steps):
+            share = step * self._processes + self._rank
+            end = int(self._ends[share])
+            result.append(order[end - int(self._sizes[share]) : end].tolist())
+        return result
+
+
+def _even(total: int, parts: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    sizes = np.full(parts, total // parts)
+    sizes[: total % parts] += 1
+    return sizes
