@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,46 +54,39 @@ class EpochPartition:
         self._usable = usable.cpu()
         self._seed = seed
         self._rank = rank
-        self._processes = processes
+        # Steps are cut first, so that they hold the same samples for any number of processes.
         if last_batch == "drop":
-            self._steps = count // batch_size
-            self._used = self._steps * batch_size
+            steps = count // batch_size
+            step_sizes = [batch_size] * steps
         else:
-            self._steps = -(-count // batch_size)
-            self._used = count
-        # Shares in the order (step, process); the first ones are longer by one.
-        shares = self._steps * processes
-        sizes = np.full(shares, self._used // shares)
-        if last_batch == "drop":
-            sizes = np.tile(_even(batch_size, processes), self._steps)
-        else:
-            sizes[: self._used % shares] += 1
-        self._ends = np.cumsum(sizes)
-        self._sizes = sizes
+            steps = -(-count // batch_size)
+            step_sizes = _even(count, steps)
+        self._shares = [_even(size, processes) for size in step_sizes]
 
     @property
     def steps(self) -> int:
         """Batches in an epoch, the same for every process."""
-        return self._steps
+        return len(self._shares)
 
     def step_size(self, step: int) -> int:
         """Samples in a step over all processes together."""
-        first = step * self._processes
-        return int(self._sizes[first : first + self._processes].sum())
+        return sum(self._shares[step])
 
     def batches(self, epoch: int, first_step: int = 0) -> list[list[int]]:
         """Sample indices of each of this process's batches, from ``first_step`` on."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        order = self._usable[torch.randperm(len(self._usable), generator=generator)].numpy()
+        order = self._usable[torch.randperm(len(self._usable), generator=generator)]
         result = []
-        for step in range(first_step, self._steps):
-            share = step * self._processes + self._rank
-            end = int(self._ends[share])
-            result.append(order[end - int(self._sizes[share]) : end].tolist())
+        start = 0
+        for step, shares in enumerate(self._shares):
+            mine = start + sum(shares[: self._rank])
+            if step >= first_step:
+                result.append(order[mine : mine + shares[self._rank]].tolist())
+            start += sum(shares)
         return result
 
 
-def _even(total: int, parts: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    sizes = np.full(parts, total // parts)
-    sizes[: total % parts] += 1
-    return sizes
+def _even(total: int, parts: int) -> list[int]:
+    """Parts that differ by at most one, the longer ones first."""
+    size, longer = divmod(total, parts)
+    return [size + 1] * longer + [size] * (parts - longer)

@@ -7,6 +7,7 @@ from pydantic import Field
 from natlib.component import Settings
 from natlib.data import Modality
 from natlib.encoders import EncoderRecipe
+from natlib.evaluation.config import EvaluationConfig
 from natlib.objectives import NAT, Objective
 
 __all__ = ["EvaluationConfig", "OptimizerConfig", "RunConfig", "ScheduleConfig", "TrainingConfig"]
@@ -72,25 +73,6 @@ class TrainingConfig(Settings):
     """Steps between two lines of ``metrics.jsonl``."""
     knn_every_epochs: int | None = Field(default=None, ge=1)
     """Measure kNN accuracy every N epochs, where there are labels."""
-
-
-class EvaluationConfig(Settings):
-    """How features are judged. Labels are used here and nowhere else."""
-
-    knn_neighbours: int = Field(default=20, ge=1)
-    """Neighbours that vote."""
-    knn_temperature: float = Field(default=0.07, gt=0)
-    """Temperature of their weights."""
-    weight_decays: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-    """What the linear probe chooses from, on a validation split of the training samples."""
-    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the training samples that the probe's settings are chosen on."""
-    max_train_samples: int | None = Field(default=50_000, ge=1)
-    """Training samples that a probe uses at most."""
-    batch_size: int = Field(default=512, ge=1)
-    """Samples that are embedded at once."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the validation split and of the random encoder beside the trained one."""
 
 
 class RunConfig(Settings):

@@ -1,0 +1,26 @@
+"""How features are judged."""
+
+from pydantic import Field
+
+from natlib.component import Settings
+
+__all__ = ["EvaluationConfig"]
+
+
+class EvaluationConfig(Settings):
+    """How features are judged. Labels are used here and nowhere else."""
+
+    knn_neighbours: int = Field(default=20, ge=1)
+    """Neighbours that vote."""
+    knn_temperature: float = Field(default=0.07, gt=0)
+    """Temperature of their weights."""
+    weight_decays: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    """What the linear probe chooses from, on a validation split of the training samples."""
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training samples that the probe's settings are chosen on."""
+    max_train_samples: int | None = Field(default=50_000, ge=1)
+    """Training samples that a probe uses at most."""
+    batch_size: int = Field(default=512, ge=1)
+    """Samples that are embedded at once."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the validation split and of the random encoder beside the trained one."""
