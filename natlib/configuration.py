@@ -1,0 +1,150 @@
+"""Layers of configuration: defaults, preset, file, assignments; and errors in one line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from natlib.component import Component, nearest
+from natlib.errors import ConfigError
+
+__all__ = ["assignment", "describe", "merge", "preset_names", "read_preset", "read_yaml"]
+
+
+def describe(error: Exception) -> str:
+    """What is wrong with a configuration, in one line with dotted keys."""
+    if isinstance(error, ValidationError):
+        return "; ".join(_one(detail) for detail in error.errors()[:3])
+    return " ".join(str(error).split())
+
+
+def _one(detail: Any) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    context = detail.get("ctx", {})
+    if detail["type"] == "unknown_key":
+        full = f"{path}.{context['key']}" if path else context["key"]
+        return f"unknown key '{full}'; {context['hint']}"
+    text = detail["msg"].removeprefix("Value error, ")
+    text = text[0].lower() + text[1:]
+    if detail["type"] == "component":
+        return f"{path}: {text}" if path else text
+    if detail["type"] == "missing":
+        return f"{path}: a value is needed"
+    # The input of a check on a whole group is that group: too long to show.
+    got = "" if isinstance(detail["input"], Mapping | BaseModel) else f", got {detail['input']!r}"
+    return f"{path}: {text}{got}"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping from a YAML or JSON file.
+
+    Raises:
+        ConfigError: the file is missing, cannot be parsed or holds something else.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds a {type(value).__name__}; expected keys and values")
+    return value
+
+
+def preset_names(folder: Path | None) -> list[str]:
+    """Names of the presets in a modality's folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml")) if folder else []
+
+
+def read_preset(folder: Path | None, name: str) -> dict[str, Any]:
+    """A preset by name.
+
+    Raises:
+        ConfigError: the modality has no preset of that name.
+    """
+    names = preset_names(folder)
+    if folder is None or name not in names:
+        raise ConfigError(f"unknown preset '{name}'; {nearest(name, names)}")
+    return read_yaml(folder / f"{name}.yaml")
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """``a.b=value`` as a nested mapping; the value is read as YAML.
+
+    Raises:
+        ConfigError: there is no ``=``, or the value cannot be parsed.
+    """
+    key, equals, raw = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"cannot read the setting '{text}'; expected key=value, as in a.b=3")
+    try:
+        value = yaml.safe_load(raw) if raw.strip() else None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"cannot read the value of '{text}': it is not valid YAML") from error
+    if isinstance(value, str):
+        value = _number(value)
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _number(text: str) -> str | float:
+    # YAML 1.1 takes 1e-3 for a string, since it has no dot.
+    try:
+        return float(text) if text[:1] in "+-.0123456789" else text
+    except ValueError:
+        return text
+
+
+def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay mappings over each other, the later ones on top.
+
+    Where a later layer names another ``kind`` of component, of the lower layers only
+    those keys stay that the new kind also has.
+
+    Args:
+        model: the model that the result is for; it tells where components are.
+        layers: nested mappings, lowest first.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _lay(model, merged, layer)
+    return merged
+
+
+def _lay(model: type[BaseModel] | None, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    if model is not None and issubclass(model, Component):
+        kind = high.get("kind", low.get("kind"))
+        known = isinstance(kind, str) and kind in model.registry.kinds()
+        model = model.registry.get(kind) if known else None
+        if model is not None and low.get("kind") not in (None, kind):
+            low = {key: value for key, value in low.items() if key in model.model_fields}
+    result = dict(low)
+    for key, value in high.items():
+        below = result.get(key)
+        inner = _field_model(model, key)
+        if inner is not None and issubclass(inner, Component):
+            # The bare name of a kind stands for a mapping.
+            value = {"kind": value} if isinstance(value, str) else value
+            below = {"kind": below} if isinstance(below, str) else below
+        if isinstance(value, Mapping):
+            result[key] = _lay(inner, below if isinstance(below, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _field_model(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    """The model in a field's annotation, if there is one."""
+    if model is None or key not in model.model_fields:
+        return None
+    annotation = model.model_fields[key].annotation
+    for option in (annotation, *get_args(annotation)):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            return option
+    return None

@@ -1,0 +1,31 @@
+"""Encoder and objective as one module."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder
+from natlib.objectives import ObjectiveModule, ObjectiveOutput
+
+__all__ = ["Learner"]
+
+
+class Learner(nn.Module):
+    """What is trained, wrapped and saved as a whole.
+
+    Args:
+        encoder: from views to features.
+        objective: from the features of all views to a loss.
+    """
+
+    def __init__(self, encoder: Encoder, objective: ObjectiveModule) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+
+    def forward(
+        self, views: Sequence[Tensor], index: Tensor, *, epoch: int, health: bool
+    ) -> ObjectiveOutput:
+        features = [self.encoder(view) for view in views]
+        output: ObjectiveOutput = self.objective(features, index, epoch=epoch, health=health)
+        return output

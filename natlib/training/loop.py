@@ -1,0 +1,256 @@
+"""The training loop.
+
+An *update* is one step of the optimiser. It takes ``accumulate`` batches, each matched by
+itself. Everything random in an update is seeded by (seed, update, batch, process), so that
+the only thing a resumed run needs to know is how far it was.
+"""
+
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from natlib.data import Batch, EpochPartition, Modality, SampleSet, load_batches
+from natlib.errors import DataError, NonFiniteError
+from natlib.objectives import ObjectiveOutput
+from natlib.training.checkpoint import Position
+from natlib.training.config import TrainingConfig
+from natlib.training.learner import Learner
+from natlib.training.optimisation import learning_rate, make_optimizer
+from natlib.training.processes import Processes
+
+__all__ = ["Loop", "Meter"]
+
+logger = logging.getLogger("natlib")
+
+# Above this share of samples that cannot be decoded, the data set is taken for broken.
+_MOST_UNREADABLE = 0.05
+
+
+@dataclass
+class Meter:
+    """What has been measured since the last line of metrics."""
+
+    updates: int = 0
+    samples: int = 0
+    loader_seconds: float = 0.0
+    solver_seconds: float = 0.0
+    began: float = field(default_factory=time.perf_counter)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    health: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Add a scalar of one update; it stays on its device until it is read."""
+        self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
+
+    def values(self) -> dict[str, float]:
+        """Means over the updates, rates over the time; starts anew."""
+        seconds = time.perf_counter() - self.began
+        result = {name: float(value) / self.updates for name, value in self.sums.items()}
+        result |= {name: float(value) for name, value in self.health.items()}
+        result["samples_per_second"] = self.samples / seconds
+        result["solver_share"] = self.solver_seconds / seconds
+        result["loader_share"] = self.loader_seconds / seconds
+        self.__init__()  # type: ignore[misc]
+        return result
+
+
+class Loop:
+    """Runs updates; knows nothing of files.
+
+    Args:
+        config: settings of the loop.
+        modality: makes views.
+        samples: what to train on.
+        learner: encoder and objective; moved to the device and, where there are several
+            processes, wrapped.
+        views: views of a sample in a step.
+        processes: this process among all.
+        workers: processes that decode.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        modality: Modality,
+        samples: SampleSet,
+        learner: Learner,
+        views: int,
+        processes: Processes,
+        workers: int,
+    ) -> None:
+        self.config = config
+        self.modality = modality
+        self.samples = samples
+        self.views = views
+        self.processes = processes
+        self.workers = workers
+        self.position = Position(0, 0, 0)
+        self.meter = Meter()
+        self._unreadable: set[int] = set()
+        self._partition = EpochPartition(
+            samples.usable,
+            config.batch_size,
+            seed=config.seed,
+            last_batch=config.last_batch,
+            rank=processes.rank,
+            processes=processes.count,
+        )
+        self.learner = learner.to(processes.device)
+        self.optimizer = make_optimizer(learner.parameters(), config.optimizer)
+        if config.compile:
+            learner.encoder.compile()
+        self._stepper: nn.Module = learner
+        if processes.count > 1:
+            on_cuda = processes.device.type == "cuda"
+            # Buffers differ between processes on purpose: the table, until it is merged.
+            self._stepper = DistributedDataParallel(
+                learner,
+                device_ids=[processes.device] if on_cuda else None,
+                broadcast_buffers=False,
+            )
+
+    @property
+    def epoch_updates(self) -> int:
+        """Updates in an epoch."""
+        return -(-self._partition.steps // self.config.accumulate)
+
+    @property
+    def updates(self) -> int:
+        """Updates in the whole run."""
+        return self.epoch_updates * self.config.epochs
+
+    def run(self) -> Iterator[Position]:
+        """Train on from ``position``, yielding it after every update."""
+        self.learner.train()
+        self.meter = Meter()
+        while self.position.epoch < self.config.epochs:
+            epoch = self.position.epoch
+            first = self.position.epoch_step * self.config.accumulate
+            batches = load_batches(
+                self.modality,
+                self.samples,
+                self._partition.batches(epoch, first),
+                device=self.processes.device,
+                workers=self.workers,
+            )
+            for epoch_step in range(self.position.epoch_step, self.epoch_updates):
+                self._update(batches, epoch, epoch_step)
+                done = Position(epoch, epoch_step + 1, self.position.step + 1)
+                if done.epoch_step == self.epoch_updates:
+                    done = Position(epoch + 1, 0, done.step)
+                self.position = done
+                yield done
+
+    def _update(self, batches: Iterator[Batch], epoch: int, epoch_step: int) -> None:
+        config, step = self.config, self.position.step
+        first = epoch_step * config.accumulate
+        numbers = range(first, min(first + config.accumulate, self._partition.steps))
+        health = (step + 1) % config.log_every_steps == 0 or step == 0
+        rate = learning_rate(step, self.updates, config.optimizer, config.schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        for number in numbers:
+            last = number == numbers[-1]
+            self._backward(batches, epoch, number, len(numbers), last, health and last)
+        if config.clip_gradient is not None:
+            nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_gradient)
+        self.optimizer.step()
+        self.meter.updates += 1
+        self.meter.health["learning_rate"] = torch.tensor(rate)
+
+    def _backward(
+        self,
+        batches: Iterator[Batch],
+        epoch: int,
+        number: int,
+        accumulated: int,
+        last: bool,
+        health: bool,
+    ) -> None:
+        """Forward and backward of one batch; gradients add up."""
+        waited = time.perf_counter()
+        batch = next(batches)
+        self.meter.loader_seconds += time.perf_counter() - waited
+        self._note_unreadable(batch)
+        if len(batch.index) < 2:
+            raise DataError(
+                "fewer than two samples of a batch could be decoded "
+                f"({_names(self.samples, batch)}); remove the unreadable files"
+            )
+        torch.manual_seed(self._seed(epoch, number))
+        views = self.modality.views(batch, self.views)
+        device = self.processes.device
+        reduce_now = contextlib.nullcontext() if last else self._no_reduction()
+        with reduce_now:
+            bf16 = self.config.precision == "bf16"
+            try:
+                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    output = self._stepper(views, batch.index, epoch=epoch, health=health)
+            except NonFiniteError as error:
+                index = int(batch.index[error.position])
+                raise NonFiniteError(
+                    f"the features of sample '{self.samples.names[index]}' (index {index}) became "
+                    f"NaN or infinite in update {self.position.step + 1}; lower "
+                    "training.optimizer.learning_rate or set training.clip_gradient, then resume",
+                    error.position,
+                ) from error
+            (output.loss * self._loss_scale(batch, number, accumulated)).backward()
+        self._measure(output, batch, accumulated)
+
+    def _measure(self, output: ObjectiveOutput, batch: Batch, accumulated: int) -> None:
+        per_sample = output.loss.detach()
+        if self.learner.objective.loss_is_sum:
+            per_sample = per_sample / len(batch.index)
+        self.meter.add("loss", per_sample / accumulated)
+        for name, value in output.parts.items():
+            self.meter.add(f"loss_{name}", value / accumulated)
+        health = dict(output.health)
+        self.meter.solver_seconds += float(health.pop("solver_seconds", 0.0))
+        self.meter.health |= health
+        self.meter.samples += len(batch.index) * self.processes.count
+
+    def _loss_scale(self, batch: Batch, number: int, accumulated: int) -> float:
+        """What makes the mean of all processes' gradients the gradient of the whole loss."""
+        count = self.processes.count
+        if self.learner.objective.loss_is_sum:
+            return float(count)
+        share = len(batch.index) * count / self._partition.step_size(number)
+        return (share if count > 1 else 1.0) / accumulated
+
+    def _no_reduction(self) -> contextlib.AbstractContextManager[None]:
+        if isinstance(self._stepper, DistributedDataParallel):
+            return cast("contextlib.AbstractContextManager[None]", self._stepper.no_sync())
+        return contextlib.nullcontext()
+
+    def _seed(self, epoch: int, number: int) -> int:
+        batches_before = epoch * self._partition.steps + number
+        stream = batches_before * self.processes.count + self.processes.rank
+        # An odd constant spreads neighbouring runs' seeds over all 63 bits.
+        return (self.config.seed * 0x9E3779B97F4A7C15 + stream) % 2**63
+
+    def _note_unreadable(self, batch: Batch) -> None:
+        for sample in batch.unreadable:
+            if sample.index not in self._unreadable:
+                self._unreadable.add(sample.index)
+                name = self.samples.names[sample.index]
+                logger.warning("skipped '%s': %s", name, sample.reason)
+        most = _MOST_UNREADABLE * len(self.samples)
+        if len(self._unreadable) > max(most, 1):
+            some = ", ".join(repr(self.samples.names[i]) for i in itertools.islice(self._unreadable, 3))
+            raise DataError(
+                f"{len(self._unreadable)} of {len(self.samples)} samples cannot be decoded "
+                f"(such as {some}), more than 5 %; remove or repair them (train.log lists all)"
+            )
+
+
+def _names(samples: SampleSet, batch: Batch) -> str:
+    return ", ".join(repr(samples.names[bad.index]) for bad in batch.unreadable[:3])

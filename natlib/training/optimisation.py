@@ -1,0 +1,50 @@
+"""Optimiser and learning rate."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from natlib.training.config import OptimizerConfig, ScheduleConfig
+
+__all__ = ["learning_rate", "make_optimizer"]
+
+
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], config: OptimizerConfig
+) -> torch.optim.Optimizer:
+    """The configured optimiser over the parameters that are trained."""
+    trained = [p for p in parameters if p.requires_grad]
+    if config.kind == "sgd":
+        return torch.optim.SGD(
+            trained,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+        )
+    return torch.optim.AdamW(
+        trained, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+
+
+def learning_rate(
+    step: int, steps: int, optimizer: OptimizerConfig, schedule: ScheduleConfig
+) -> float:
+    """Learning rate of an update: a pure function, so that a resumed run agrees.
+
+    Args:
+        step: number of the update, from 0.
+        steps: updates in the whole run.
+        optimizer: gives the peak.
+        schedule: gives the shape.
+    """
+    # A short run would otherwise spend itself on warming up.
+    warmup = min(schedule.warmup_steps, steps // 10)
+    if step < warmup:
+        return optimizer.learning_rate * (step + 1) / warmup
+    if schedule.kind == "constant":
+        return optimizer.learning_rate
+    progress = (step - warmup) / max(1, steps - warmup)
+    low = schedule.final_factor
+    return optimizer.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -1,0 +1,86 @@
+"""The processes that train together: one, or as many as torchrun starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+
+from natlib.errors import DeviceError
+
+__all__ = ["Processes", "training_processes"]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all that train.
+
+    Attributes:
+        rank: number of this process.
+        count: how many there are.
+        device: what this one computes on.
+    """
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.count > 1:
+            dist.barrier()
+
+    def agree(self, value: str) -> str:
+        """What the first process says."""
+        if self.count == 1:
+            return value
+        said = [value]
+        dist.broadcast_object_list(said, src=0)
+        return said[0]
+
+    def any(self, value: bool) -> bool:
+        """Whether ``value`` holds in any process."""
+        if self.count == 1:
+            return value
+        flag = torch.tensor(int(value), device=self.device)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag)
+
+
+@contextmanager
+def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
+    """Join the processes that torchrun started, or train alone; leaves the group at the end.
+
+    Args:
+        device: what to compute on; each process takes the device of its local rank.
+
+    Raises:
+        DeviceError: CUDA is asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "device 'cuda' was asked for, but torch finds no CUDA device here; "
+            "use 'cpu' or 'auto', or install a torch build and driver that fit"
+        )
+    on_cuda = device != "cpu" and torch.cuda.is_available()
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    if on_cuda:
+        torch.cuda.set_device(local_rank)
+    chosen = torch.device("cuda", local_rank) if on_cuda else torch.device("cpu")
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if count == 1:
+        yield Processes(0, 1, chosen)
+        return
+    dist.init_process_group("nccl" if on_cuda else "gloo")
+    try:
+        yield Processes(dist.get_rank(), count, chosen)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,65 @@
+"""What a run writes down while it trains: metrics.jsonl, TensorBoard events, train.log."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+__all__ = ["Recorder"]
+
+logger = logging.getLogger("natlib")
+
+
+class Recorder:
+    """Writes metrics to every place that reads them.
+
+    Args:
+        run: the run directory.
+        resume_step: updates that are done already; what was recorded after them is dropped,
+            since those steps are about to be made again.
+    """
+
+    def __init__(self, run: Path, resume_step: int = 0) -> None:
+        self._path = run / "metrics.jsonl"
+        if self._path.exists():
+            kept = [line for line in _complete_lines(self._path) if line["step"] <= resume_step]
+            # Beside and renamed: a kill in the middle must not lose the history.
+            beside = self._path.with_suffix(".partial")
+            beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            beside.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)  # type: ignore[no-untyped-call]
+        self._handler = logging.FileHandler(run / "train.log", encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
+
+    def record(self, step: int, epoch: int, values: dict[str, float]) -> None:
+        """One line of metrics after ``step`` updates."""
+        line: dict[str, Any] = {"step": step, "epoch": epoch, "time": round(time.time(), 3)}
+        line |= {name: float(f"{value:.6g}") for name, value in values.items()}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Flush and close everything."""
+        self._file.close()
+        self._events.close()  # type: ignore[no-untyped-call]
+        logger.removeHandler(self._handler)
+        self._handler.close()
+
+
+def _complete_lines(path: Path) -> list[dict[str, Any]]:
+    """Lines that parse: a killed run may have left half a line at the end."""
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

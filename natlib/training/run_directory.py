@@ -1,0 +1,154 @@
+"""The run directory: everything that a run leaves behind, in known places."""
+
+import gzip
+import json
+import platform
+import shutil
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import ValidationError
+
+from natlib.configuration import describe
+from natlib.data import SampleSet
+from natlib.errors import ConfigError, DataError, RunExistsError, RunNotFoundError
+from natlib.training.config import RunConfig
+
+__all__ = ["RunDirectory"]
+
+
+class RunDirectory:
+    """Paths in a run directory, and what is written there once.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model"
+        self.index = self.path / "index"
+        self.evaluation = self.path / "evaluation.json"
+        self._samples = self.path / "samples.jsonl.gz"
+
+    def check_free(self, overwrite: bool) -> None:
+        """See that a new run may go here.
+
+        Raises:
+            RunExistsError: something is here already, and it is either not a run or
+                ``overwrite`` was not asked for.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunExistsError(f"{self.path} is a file; choose another run directory")
+        if not self._content():
+            return
+        if not self.config_file.exists():
+            raise RunExistsError(
+                f"{self.path} is not empty and not a natlib run, so it is left alone; "
+                "choose another run directory"
+            )
+        if not overwrite:
+            raise RunExistsError(
+                f"the run {self.path} exists; resume it (--resume {self.path}), "
+                "replace it (--overwrite) or choose another directory (--out)"
+            )
+
+    def start(self, config: RunConfig, samples: SampleSet) -> None:
+        """Make the directory, replacing an older run, and write what is known at the start."""
+        for entry in self._content():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        with gzip.open(self._samples, "wt", encoding="utf-8", compresslevel=1) as file:
+            file.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
+            for name in samples.names:
+                file.write(json.dumps(name) + "\n")
+        self.write_environment()
+        # Last, since a directory with a config.yaml counts as a run.
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        self.config_file.write_text(text, encoding="utf-8")
+
+    def give_up(self) -> None:
+        """Remove what a run that never started may have left."""
+        if self.path.is_dir() and not self._content():
+            shutil.rmtree(self.path)
+
+    def write_environment(self) -> None:
+        """Note machine, versions and command line; one line for each start of the run."""
+        names = ["natlib", "torch", "numpy", "scipy", "lapjv", "pydantic"]
+        facts = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "command": sys.argv,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": {name: metadata.version(name) for name in names},
+            "threads": torch.get_num_threads(),
+            "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        }
+        path = self.path / "environment.json"
+        starts = json.loads(path.read_text()) if path.exists() else []
+        path.write_text(json.dumps([*starts, facts], indent=2) + "\n", encoding="utf-8")
+
+    def read_config(self) -> RunConfig:
+        """The configuration of the run.
+
+        Raises:
+            RunNotFoundError: there is no run here.
+            ConfigError: its ``config.yaml`` cannot be read.
+        """
+        if not self.config_file.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no natlib run (no config.yaml); "
+                "give the directory that natlib train printed"
+            )
+        try:
+            return RunConfig.model_validate(yaml.safe_load(self.config_file.read_text("utf-8")))
+        except (yaml.YAMLError, ValidationError) as error:
+            raise ConfigError(f"{self.config_file}: {describe(error)}") from error
+
+    def check_same_samples(self, samples: SampleSet) -> None:
+        """See that a run resumes on the samples that it started on.
+
+        Raises:
+            DataError: the samples differ; the message says how.
+        """
+        with gzip.open(self._samples, "rt", encoding="utf-8") as file:
+            fingerprint = json.loads(next(file))["fingerprint"]
+            if fingerprint == samples.fingerprint():
+                return
+            before = {json.loads(line) for line in file}
+        now = set(samples.names)
+        changes = _change("added", now - before) + _change("removed", before - now)
+        what = " and ".join(changes) or "labels or contents differ"
+        raise DataError(
+            f"the data set has changed since the run {self.path} began: {what}; restore it, "
+            f"or start a new run from these weights (--init-from {self.path})"
+        )
+
+    def _content(self) -> list[Path]:
+        """What lies here, besides an index, which says nothing about a run."""
+        if not self.path.is_dir():
+            return []
+        return [entry for entry in self.path.iterdir() if entry != self.index]
+
+
+def _change(verb: str, names: set[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{len(names)} sample{'s' if len(names) > 1 else ''} {verb} (such as {min(names)})"]
+
+
+def differences(before: Any, now: Any, prefix: str = "") -> list[str]:
+    """Dotted keys at which two plain values differ, with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found: list[str] = []
+        for key in before | now:
+            found += differences(before.get(key), now.get(key), f"{prefix}{key}.")
+        return found
+    return [] if before == now else [f"{prefix[:-1]} was {before!r}, now {now!r}"]

@@ -1,0 +1,368 @@
+"""Train a run from its configuration: data, modules, loop, files and evaluation in order."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from natlib.data import SampleSet
+from natlib.errors import ConfigError
+from natlib.evaluation import Evaluation, evaluate, has_labels, online_knn
+from natlib.model import load, save_model
+from natlib.training.batch_norm import synchronise_batch_norm
+from natlib.training.checkpoint import (
+    Position,
+    latest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from natlib.training.config import RunConfig
+from natlib.training.interruption import Interruption
+from natlib.training.learner import Learner
+from natlib.training.loop import Loop
+from natlib.training.processes import Processes, training_processes
+from natlib.training.progress import ProgressReporter, SilentProgress
+from natlib.training.recorder import Recorder
+from natlib.training.run_directory import RunDirectory, differences
+
+__all__ = ["TrainResult", "resume", "train"]
+
+logger = logging.getLogger("natlib")
+
+# What may change when a run resumes: where and how it computes, not what.
+_MAY_CHANGE = (
+    "training.device",
+    "training.workers",
+    "training.compile",
+    "training.checkpoint_every_steps",
+    "training.keep_checkpoints",
+    "training.log_every_steps",
+    "evaluation.",
+)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a run.
+
+    Attributes:
+        run: its directory.
+        step: updates done.
+        finished: False if it was interrupted; resuming goes on.
+        signal: number of the signal that interrupted it.
+        seconds: time since this start.
+        evaluation: the encoder beside its baselines, where there are labels.
+    """
+
+    run: Path
+    step: int
+    finished: bool
+    signal: int | None
+    seconds: float
+    evaluation: Evaluation | None
+
+
+def train(
+    config: RunConfig,
+    out: Path | str | None = None,
+    *,
+    init_from: Path | str | None = None,
+    overwrite: bool = False,
+    progress: ProgressReporter | None = None,
+) -> TrainResult:
+    """Train a new run.
+
+    Args:
+        config: what to do.
+        out: the run directory; by default a new one in ``runs``, named after modality,
+            preset and time.
+        init_from: a run whose encoder and head give the initial weights.
+        overwrite: replace a run that exists.
+        progress: told how far training is.
+
+    Raises:
+        NatlibError: something is wrong with the configuration, the data or the machine.
+    """
+    with training_processes(config.training.device) as processes:
+        directory = RunDirectory(out or processes.agree(_default_name(config)))
+        if processes.first:
+            directory.check_free(overwrite)
+        resolved = _resolve(config, processes)
+        try:
+            samples = _open(resolved, directory, processes, progress or SilentProgress())
+            loop = _prepare(resolved, samples, processes)
+            if init_from is not None:
+                _initialise(loop.learner, init_from)
+        except BaseException:
+            if processes.first:
+                directory.give_up()
+            raise
+        if processes.first:
+            directory.start(resolved, samples)
+        processes.wait()
+        return _run(resolved, directory, loop, processes, progress or SilentProgress())
+
+
+def resume(
+    run: Path | str,
+    *,
+    config: RunConfig | None = None,
+    progress: ProgressReporter | None = None,
+) -> TrainResult:
+    """Go on with a run that was interrupted, as if it had not been.
+
+    Args:
+        run: the run directory.
+        config: the configuration that is asked for now, if it is not simply the run's own;
+            only how and where to compute may differ.
+        progress: told how far training is.
+
+    Raises:
+        NatlibError: there is no such run, its data have changed, or ``config`` asks for
+            another run.
+    """
+    directory = RunDirectory(run)
+    saved = directory.read_config()
+    if config is not None:
+        saved = _same_run(saved, config)
+    with training_processes(saved.training.device) as processes:
+        samples = _open(saved, directory, processes, progress or SilentProgress())
+        directory.check_same_samples(samples)
+        loop = _prepare(saved, samples, processes)
+        checkpoint = latest_checkpoint(directory.checkpoints)
+        loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
+        if processes.first:
+            directory.write_environment()
+        return _run(saved, directory, loop, processes, progress or SilentProgress())
+
+
+def _default_name(config: RunConfig) -> str:
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    return f"runs/{config.data.kind}-{config.preset or 'custom'}-{moment}"
+
+
+def _resolve(config: RunConfig, processes: Processes) -> RunConfig:
+    """Fill in what depends on the source and on the machine."""
+    data = config.data.resolved()
+    encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
+    return config.model_copy(update={"data": data, "encoder": encoder})
+
+
+def _same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
+    before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
+    if now["encoder"] is None:
+        now["encoder"] = before["encoder"]
+    # What resolving filled in was not asked to change.
+    now["data"] = {k: before["data"].get(k) if v is None else v for k, v in now["data"].items()}
+    changed = [line for line in differences(before, now) if not line.startswith(_MAY_CHANGE)]
+    if changed:
+        raise ConfigError(
+            f"this is not the run that was begun: {'; '.join(changed[:5])}; resume without these "
+            "settings, or start a new run from its weights (--init-from)"
+        )
+    return RunConfig.model_validate(now)
+
+
+def _workers(config: RunConfig) -> int:
+    if config.training.workers is not None:
+        return config.training.workers
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def _open(
+    config: RunConfig, directory: RunDirectory, processes: Processes, progress: ProgressReporter
+) -> SampleSet:
+    """The training samples; the first process indexes them, the others read its index."""
+    if not processes.first:
+        processes.wait()
+    samples = config.data.dataset("train", cache=directory.index)
+    if samples is None:
+        raise ConfigError(f"the modality '{config.data.kind}' gave no training samples")
+    if processes.first:
+        processes.wait()
+    with progress:
+        progress.stage("reading samples", len(samples))
+        samples.preload(_workers(config), lambda done, _total: progress.advance(done))
+    return samples
+
+
+def _prepare(config: RunConfig, samples: SampleSet, processes: Processes) -> Loop:
+    torch.manual_seed(config.training.seed)
+    assert config.encoder is not None
+    encoder = config.encoder.build(config.data.input_shape)
+    objective = config.objective.build(encoder.dim, samples=len(samples))
+    learner = Learner(encoder, objective)
+    synchronise_batch_norm(learner, processes.device)
+    return Loop(
+        config.training,
+        config.data,
+        samples,
+        learner,
+        config.objective.views,
+        processes,
+        _workers(config),
+    )
+
+
+def _initialise(learner: Learner, run: Path | str) -> None:
+    """Take encoder and head of another run; they need to have the same shapes."""
+    source = load(run)
+    for name, mine, theirs in (
+        ("encoder", learner.encoder, source.encoder),
+        ("head", learner.objective.get_submodule("head"), source.objective.get_submodule("head")),
+    ):
+        try:
+            mine.load_state_dict(theirs.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"the {name} of {run} does not fit this configuration: "
+                f"{str(error).splitlines()[1].strip()}; use the same {name} settings"
+            ) from error
+
+
+def _run(
+    config: RunConfig,
+    directory: RunDirectory,
+    loop: Loop,
+    processes: Processes,
+    progress: ProgressReporter,
+) -> TrainResult:
+    began = time.monotonic()
+    recorder = Recorder(directory.path, loop.position.step) if processes.first else None
+    interruption = Interruption()
+    interrupted = False
+    try:
+        _log_start(config, loop, processes)
+        with interruption, progress:
+            progress.stage("training", loop.updates, loop.position.step)
+            for position in loop.run():
+                interrupted = processes.any(interruption.signal is not None)
+                _measure(config, loop, recorder, progress, position)
+                _save(config, directory, loop, processes, position, interrupted)
+                if interrupted:
+                    break
+        evaluation = None
+        if processes.first and not interrupted:
+            evaluation = _evaluate(config, directory, loop, progress)
+        logger.info("stopped at update %d of %d", loop.position.step, loop.updates)
+    except Exception as error:
+        logger.error("%s", error)
+        raise
+    finally:
+        if recorder is not None:
+            recorder.close()
+    return TrainResult(
+        directory.path,
+        loop.position.step,
+        not interrupted,
+        interruption.signal,
+        time.monotonic() - began,
+        evaluation,
+    )
+
+
+def _measure(
+    config: RunConfig,
+    loop: Loop,
+    recorder: Recorder | None,
+    progress: ProgressReporter,
+    position: Position,
+) -> None:
+    """Record and report what is due after an update."""
+    training = config.training
+    if recorder is None:
+        return
+    if position.step % training.log_every_steps == 0 or position.step == 1:
+        values = loop.meter.values()
+        recorder.record(position.step, position.epoch, values)
+        note = f"loss {values['loss']:.3f}"
+        if "matched_cosine" in values:
+            note += f"  matched {values['matched_cosine']:.3f}"
+            note += f" (random {values['random_cosine']:.3f})"
+        progress.advance(position.step, note)
+    every = training.knn_every_epochs
+    epoch_ended = position.epoch_step == 0
+    if epoch_ended and every and position.epoch % every == 0 and has_labels(loop.samples):
+        _online_knn(config, loop, recorder, progress, position)
+
+
+def _save(
+    config: RunConfig,
+    directory: RunDirectory,
+    loop: Loop,
+    processes: Processes,
+    position: Position,
+    interrupted: bool,
+) -> None:
+    """Write the checkpoint and the model that are due after an update."""
+    epoch_ended = position.epoch_step == 0
+    every_steps = config.training.checkpoint_every_steps
+    due = every_steps is not None and position.step % every_steps == 0
+    if not (epoch_ended or due or interrupted):
+        return
+    loop.learner.objective.merge()
+    if processes.first:
+        write_checkpoint(
+            directory.checkpoints,
+            position,
+            loop.learner,
+            loop.optimizer,
+            keep=config.training.keep_checkpoints,
+        )
+        if epoch_ended:
+            save_model(
+                directory.model,
+                encoder=loop.learner.encoder,
+                objective=loop.learner.objective,
+                config=config,
+            )
+    processes.wait()
+
+
+def _online_knn(
+    config: RunConfig, loop: Loop, recorder: Recorder, progress: ProgressReporter, at: Position
+) -> None:
+    accuracy = online_knn(
+        loop.learner.encoder,
+        config.data,
+        loop.samples,
+        config.evaluation,
+        device=loop.processes.device,
+    )
+    recorder.record(at.step, at.epoch, {"knn": accuracy})
+    progress.say(f"epoch {at.epoch}: kNN accuracy {accuracy:.1f} %")
+
+
+def _evaluate(
+    config: RunConfig, directory: RunDirectory, loop: Loop, progress: ProgressReporter
+) -> Evaluation | None:
+    if not has_labels(loop.samples):
+        return None
+    model = load(directory.model, device=loop.processes.device)
+    with progress:
+        evaluation = evaluate(model, config.evaluation, train=loop.samples, progress=progress)
+    directory.evaluation.write_text(evaluation.to_json() + "\n", encoding="utf-8")
+    return evaluation
+
+
+def _log_start(config: RunConfig, loop: Loop, processes: Processes) -> None:
+    if not processes.first:
+        return
+    for bad in loop.samples.unreadable:
+        logger.warning("skipped '%s': %s", loop.samples.names[bad.index], bad.reason)
+    weights = sum(p.numel() for p in loop.learner.parameters())
+    logger.info(
+        "training on %d samples (%d unreadable), %d updates, %d weights, %s x %d, from update %d",
+        len(loop.samples.usable),
+        len(loop.samples.unreadable),
+        loop.updates,
+        weights,
+        processes.device,
+        processes.count,
+        loop.position.step,
+    )
+
+
