@@ -1,0 +1,30 @@
+"""How good are the features: kNN and linear probes beside their baselines."""
+
+from natlib.evaluation.config import EvaluationConfig
+from natlib.evaluation.features import Encoded, encode
+from natlib.evaluation.knn import knn_predict
+from natlib.evaluation.linear import LinearProbe, fit_linear_probe
+from natlib.evaluation.protocol import EvaluationProgress, evaluate, online_knn
+from natlib.evaluation.random_encoder import random_encoder
+from natlib.evaluation.result import Accuracy, Evaluation, EvaluationDetails, Row
+from natlib.evaluation.splits import Splits, find_splits, has_labels
+
+__all__ = [
+    "Accuracy",
+    "Encoded",
+    "Evaluation",
+    "EvaluationConfig",
+    "EvaluationDetails",
+    "EvaluationProgress",
+    "LinearProbe",
+    "Row",
+    "Splits",
+    "encode",
+    "evaluate",
+    "find_splits",
+    "fit_linear_probe",
+    "has_labels",
+    "knn_predict",
+    "online_knn",
+    "random_encoder",
+]

@@ -1,0 +1,142 @@
+"""From samples to features, in one pass over the data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from natlib.data import Batch, Modality, SampleSet, Unreadable, load_batches
+from natlib.encoders import Encoder
+from natlib.errors import DataError, NonFiniteError
+from natlib.evaluation.modes import evaluating, untouched_random
+from natlib.objectives import ObjectiveModule
+
+__all__ = ["Encoded", "encode"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What :func:`encode` returns; row i of everything is sample ``index[i]``.
+
+    Attributes:
+        index: int64[u], the samples that could be decoded, in the order asked for.
+        labels: int64[u], or None where the sample set has none.
+        features: float32[u, ·] on the CPU, by name: ``encoder``, and as asked for ``head``,
+            ``random`` and ``raw``.
+        unreadable: the samples that could not be decoded in this pass.
+    """
+
+    index: Tensor
+    labels: Tensor | None
+    features: dict[str, Tensor]
+    unreadable: list[Unreadable]
+
+
+def encode(
+    modality: Modality,
+    samples: SampleSet,
+    encoder: Encoder,
+    *,
+    device: torch.device,
+    index: Tensor | None = None,
+    objective: ObjectiveModule | None = None,
+    random: Encoder | None = None,
+    raw: bool = False,
+    batch_size: int = 512,
+    workers: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Encoded:
+    """Embed samples in evaluation mode; modules and global generators stay as they are.
+
+    Args:
+        modality: what decodes and prepares the samples.
+        samples: where they are.
+        encoder: gives ``encoder`` features.
+        device: what to compute on; encoder, objective and ``random`` must be there.
+        index: int64[s], which samples; by default all that are usable.
+        objective: if given, its head gives ``head``.
+        random: if given, a second encoder that gives ``random``.
+        raw: also return the modality's raw-input baseline as ``raw``.
+        batch_size: samples that are embedded at once.
+        workers: processes that decode.
+        progress: called with the samples done and the samples in all.
+
+    Raises:
+        DataError: there is no sample to embed, or none could be decoded.
+        NonFiniteError: an output holds NaN or infinity.
+    """
+    wanted = samples.usable if index is None else index
+    batches = [part.tolist() for part in torch.split(wanted, batch_size)]
+    rows = _Rows(len(wanted))
+    done = 0
+    with untouched_random(device), evaluating(encoder, objective, random):
+        loaded = load_batches(modality, samples, batches, device=device, workers=workers)
+        for asked, batch in zip(batches, loaded, strict=True):
+            if len(batch.index):
+                outputs = _outputs(modality, batch, encoder, objective, random, raw)
+                _check_finite(outputs, batch, samples)
+                rows.add(batch, outputs)
+            rows.unreadable += batch.unreadable
+            done += len(asked)
+            if progress is not None:
+                progress(done, len(wanted))
+    if not rows.index:
+        why = f"; the first: {rows.unreadable[0].reason}" if rows.unreadable else ""
+        raise DataError(f"none of {len(wanted)} samples could be embedded{why}; check the source")
+    kept = torch.cat(rows.index)
+    labels = None if samples.labels is None else samples.labels[kept].long()
+    features = {name: whole[: len(kept)] for name, whole in rows.features.items()}
+    return Encoded(kept, labels, features, rows.unreadable)
+
+
+class _Rows:
+    """Rows gathered batch by batch in memory that is taken once."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.index: list[Tensor] = []
+        self.features: dict[str, Tensor] = {}
+        self.unreadable: list[Unreadable] = []
+        self._filled = 0
+
+    def add(self, batch: Batch, outputs: dict[str, Tensor]) -> None:
+        end = self._filled + len(batch.index)
+        self.index.append(batch.index.cpu())
+        for name, output in outputs.items():
+            if name not in self.features:
+                self.features[name] = torch.empty(self.count, output.shape[1])
+            self.features[name][self._filled : end] = output
+        self._filled = end
+
+
+def _outputs(
+    modality: Modality,
+    batch: Batch,
+    encoder: Encoder,
+    objective: ObjectiveModule | None,
+    random: Encoder | None,
+    raw: bool,
+) -> dict[str, Tensor]:
+    inputs = modality.plain(batch)
+    outputs = {"encoder": encoder(inputs)}
+    if objective is not None:
+        outputs["head"] = objective.embed(outputs["encoder"])
+    if random is not None:
+        outputs["random"] = random(inputs)
+    if raw:
+        outputs["raw"] = modality.raw(batch).flatten(1)
+    return {name: output.float() for name, output in outputs.items()}
+
+
+def _check_finite(outputs: dict[str, Tensor], batch: Batch, samples: SampleSet) -> None:
+    for name, output in outputs.items():
+        finite = torch.isfinite(output).all(-1)
+        if not finite.all():
+            position = int((~finite).nonzero()[0])
+            number = int(batch.index[position])
+            raise NonFiniteError(
+                f"the {name} output for sample {number} ({samples.names[number]}) holds NaN or "
+                "infinity; look at that sample, or go back to an earlier checkpoint",
+                position,
+            )
