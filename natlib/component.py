@@ -185,9 +185,7 @@ class Component(Settings):
         return cast("Self", member.model_validate(value))
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         if not cls._is_family():
             return handler(source)
         return core_schema.no_info_plain_validator_function(

@@ -1,5 +1,6 @@
 """Layers of configuration: defaults, preset, file, assignments; and errors in one line."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -10,7 +11,15 @@ from pydantic import BaseModel, ValidationError
 from natlib.component import Component, nearest
 from natlib.errors import ConfigError
 
-__all__ = ["assignment", "describe", "merge", "preset_names", "read_preset", "read_yaml"]
+__all__ = [
+    "assignment",
+    "commented_yaml",
+    "describe",
+    "merge",
+    "preset_names",
+    "read_preset",
+    "read_yaml",
+]
 
 
 def describe(error: Exception) -> str:
@@ -117,7 +126,9 @@ def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[s
     return merged
 
 
-def _lay(model: type[BaseModel] | None, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+def _lay(
+    model: type[BaseModel] | None, low: Mapping[str, Any], high: Mapping[str, Any]
+) -> dict[str, Any]:
     if model is not None and issubclass(model, Component):
         kind = high.get("kind", low.get("kind"))
         known = isinstance(kind, str) and kind in model.registry.kinds()
@@ -148,3 +159,28 @@ def _field_model(model: type[BaseModel] | None, key: str) -> type[BaseModel] | N
         if isinstance(option, type) and issubclass(option, BaseModel):
             return option
     return None
+
+
+def commented_yaml(settings: BaseModel) -> str:
+    """A configuration as YAML in which every setting is explained by a comment."""
+    return "\n".join(_commented(settings, 0)) + "\n"
+
+
+def _commented(settings: BaseModel, depth: int) -> list[str]:
+    indent = "  " * depth
+    lines: list[str] = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if field.description:
+            text = " ".join(field.description.replace("``", "'").split())
+            lines += [f"{indent}# {line}" for line in textwrap.wrap(text, 92 - len(indent))]
+        if isinstance(value, BaseModel):
+            inner = _commented(value, depth + 1)
+            lines += [f"{indent}{name}:", *inner] if inner else [f"{indent}{name}: {{}}"]
+        else:
+            plain = settings.model_dump(mode="json", include={name})[name]
+            text = yaml.safe_dump(plain, default_flow_style=True, width=10_000).strip()
+            lines.append(f"{indent}{name}: {text.removesuffix('...').strip()}")
+        if depth == 0:
+            lines.append("")
+    return lines

@@ -123,6 +123,10 @@ class Modality(Component):
             DataError: the source does not exist or holds no samples.
         """
 
+    def with_source(self, source: str) -> Self:
+        """The same preparation of inputs for samples from elsewhere, all of them."""
+        return self.model_copy(update={"source": source, "max_samples": None})
+
     @abstractmethod
     def dataset(self, split: Split, cache: Path | None = None) -> SampleSet | None:
         """The samples of a split; None if the source has no such split.

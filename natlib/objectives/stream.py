@@ -35,7 +35,9 @@ class StreamCounter(nn.Module):
             # A process moves its own entry only, and only upwards.
             dist.all_reduce(self.taken, op=dist.ReduceOp.MAX)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *rest: object
+    ) -> None:
         saved = state_dict.get(f"{prefix}taken")
         if saved is not None and len(saved) != len(self.taken):
             # Another number of processes than before: all go on above the highest slot

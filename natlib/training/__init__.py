@@ -8,7 +8,8 @@ from natlib.training.config import (
     ScheduleConfig,
     TrainingConfig,
 )
-from natlib.training.progress import ConsoleProgress, ProgressReporter, SilentProgress
+from natlib.training.processes import decoding_workers
+from natlib.training.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.run_directory import RunDirectory
 from natlib.training.train import TrainResult, resume, train
 
@@ -24,6 +25,8 @@ __all__ = [
     "TrainResult",
     "TrainingConfig",
     "compose",
+    "decoding_workers",
     "resume",
+    "stages",
     "train",
 ]

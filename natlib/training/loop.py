@@ -245,7 +245,9 @@ class Loop:
                 logger.warning("skipped '%s': %s", name, sample.reason)
         most = _MOST_UNREADABLE * len(self.samples)
         if len(self._unreadable) > max(most, 1):
-            some = ", ".join(repr(self.samples.names[i]) for i in itertools.islice(self._unreadable, 3))
+            some = ", ".join(
+                repr(self.samples.names[i]) for i in itertools.islice(self._unreadable, 3)
+            )
             raise DataError(
                 f"{len(self._unreadable)} of {len(self.samples)} samples cannot be decoded "
                 f"(such as {some}), more than 5 %; remove or repair them (train.log lists all)"

@@ -10,8 +10,9 @@ import torch
 import torch.distributed as dist
 
 from natlib.errors import DeviceError
+from natlib.training.config import TrainingConfig
 
-__all__ = ["Processes", "training_processes"]
+__all__ = ["Processes", "decoding_workers", "training_processes"]
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,10 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
         yield Processes(dist.get_rank(), count, chosen)
     finally:
         dist.destroy_process_group()
+
+
+def decoding_workers(config: TrainingConfig | None = None) -> int:
+    """Processes that decode for this one: as configured, else this one's share of the cores."""
+    if config is not None and config.workers is not None:
+        return config.workers
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))

@@ -1,13 +1,14 @@
 """Telling a person how far training is."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress"]
+__all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress", "stages"]
 
 
 class ProgressReporter(Protocol):
@@ -107,3 +108,17 @@ class ConsoleProgress:
     def say(self, text: str) -> None:
         """See :class:`ProgressReporter`."""
         self._console.print(text, soft_wrap=True)
+
+
+def stages(progress: ProgressReporter) -> Callable[[str, int, int], None]:
+    """A reporter as the function (stage, done, total) that an evaluation calls."""
+    current = ""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal current
+        if stage != current:
+            current = stage
+            progress.stage(stage, total)
+        progress.advance(done)
+
+    return tell

@@ -1,7 +1,6 @@
 """Train a run from its configuration: data, modules, loop, files and evaluation in order."""
 
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 
 from natlib.data import SampleSet
 from natlib.errors import ConfigError
-from natlib.evaluation import Evaluation, evaluate, has_labels, online_knn
+from natlib.evaluation import Evaluation, Splits, evaluate, find_splits, has_labels, online_knn
 from natlib.model import load, save_model
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import (
@@ -23,8 +22,8 @@ from natlib.training.config import RunConfig
 from natlib.training.interruption import Interruption
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
-from natlib.training.processes import Processes, training_processes
-from natlib.training.progress import ProgressReporter, SilentProgress
+from natlib.training.processes import Processes, decoding_workers, training_processes
+from natlib.training.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.recorder import Recorder
 from natlib.training.run_directory import RunDirectory, differences
 
@@ -166,12 +165,6 @@ def _same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
     return RunConfig.model_validate(now)
 
 
-def _workers(config: RunConfig) -> int:
-    if config.training.workers is not None:
-        return config.training.workers
-    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-
-
 def _open(
     config: RunConfig, directory: RunDirectory, processes: Processes, progress: ProgressReporter
 ) -> SampleSet:
@@ -185,7 +178,9 @@ def _open(
         processes.wait()
     with progress:
         progress.stage("reading samples", len(samples))
-        samples.preload(_workers(config), lambda done, _total: progress.advance(done))
+        samples.preload(
+            decoding_workers(config.training), lambda done, _total: progress.advance(done)
+        )
     return samples
 
 
@@ -203,7 +198,7 @@ def _prepare(config: RunConfig, samples: SampleSet, processes: Processes) -> Loo
         learner,
         config.objective.views,
         processes,
-        _workers(config),
+        decoding_workers(config.training),
     )
 
 
@@ -236,11 +231,12 @@ def _run(
     interrupted = False
     try:
         _log_start(config, loop, processes)
+        splits = _online_splits(config, directory, loop) if processes.first else None
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
             for position in loop.run():
                 interrupted = processes.any(interruption.signal is not None)
-                _measure(config, loop, recorder, progress, position)
+                _measure(config, loop, recorder, progress, position, splits)
                 _save(config, directory, loop, processes, position, interrupted)
                 if interrupted:
                     break
@@ -270,6 +266,7 @@ def _measure(
     recorder: Recorder | None,
     progress: ProgressReporter,
     position: Position,
+    splits: Splits | None,
 ) -> None:
     """Record and report what is due after an update."""
     training = config.training
@@ -284,9 +281,50 @@ def _measure(
             note += f" (random {values['random_cosine']:.3f})"
         progress.advance(position.step, note)
     every = training.knn_every_epochs
+    if splits is not None and every and position.epoch_step == 0 and position.epoch % every == 0:
+        accuracy = online_knn(
+            loop.learner.encoder,
+            config.data,
+            splits,
+            config.evaluation,
+            device=loop.processes.device,
+            workers=loop.workers,
+        )
+        recorder.record(position.step, position.epoch, {"knn": accuracy})
+        progress.say(f"epoch {position.epoch}: kNN accuracy {accuracy:.1f} %")
+
+
+def _save(
+    config: RunConfig,
+    directory: RunDirectory,
+    loop: Loop,
+    processes: Processes,
+    position: Position,
+    interrupted: bool,
+) -> None:
+    """Write the checkpoint and the model that are due after an update."""
     epoch_ended = position.epoch_step == 0
-    if epoch_ended and every and position.epoch % every == 0 and has_labels(loop.samples):
-        _online_knn(config, loop, recorder, progress, position)
+    every_steps = config.training.checkpoint_every_steps
+    due = every_steps is not None and position.step % every_steps == 0
+    if not (epoch_ended or due or interrupted):
+        return
+    loop.learner.objective.merge()
+    if processes.first:
+        write_checkpoint(
+            directory.checkpoints,
+            position,
+            loop.learner,
+            loop.optimizer,
+            keep=config.training.keep_checkpoints,
+        )
+        if epoch_ended:
+            save_model(
+                directory.model,
+                encoder=loop.learner.encoder,
+                objective=loop.learner.objective,
+                config=config,
+            )
+    processes.wait()
 
 
 def _save(
@@ -336,15 +374,34 @@ def _online_knn(
     progress.say(f"epoch {at.epoch}: kNN accuracy {accuracy:.1f} %")
 
 
+def _online_splits(config: RunConfig, directory: RunDirectory, loop: Loop) -> Splits | None:
+    if config.training.knn_every_epochs is None or not has_labels(loop.samples):
+        return None
+    return find_splits(
+        config.data, seed=config.evaluation.seed, train=loop.samples, cache=directory.index
+    )
+
+
 def _evaluate(
     config: RunConfig, directory: RunDirectory, loop: Loop, progress: ProgressReporter
 ) -> Evaluation | None:
     if not has_labels(loop.samples):
         return None
-    model = load(directory.model, device=loop.processes.device)
+    assert config.encoder is not None
     with progress:
-        evaluation = evaluate(model, config.evaluation, train=loop.samples, progress=progress)
-    directory.evaluation.write_text(evaluation.to_json() + "\n", encoding="utf-8")
+        evaluation = evaluate(
+            loop.learner.encoder,
+            loop.learner.objective,
+            config.data,
+            config.evaluation,
+            config.encoder,
+            device=loop.processes.device,
+            workers=loop.workers,
+            progress=stages(progress),
+            train=loop.samples,
+            cache=directory.index,
+        )
+    directory.evaluation.write_text(evaluation.to_json(), encoding="utf-8")
     return evaluation
 
 
@@ -364,5 +421,3 @@ def _log_start(config: RunConfig, loop: Loop, processes: Processes) -> None:
         processes.count,
         loop.position.step,
     )
-
-

@@ -1,0 +1,1 @@
+"""The ``natlib`` command. Thin: parse, call, print."""

@@ -1,0 +1,76 @@
+"""``natlib config``: look at a configuration, its schema, or a file to start from."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from natlib.configuration import commented_yaml
+from natlib.errors import ConfigError
+from natlib.training import RunConfig, RunDirectory, compose
+from natlib_cli import options
+from natlib_cli.output import console
+
+__all__ = ["config_app"]
+
+config_app = typer.Typer(no_args_is_help=True, help="Show, describe and begin configurations.")
+
+
+@config_app.command()
+def show(
+    run: Annotated[
+        Path | None, typer.Argument(help="Run directory; by default what the options give.")
+    ] = None,
+    modality: options.Modality = None,
+    data: options.Source = None,
+    preset: options.Preset = None,
+    config: options.ConfigFile = None,
+    settings: options.Settings = None,
+) -> None:
+    """Print the resolved configuration, of a run or of the options that train takes."""
+    if run is not None:
+        resolved = RunDirectory(run).read_config()
+    else:
+        resolved = _composed(modality, data, preset, config, settings)
+    typer.echo(yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False), nl=False)
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON schema of a configuration, plug-ins included (for editors)."""
+    typer.echo(json.dumps(RunConfig.model_json_schema(), indent=2))
+
+
+@config_app.command()
+def init(
+    out: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")],
+    modality: options.Modality = None,
+    data: options.Source = None,
+    preset: options.Preset = None,
+    config: options.ConfigFile = None,
+    settings: options.Settings = None,
+) -> None:
+    """Write a configuration file in which every setting is explained."""
+    if out.exists():
+        raise ConfigError(f"{out} exists; choose another name or remove it first")
+    resolved = _composed(modality, data, preset, config, settings)
+    out.write_text(commented_yaml(resolved), encoding="utf-8")
+    console.print(f"Written to {out}. Train with: natlib train --config {out}", soft_wrap=True)
+
+
+def _composed(
+    modality: str | None,
+    data: str | None,
+    preset: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+) -> RunConfig:
+    return compose(
+        modality,
+        preset=preset,
+        file=config,
+        options=options.nested(data__source=data),
+        settings=settings or [],
+    )

@@ -1,0 +1,38 @@
+"""``natlib embed``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import natlib
+from natlib.training import ConsoleProgress, decoding_workers, stages
+from natlib_cli.output import console
+
+__all__ = ["embed"]
+
+
+def embed(
+    run: Annotated[Path, typer.Argument(help="Run directory.", metavar="RUN")],
+    source: Annotated[str, typer.Argument(help="What to embed.", metavar="SOURCE")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write: .npz or .parquet.")],
+    output: Annotated[
+        Literal["encoder", "head"],
+        typer.Option(help="The encoder's features (better), or what the head makes of them."),
+    ] = "encoder",
+) -> None:
+    """Write embeddings of a source, with sample names and, if there are any, labels."""
+    model = natlib.load(run)
+    model.modality = model.modality.with_source(source)
+    with ConsoleProgress() as progress:
+        tell = stages(progress)
+        embedded, unreadable = natlib.export_embeddings(
+            model,
+            out,
+            output=output,
+            workers=decoding_workers(),
+            progress=lambda done, total: tell("embedding", done, total),
+        )
+    console.print(f"{embedded} embeddings written to {out}", soft_wrap=True)
+    if unreadable:
+        console.print(f"{unreadable} samples could not be decoded and were left out")

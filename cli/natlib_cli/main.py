@@ -1,0 +1,50 @@
+"""The application: its commands and its entry point."""
+
+from typing import Annotated
+
+import typer
+
+import natlib
+from natlib_cli.config import config_app
+from natlib_cli.embed import embed
+from natlib_cli.evaluate import evaluate
+from natlib_cli.output import console, one_line_errors
+from natlib_cli.plugins import plugins
+from natlib_cli.train import train
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="natlib",
+    help="Train encoders without labels by Noise As Targets, on any kind of data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command(rich_help_panel="Train")(train)
+app.command("eval", rich_help_panel="Use and judge")(evaluate)
+app.command(rich_help_panel="Use and judge")(embed)
+app.add_typer(config_app, name="config", rich_help_panel="Look up")
+app.command(rich_help_panel="Look up")(plugins)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(f"natlib {natlib.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train encoders without labels by Noise As Targets, on any kind of data."""
+
+
+def run() -> None:
+    """Run the command line; errors take one line and never show a traceback."""
+    with one_line_errors():
+        app()

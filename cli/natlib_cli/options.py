@@ -1,0 +1,69 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["ConfigFile", "Modality", "Preset", "Settings", "Source", "nested"]
+
+WHAT = "What to train"
+
+Modality = Annotated[
+    str | None,
+    typer.Option(
+        "--modality",
+        help="Kind of data, 'image' for example; `natlib plugins` lists them.",
+        rich_help_panel=WHAT,
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help="Where samples come from: a folder, a file, or a name that the modality knows. "
+        "By default a small embedded data set.",
+        rich_help_panel=WHAT,
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="A tested set of settings, 'nat' or 'nat2017' (the paper) for images.",
+        rich_help_panel=WHAT,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="YAML or JSON file, laid over the preset; `natlib config init` writes one.",
+        rich_help_panel=WHAT,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting, laid over everything else: --set objective.targets.dim=64. Repeatable.",
+        rich_help_panel=WHAT,
+    ),
+]
+
+
+def nested(**options: Any) -> dict[str, Any]:
+    """Options as a nested mapping; ``data__source`` stands for ``data.source``, None for absent."""
+    result: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None:
+            continue
+        *parents, key = name.split("__")
+        level = result
+        for parent in parents:
+            level = level.setdefault(parent, {})
+        level[key] = value
+    return result

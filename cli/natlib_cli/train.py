@@ -1,0 +1,142 @@
+"""``natlib train``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from natlib.errors import ConfigError
+from natlib.training import ConsoleProgress, RunDirectory, SilentProgress, TrainResult, compose
+from natlib.training import resume as resume_run
+from natlib.training import train as train_run
+from natlib_cli import options
+from natlib_cli.output import SPEAKS, console, print_evaluation
+
+__all__ = ["train"]
+
+_LOOP = "How long and how"
+_MACHINE = "On what"
+_RUN = "The run directory"
+
+
+def train(
+    modality: options.Modality = None,
+    data: options.Source = None,
+    preset: options.Preset = None,
+    config: options.ConfigFile = None,
+    settings: options.Settings = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the samples.", rich_help_panel=_LOOP)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Samples in a step, over all processes together.", rich_help_panel=_LOOP),
+    ] = None,
+    max_samples: Annotated[
+        int | None,
+        typer.Option(help="Train on a random subset of this size.", rich_help_panel=_LOOP),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of everything random.", rich_help_panel=_LOOP)
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None,
+        typer.Option(help="'auto' takes an accelerator if there is one.", rich_help_panel=_MACHINE),
+    ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None,
+        typer.Option(help="Arithmetic of the encoder.", rich_help_panel=_MACHINE),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode samples.", rich_help_panel=_MACHINE)
+    ] = None,
+    compile_encoder: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile", help="Compile the encoder first.", rich_help_panel=_MACHINE
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Run directory; by default a new one in 'runs'.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with an interrupted run, as if it had not been interrupted.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Start a new run from the weights of this one.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the run that is in --out.", rich_help_panel=_RUN)
+    ] = False,
+) -> None:
+    """Train an encoder without labels.
+
+    With nothing but a modality it trains on a small embedded data set and ends with a table
+    of what was learnt. Several devices: torchrun --nproc-per-node N -m natlib_cli train ...
+    """
+    given = options.nested(
+        data__source=data,
+        data__max_samples=max_samples,
+        training__epochs=epochs,
+        training__batch_size=batch_size,
+        training__seed=seed,
+        training__device=device,
+        training__precision=precision,
+        training__workers=workers,
+        training__compile=compile_encoder,
+    )
+    layers: dict[str, Any] = {
+        "preset": preset,
+        "file": config,
+        "options": given,
+        "settings": settings or [],
+    }
+    progress = ConsoleProgress() if SPEAKS else SilentProgress()
+    if resume is not None:
+        for option, value in (("--out", out), ("--init-from", init_from)):
+            if value is not None:
+                raise ConfigError(f"--resume goes on with a run where it is; leave out {option}")
+        if overwrite:
+            raise ConfigError("--resume goes on with a run; leave out --overwrite")
+        saved = RunDirectory(resume).read_config()
+        asked = compose(modality, **layers, base=saved)
+        result = resume_run(resume, config=asked, progress=progress)
+    else:
+        resolved = compose(modality, **layers)
+        result = train_run(
+            resolved, out, init_from=init_from, overwrite=overwrite, progress=progress
+        )
+    _conclude(result)
+
+
+def _conclude(result: TrainResult) -> None:
+    if not result.finished:
+        console.print(
+            f"Interrupted after update {result.step}; a checkpoint is written. Go on with:\n"
+            f"  natlib train --resume {result.run}",
+            soft_wrap=True,
+        )
+        raise SystemExit(128 + (result.signal or 0))
+    if result.evaluation is not None:
+        print_evaluation(result.evaluation)
+    else:
+        console.print("No labels, so there is no accuracy to measure.")
+    minutes, seconds = divmod(round(result.seconds), 60)
+    console.print(
+        f"Trained in {minutes} min {seconds} s. The run is in {result.run}", soft_wrap=True
+    )

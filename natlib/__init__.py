@@ -1,0 +1,47 @@
+"""Noise As Targets: unsupervised training of encoders, for any modality."""
+
+from importlib.metadata import version
+
+from natlib.assignment import AssignmentTable
+from natlib.component import Component, Registry, register
+from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
+from natlib.errors import NatlibError
+from natlib.evaluation import evaluate
+from natlib.export import export_embeddings
+from natlib.model import Model, load
+from natlib.objectives import NAT, Objective
+from natlib.solvers import Greedy, Lapjv, Matching, Scipy, Solver
+from natlib.targets import Gaussian, TargetDistribution, UniformSphere
+from natlib.training import RunConfig, compose, resume, train
+
+__version__ = version("natlib")
+
+__all__ = [
+    "NAT",
+    "AssignmentTable",
+    "Component",
+    "EncoderRecipe",
+    "Gaussian",
+    "Greedy",
+    "Lapjv",
+    "LinearHead",
+    "Matching",
+    "MlpEncoder",
+    "MlpHead",
+    "Model",
+    "NatlibError",
+    "Objective",
+    "Registry",
+    "RunConfig",
+    "Scipy",
+    "Solver",
+    "TargetDistribution",
+    "UniformSphere",
+    "compose",
+    "evaluate",
+    "export_embeddings",
+    "load",
+    "register",
+    "resume",
+    "train",
+]
