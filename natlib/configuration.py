@@ -97,9 +97,11 @@ def assignment(text: str) -> dict[str, Any]:
         raise ConfigError(f"cannot read the value of '{text}': it is not valid YAML") from error
     if isinstance(value, str):
         value = _number(value)
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    return dict(value)
+    *parents, last = key.strip().split(".")
+    nested: dict[str, Any] = {last: value}
+    for part in reversed(parents):
+        nested = {part: nested}
+    return nested
 
 
 def _number(text: str) -> str | float:

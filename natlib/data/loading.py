@@ -24,7 +24,7 @@ class _Indexed(Dataset[Any]):
 def load_batches(
     modality: Modality,
     samples: SampleSet,
-    batches: Sequence[Sequence[int]],
+    batches: Sequence[list[int]],
     *,
     device: torch.device,
     workers: int = 0,

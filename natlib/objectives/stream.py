@@ -45,7 +45,7 @@ class StreamCounter(nn.Module):
             highest = int(saved.max()) * len(saved)
             begin = -(-highest // len(self.taken))
             state_dict[f"{prefix}taken"] = torch.full_like(self.taken, begin)
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _processes() -> int:

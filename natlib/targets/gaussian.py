@@ -1,5 +1,6 @@
 """Targets drawn from an isotropic Gaussian."""
 
+import math
 from typing import Literal
 
 import torch
@@ -27,7 +28,8 @@ class Gaussian(TargetDistribution):
     """Root of the mean squared norm of a target."""
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        return normal_rows(self.seed, slot, self.dim, dtype) * (self.scale / self.dim**0.5)
+        deviation = self.scale / math.sqrt(self.dim)
+        return normal_rows(self.seed, slot, self.dim, dtype) * deviation
 
     def project(self, z: Tensor) -> Tensor:
         return z

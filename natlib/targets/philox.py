@@ -45,9 +45,7 @@ def philox4x32(
     return c0, c1, c2, c3
 
 
-def normal_rows(
-    seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def normal_rows(seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Standard normal vectors, one for each slot: a pure function of (seed, slot).
 
     Args:

@@ -31,7 +31,7 @@ class Recorder:
             beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
             beside.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)  # type: ignore[no-untyped-call]
+        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)
         self._handler = logging.FileHandler(run / "train.log", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(self._handler)
@@ -44,12 +44,12 @@ class Recorder:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         for name, value in values.items():
-            self._events.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._events.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Flush and close everything."""
         self._file.close()
-        self._events.close()  # type: ignore[no-untyped-call]
+        self._events.close()
         logger.removeHandler(self._handler)
         self._handler.close()
 

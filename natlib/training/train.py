@@ -327,53 +327,6 @@ def _save(
     processes.wait()
 
 
-def _save(
-    config: RunConfig,
-    directory: RunDirectory,
-    loop: Loop,
-    processes: Processes,
-    position: Position,
-    interrupted: bool,
-) -> None:
-    """Write the checkpoint and the model that are due after an update."""
-    epoch_ended = position.epoch_step == 0
-    every_steps = config.training.checkpoint_every_steps
-    due = every_steps is not None and position.step % every_steps == 0
-    if not (epoch_ended or due or interrupted):
-        return
-    loop.learner.objective.merge()
-    if processes.first:
-        write_checkpoint(
-            directory.checkpoints,
-            position,
-            loop.learner,
-            loop.optimizer,
-            keep=config.training.keep_checkpoints,
-        )
-        if epoch_ended:
-            save_model(
-                directory.model,
-                encoder=loop.learner.encoder,
-                objective=loop.learner.objective,
-                config=config,
-            )
-    processes.wait()
-
-
-def _online_knn(
-    config: RunConfig, loop: Loop, recorder: Recorder, progress: ProgressReporter, at: Position
-) -> None:
-    accuracy = online_knn(
-        loop.learner.encoder,
-        config.data,
-        loop.samples,
-        config.evaluation,
-        device=loop.processes.device,
-    )
-    recorder.record(at.step, at.epoch, {"knn": accuracy})
-    progress.say(f"epoch {at.epoch}: kNN accuracy {accuracy:.1f} %")
-
-
 def _online_splits(config: RunConfig, directory: RunDirectory, loop: Loop) -> Splits | None:
     if config.training.knn_every_epochs is None or not has_labels(loop.samples):
         return None
