@@ -1,0 +1,16 @@
+"""A run that takes a fraction of a second."""
+
+from typing import Any
+
+from natlib.objectives import NAT, Objective
+from natlib.training import RunConfig
+from tests.evaluation.gaussian_blobs import GaussianBlobs
+
+
+def toy_config(objective: Objective | None = None, train: int = 80, **training: Any) -> RunConfig:
+    settings = {"epochs": 4, "batch_size": 16, "workers": 0, "log_every_steps": 1, "device": "cpu"}
+    return RunConfig(
+        data=GaussianBlobs(train=train, test=40),
+        objective=objective or NAT(slots=2),
+        training=settings | training,
+    )

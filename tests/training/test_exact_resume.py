@@ -1,0 +1,185 @@
+"""Training 2N updates equals training N, stopping, resuming N: bit for bit on a CPU."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import natlib
+from natlib.objectives import NAT
+from natlib.training import RunConfig, RunDirectory, SilentProgress
+from natlib.training.checkpoint import latest_checkpoint
+from tests.training.support import toy_config
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "stream": {},
+    "bank": {"ownership": "bank", "slots": 2},
+    "bank_by_step": {"ownership": "bank", "slots": 1, "reassign_every": 3, "reassign_unit": "step"},
+    "paper": {
+        "ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0,
+        "reassign_every": 3, "reduction": "sum", "head": "linear",
+    },
+}  # fmt: skip
+
+
+class StopAfter(SilentProgress):
+    """Asks the process to stop, as Ctrl-C does, when so many updates are done."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def advance(self, done: int, note: str = "") -> None:
+        if done == self.step:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def final_state(run: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], Any]:
+    checkpoint = latest_checkpoint(run / "checkpoints")
+    return (
+        load_file(checkpoint / "weights.safetensors"),
+        load_file(checkpoint / "optimizer.safetensors"),
+        json.loads((checkpoint / "state.json").read_text()),
+    )
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for left, right in zip(final_state(one)[:2], final_state(other)[:2], strict=True):
+        assert left.keys() == right.keys()
+        for name in left:
+            assert torch.equal(left[name], right[name]), name
+    assert final_state(one)[2] == final_state(other)[2]
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    timeless = []
+    for text in (run / "metrics.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        for clock in ("time", "samples_per_second", "solver_share", "loader_share"):
+            line.pop(clock, None)
+        timeless.append(line)
+    return timeless
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("stop", [7, 10])
+def test_resumed_run_equals_uninterrupted_one(
+    objective: str, optimizer: str, stop: int, tmp_path: Path
+) -> None:
+    # 5 updates an epoch: one stop in the middle of an epoch, one at its end.
+    config = toy_config(
+        objective=NAT.model_validate(OBJECTIVES[objective]),
+        optimizer={"kind": optimizer, "learning_rate": 0.01, "momentum": 0.9},
+    )
+    whole = natlib.train(config, tmp_path / "whole")
+    assert (whole.step, whole.finished) == (20, True)
+    part = natlib.train(config, tmp_path / "part", progress=StopAfter(stop))
+    assert (part.step, part.finished, part.signal) == (stop, False, signal.SIGTERM)
+    rest = natlib.resume(tmp_path / "part")
+    assert (rest.step, rest.finished) == (20, True)
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "part")
+    assert whole.evaluation == rest.evaluation
+
+
+def test_resume_with_accumulation_and_online_knn(tmp_path: Path) -> None:
+    config = toy_config(accumulate=2, knn_every_epochs=1)
+    whole = natlib.train(config, tmp_path / "whole")
+    natlib.train(config, tmp_path / "part", progress=StopAfter(5))
+    natlib.resume(tmp_path / "part")
+    assert whole.step == 12
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "part")
+
+
+def test_a_finished_run_resumes_to_itself(tmp_path: Path) -> None:
+    natlib.train(toy_config(), tmp_path / "run")
+    before = final_state(tmp_path / "run")
+    again = natlib.resume(tmp_path / "run")
+    assert (again.step, again.finished) == (20, True)
+    assert final_state(tmp_path / "run")[2] == before[2]
+
+
+def test_random_numbers_of_the_caller_do_not_matter(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    natlib.train(toy_config(), tmp_path / "one")
+    torch.manual_seed(2)
+    natlib.train(toy_config(), tmp_path / "two")
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    natlib.train(toy_config(), tmp_path / "one")
+    natlib.train(toy_config(seed=1), tmp_path / "two")
+    name = "encoder.body.layer1.0.weight"
+    assert not torch.equal(
+        final_state(tmp_path / "one")[0][name], final_state(tmp_path / "two")[0][name]
+    )
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+import natlib
+from natlib.training import RunDirectory
+from tests.training.support import toy_config
+torch.set_num_threads(1)
+run = Path(sys.argv[1])
+if (run / "config.yaml").exists():
+    natlib.resume(run)
+else:
+    natlib.train(toy_config(epochs=60, checkpoint_every_steps=1), run)
+"""
+
+
+def test_killed_at_random_moments_it_goes_on_from_a_complete_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    chance = random.Random(0)
+    kills = 0
+    for _ in range(6):
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(run)], cwd=Path.cwd())
+        deadline = time.monotonic() + 60
+        before = newest(run)
+        # Killed while it writes a checkpoint in every update, some time after the first.
+        while newest(run) == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0.0, 0.5))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+        checkpoint = latest_checkpoint(run / "checkpoints")
+        load_file(checkpoint / "weights.safetensors")
+        load_file(checkpoint / "optimizer.safetensors")
+        RunDirectory(run).read_config()
+    assert kills >= 3
+    finished = natlib.resume(run)
+    assert (finished.step, finished.finished) == (300, True)
+    natlib.train(toy_config(epochs=60, checkpoint_every_steps=1), tmp_path / "whole")
+    assert_same_run(tmp_path / "whole", run)
+    assert metrics(tmp_path / "whole") == metrics(run)
+
+
+def newest(run: Path) -> str | None:
+    folder = run / "checkpoints"
+    names = sorted(p.name for p in folder.glob("step-*")) if folder.is_dir() else []
+    return names[-1] if names else None
+
+
+def test_configuration_survives_the_run_directory(tmp_path: Path) -> None:
+    config = toy_config()
+    natlib.train(config, tmp_path / "run")
+    saved = RunDirectory(tmp_path / "run").read_config()
+    assert saved.encoder is not None
+    assert saved.model_copy(update={"encoder": None}) == config
+    assert RunConfig.model_validate(saved.model_dump(mode="json")) == saved
