@@ -1,0 +1,132 @@
+"""Which augmentations there are, and how one view is made."""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from kornia.filters import gaussian_blur2d
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from natlib.component import Settings
+from natlib_image import colour
+from natlib_image.geometry import crop, plain_boxes, resized_boxes
+
+__all__ = ["Augmentation", "one_view"]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Settings):
+    """How views differ. The defaults are SimCLR's (Chen et al., ICML 2020, arXiv 2002.05709).
+
+    A probability of 0 or a strength of 0 turns an operation off. Every image and every view
+    draws its own random numbers.
+    """
+
+    crop: Literal["resized", "plain"] = "resized"
+    """``resized``: a box of random area and shape, scaled to the size of a view.
+    ``plain``: a square of that size, not scaled (the 2017 paper)."""
+    crop_scale: tuple[float, float] = (0.2, 1.0)
+    """Smallest and largest share of the image's area in a box (``resized`` only)."""
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Smallest and largest width / height of a box (``resized`` only)."""
+    flip: Probability = 0.5
+    """Probability of flipping left to right."""
+    jitter: Probability = 0.8
+    """Probability of changing the colours at all."""
+    brightness: float = Field(default=0.4, ge=0)
+    """Brightness is multiplied by a factor in [1 - x, 1 + x]."""
+    contrast: float = Field(default=0.4, ge=0)
+    """The same for contrast."""
+    saturation: float = Field(default=0.2, ge=0)
+    """The same for saturation."""
+    hue: float = Field(default=0.1, ge=0, le=0.5)
+    """Hue is turned by up to this share of the full circle, either way."""
+    grey: Probability = 0.2
+    """Probability of removing all colour."""
+    blur: Probability | None = None
+    """Probability of a Gaussian blur; by default 0.5, and 0 for views of at most 64 pixels
+    (SimCLR leaves it out on CIFAR)."""
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    """Smallest and largest standard deviation of the blur, in pixels."""
+    solarise: Probability = 0.0
+    """Probability of inverting what is brighter than one half."""
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name, top in (("crop_scale", 1.0), ("crop_ratio", None), ("blur_sigma", None)):
+            low, high = getattr(self, name)
+            if not 0 < low <= high or (top is not None and high > top):
+                limit = "0 < low <= high" + (f" <= {top:g}" if top is not None else "")
+                raise ValueError(f"{name} is [{low:g}, {high:g}]; expected {limit}")
+        return self
+
+
+def one_view(
+    settings: Augmentation, pixels: Tensor, height: Tensor, width: Tensor, size: int
+) -> Tensor:
+    """One augmented view of each image, float[b, 3, size, size] in [0, 1].
+
+    Args:
+        settings: which operations, how strong.
+        pixels: float[b, 3, H, W] in [0, 1], padded.
+        height: int64[b], valid height of each image.
+        width: int64[b], valid width.
+        size: side of a view.
+    """
+    count, device = len(pixels), pixels.device
+    # Everything is drawn in every call, whatever is turned off: a setting that changes
+    # leaves the random numbers of the others as they were.
+    if settings.crop == "plain":
+        boxes = plain_boxes(height, width, size)
+    else:
+        boxes = resized_boxes(height, width, settings.crop_scale, settings.crop_ratio)
+    draw = iter(torch.rand(10, count, device=device))
+    mirror = next(draw) < settings.flip
+    view = crop(pixels, height, width, boxes, size, mirror)
+    jittered = next(draw) < settings.jitter
+    brightness, contrast, saturation, hue = (
+        torch.where(jittered, strength * (2 * next(draw) - 1), 0.0)
+        for strength in (
+            settings.brightness,
+            settings.contrast,
+            settings.saturation,
+            settings.hue,
+        )
+    )
+    grey = next(draw) < settings.grey
+    if settings.jitter > 0 or settings.grey > 0:
+        view = colour.jitter(
+            view,
+            (1 + brightness).clamp_(min=0),
+            (1 + contrast).clamp_(min=0),
+            (1 + saturation).clamp_(min=0),
+            hue,
+            grey,
+        )
+    blurred, sharpness, solarised = next(draw), next(draw), next(draw)
+    probability = default_blur(size) if settings.blur is None else settings.blur
+    if probability > 0:
+        low, high = settings.blur_sigma
+        view = _blur(view, blurred < probability, low + (high - low) * sharpness)
+    if settings.solarise > 0:
+        view = colour.solarise(view, solarised < settings.solarise)
+    return view
+
+
+def default_blur(size: int) -> float:
+    """Probability of a blur where none is set."""
+    return 0.5 if size > 64 else 0.0
+
+
+def _blur(view: Tensor, chosen: Tensor, sigma: Tensor) -> Tensor:
+    """Blur the chosen images (bool[b]), each by its own sigma (float[b])."""
+    rows = chosen.nonzero()[:, 0]
+    if len(rows) == 0:
+        return view
+    # A tenth of the image, as SimCLR has it, and odd; reflection needs less than the image.
+    kernel = max(3, view.shape[-1] // 10 // 2 * 2 + 1)
+    sigma_2 = sigma[rows, None].expand(-1, 2)
+    return view.index_copy(
+        0, rows, gaussian_blur2d(view[rows], (kernel, kernel), sigma_2, border_type="reflect")
+    )

@@ -1,0 +1,41 @@
+"""A small convolutional network for small images and for machines without an accelerator."""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import nn
+
+from natlib.encoders import EncoderRecipe, StagedEncoder
+from natlib.errors import ConfigError
+
+__all__ = ["ConvNet"]
+
+
+class ConvNet(EncoderRecipe):
+    """3 x 3 convolutions, each with batch norm and ReLU, then a global average.
+
+    The first and the last convolution keep the resolution, those between halve it.
+    """
+
+    kind: Literal["convnet"] = "convnet"
+    widths: tuple[int, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)
+    """Channels of each convolution; the last is the number of features."""
+
+    def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:
+        """See :meth:`EncoderRecipe.build`; any [channels, height, width] will do."""
+        if len(input_shape) != 3:
+            raise ConfigError(
+                f"a convnet needs inputs [channels, height, width], got {list(input_shape)}"
+            )
+        stages: dict[str, nn.Module] = {}
+        channels, last = input_shape[0], len(self.widths)
+        for number, width in enumerate(self.widths, start=1):
+            stride = 1 if number in (1, last) else 2
+            stages[f"conv{number}"] = nn.Sequential(
+                nn.Conv2d(channels, width, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            )
+            channels = width
+        stages["pool"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return StagedEncoder(stages, channels)

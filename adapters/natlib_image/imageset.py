@@ -1,0 +1,117 @@
+"""A sample set of images: decoded when asked for, or all at once into memory."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from natlib.data import Unreadable
+from natlib.errors import DataError
+from natlib_image.decoding import DecodedImage, decode
+from natlib_image.names import ChosenNames
+from natlib_image.sources.base import Images, evenly_spaced
+from natlib_image.store import PixelStore, decode_all
+
+__all__ = ["ImageSet"]
+
+_GIB = float(1 << 30)
+_PEEK = 32
+# More damaged images than this share mean that something else is wrong.
+_MAX_UNREADABLE = 0.05
+
+
+class ImageSet:
+    """Images of one split as samples (see :class:`natlib.data.SampleSet`).
+
+    Args:
+        images: where they come from.
+        short_side: pixels of the short side after decoding.
+        cache_gib: keep decoded images in memory if they need no more than this.
+        rows: int64[m], sorted: use only these; all by default.
+    """
+
+    def __init__(
+        self, images: Images, short_side: int, cache_gib: float, rows: Tensor | None = None
+    ) -> None:
+        self._images = images
+        self._short_side = short_side
+        self._limit = cache_gib * _GIB
+        self._rows = None if rows is None else rows.numpy()
+        self._store: PixelStore | None = None
+        self.names: Sequence[str] = images.names
+        self.labels = images.labels
+        if rows is not None:
+            self.names = ChosenNames(images.names, rows.numpy())
+            self.labels = None if images.labels is None else images.labels[rows]
+        self.classes = images.classes
+        self.usable = torch.arange(len(self.names))
+        self.unreadable: list[Unreadable] = []
+
+    @property
+    def in_memory(self) -> bool:
+        return self._store is not None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> DecodedImage | Unreadable:
+        if self._store is None:
+            return self._decode(index)
+        pixels = self._store[index]
+        if pixels.shape[1] == 0:
+            return next(bad for bad in self.unreadable if bad.index == index)
+        return DecodedImage(index, pixels)
+
+    def _decode(self, index: int) -> DecodedImage | Unreadable:
+        row = index if self._rows is None else int(self._rows[index])
+        try:
+            return DecodedImage(index, decode(self._images.item(row), self._short_side))
+        except MemoryError:
+            raise
+        # PIL raises OSError, SyntaxError, ValueError, IndexError, struct.error and more.
+        except Exception as error:
+            return Unreadable(index, f"{type(error).__name__}: {error}")
+
+    def preload(
+        self, workers: int, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """See :meth:`natlib.data.SampleSet.preload`.
+
+        Raises:
+            DataError: more than 5 % of the images cannot be decoded.
+        """
+        if self._store is not None:
+            return
+        peeked = [self._decode(index) for index in evenly_spaced(len(self), _PEEK)]
+        sizes = [s.pixels.numel() for s in peeked if isinstance(s, DecodedImage)]
+        image_bytes = sum(sizes) / len(sizes) if sizes else 0.0
+        if image_bytes * len(self) > self._limit:
+            return
+        store = decode_all(
+            self._decode, len(self), image_bytes, self._limit, workers, progress
+        )
+        if store is None:
+            return
+        self.unreadable = store.unreadable
+        if len(self.unreadable) > _MAX_UNREADABLE * len(self):
+            raise DataError(self._too_many())
+        self.usable = store.readable
+        self._store = store
+
+    def _too_many(self) -> str:
+        count, total = len(self.unreadable), len(self)
+        first = "; ".join(f"{self.names[bad.index]} ({bad.reason})" for bad in self.unreadable[:3])
+        return (
+            f"{count:,} of {total:,} images ({count / total:.1%}) cannot be decoded, for example "
+            f"{first}; repair or remove them"
+        )
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self._images.digest())
+        if self.labels is not None:
+            digest.update(self.labels.numpy())
+        if self._rows is not None:
+            digest.update(np.ascontiguousarray(self._rows))
+        return digest.hexdigest()

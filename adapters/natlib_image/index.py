@@ -1,0 +1,174 @@
+"""Which images lie in a folder, in an order that depends on nothing but their names."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from natlib.errors import DataError
+from natlib_image.names import NameTable
+
+__all__ = ["EXTENSIONS", "FolderIndex", "first_images", "scan", "visible_folders"]
+
+EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
+"""What counts as an image, in upper or lower case."""
+
+_EXTENSIONS = frozenset(extension.encode() for extension in EXTENSIONS)
+
+
+@dataclass(frozen=True)
+class FolderIndex:
+    """The images under a folder.
+
+    Attributes:
+        names: POSIX paths relative to the folder, sorted as bytes.
+        groups: int32[n], which first-level folder each lies in; -1 directly in the folder.
+        folders: names of the first-level folders, sorted, those without images too.
+        directories: every directory that was read, relative to the folder.
+        changed: int64[m], when each of them was last changed, in nanoseconds.
+    """
+
+    names: NameTable
+    groups: npt.NDArray[np.int32]
+    folders: list[str]
+    directories: NameTable
+    changed: npt.NDArray[np.int64]
+
+    def digest(self) -> bytes:
+        """SHA-256 of the names."""
+        digest = hashlib.sha256(self.names.text)
+        digest.update(self.names.ends)
+        return digest.digest()
+
+
+def scan(root: Path) -> FolderIndex:
+    """Read a folder and everything under it; hidden files and folders are left out.
+
+    A directory that can be reached in two ways (by a symbolic link) is read once, so that
+    loops end and no image is there twice.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    try:
+        return _Scan(root).run()
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or root}: {error.strerror}") from error
+
+
+class _Scan:
+    """Depth first; what is kept of a directory that has been left is bytes, not objects."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.fsencode(root)
+        self.seen: set[tuple[int, int]] = set()
+        self.text = bytearray()
+        self.lengths: list[npt.NDArray[np.int64]] = []
+        self.counts: list[tuple[int, int]] = []  # (first-level folder, images)
+        self.directories: list[bytes] = []
+        self.changed: list[int] = []
+
+    def run(self) -> FolderIndex:
+        self._visit(b"", -1)
+        lengths = np.concatenate([np.zeros(0, np.int64), *self.lengths])
+        groups = np.repeat(
+            np.array([group for group, _ in self.counts], dtype=np.int32),
+            [count for _, count in self.counts],
+        )
+        return FolderIndex(
+            names=NameTable(np.frombuffer(bytes(self.text), np.uint8), np.cumsum(lengths)),
+            groups=groups,
+            folders=visible_folders(self.root),
+            directories=NameTable.pack(self.directories),
+            changed=np.array(self.changed, dtype=np.int64),
+        )
+
+    def _visit(self, prefix: bytes, group: int) -> None:
+        path = os.path.join(self.root, prefix)
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) in self.seen:
+            return
+        self.seen.add((status.st_dev, status.st_ino))
+        self.directories.append(prefix)
+        self.changed.append(status.st_mtime_ns)
+        run: list[bytes] = []
+        number = -1
+        for name in _entries(path):
+            if not name.endswith(b"/"):
+                run.append(prefix + name)
+                continue
+            number += 1
+            self._keep(run, group)
+            run = []
+            self._visit(prefix + name, number if prefix == b"" else group)
+        self._keep(run, group)
+
+    def _keep(self, run: list[bytes], group: int) -> None:
+        if run:
+            self.text += b"".join(run)
+            self.lengths.append(np.array([len(name) for name in run], dtype=np.int64))
+            self.counts.append((group, len(run)))
+
+
+def _entries(path: bytes) -> list[bytes]:
+    """Names of images and, with a slash behind, of directories, in the order of full paths.
+
+    The slash is there for sorting: it is how the paths under a directory go on.
+    """
+    found: list[bytes] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith(b"."):
+                continue
+            if entry.is_dir():
+                found.append(name + b"/")
+            elif _is_image(name) and entry.is_file():
+                found.append(name)
+    found.sort()
+    return found
+
+
+def _is_image(name: bytes) -> bool:
+    _, dot, extension = name.rpartition(b".")
+    return dot == b"." and extension.lower() in _EXTENSIONS
+
+
+def visible_folders(root: Path | bytes) -> list[str]:
+    """Names of the folders directly in a folder, in the order of the index."""
+    names = _entries(os.fsencode(root))
+    return [os.fsdecode(name[:-1]) for name in names if name.endswith(b"/")]
+
+
+def first_images(root: Path, count: int) -> list[Path]:
+    """Up to ``count`` images from all over a folder, without reading all of it."""
+    folders = visible_folders(root)
+    chosen = folders[:: max(1, len(folders) // count)]
+    walks = [_walk(os.fsencode(root / name), set()) for name in chosen]
+    walks.append(_walk(os.fsencode(root), set()))
+    found: dict[bytes, None] = {}
+    while walks and len(found) < count:
+        still = []
+        for walk in walks:
+            path = next(walk, None)
+            if path is not None:
+                found.setdefault(path)
+                still.append(walk)
+        walks = still
+    return [Path(os.fsdecode(path)) for path in list(found)[:count]]
+
+
+def _walk(path: bytes, seen: set[tuple[int, int]]) -> Iterator[bytes]:
+    status = os.stat(path)
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    for name in _entries(path):
+        if name.endswith(b"/"):
+            yield from _walk(os.path.join(path, name), seen)
+        else:
+            yield os.path.join(path, name)

@@ -1,0 +1,99 @@
+"""An index of a folder, kept in a file for as long as the folder does not change."""
+
+import hashlib
+import os
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from natlib_image.index import FolderIndex, scan
+from natlib_image.names import NameTable
+
+__all__ = ["cached_scan"]
+
+# Another layout of the file, or another meaning of its content, is another version.
+_VERSION = 1
+# A folder that changed less than this before it was read may change again without a new time
+# stamp (some file systems count in seconds); such an index is not kept.
+_SETTLED_NS = 2_000_000_000
+
+
+def cached_scan(root: Path, cache: Path | None) -> FolderIndex:
+    """The index of a folder, from ``cache`` if no directory has changed since.
+
+    Files that are added, removed or renamed change the time stamp of their directory. The
+    file holds plain arrays; nothing in it is unpickled. A file that cannot be read counts
+    as absent, and one that cannot be written is done without.
+
+    Args:
+        root: the folder.
+        cache: where the file is kept; None reads the folder in any case.
+    """
+    if cache is None:
+        return scan(root)
+    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
+    path = cache / f"images-{name}.npz"
+    known = _load(path)
+    if known is not None and _unchanged(root, known):
+        return known
+    began = time.time_ns()
+    index = scan(root)
+    if int(index.changed.max()) < began - _SETTLED_NS:
+        _save(index, path)
+    return index
+
+
+def _unchanged(root: Path, index: FolderIndex) -> bool:
+    # A directory that is new or gone has changed the one that it is in.
+    try:
+        return all(
+            os.stat(os.path.join(root, name)).st_mtime_ns == changed
+            for name, changed in zip(index.directories, index.changed, strict=True)
+        )
+    except OSError:
+        return False
+
+
+def _load(path: Path) -> FolderIndex | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if int(file["version"]) != _VERSION:
+                return None
+            return FolderIndex(
+                names=NameTable(file["text"], file["ends"]),
+                groups=file["groups"],
+                folders=list(NameTable(file["folder_text"], file["folder_ends"])),
+                directories=NameTable(file["directory_text"], file["directory_ends"]),
+                changed=file["changed"],
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _save(index: FolderIndex, path: Path) -> None:
+    folders = NameTable.pack(os.fsencode(name) for name in index.folders)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".images-", suffix=".npz")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(
+                file,
+                version=_VERSION,
+                text=index.names.text,
+                ends=index.names.ends,
+                groups=index.groups,
+                folder_text=folders.text,
+                folder_ends=folders.ends,
+                directory_text=index.directories.text,
+                directory_ends=index.directories.ends,
+                changed=index.changed,
+            )
+        os.replace(beside, path)
+    except OSError:
+        Path(beside).unlink(missing_ok=True)

@@ -1,0 +1,210 @@
+"""Images as a modality of natlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from PIL import Image as PILImage
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from natlib.data import Batch, Modality, Split, Unreadable
+from natlib.encoders import EncoderRecipe
+from natlib.errors import ConfigError, DataError
+from natlib_image.augmentation import Augmentation, default_blur, one_view
+from natlib_image.collating import collate
+from natlib_image.decoding import DecodedImage, decode, open_image
+from natlib_image.encoders.convnet import ConvNet
+from natlib_image.encoders.resnet import ResNet
+from natlib_image.geometry import centre_boxes, crop
+from natlib_image.imageset import ImageSet
+from natlib_image.sources import Source, find_source, is_path
+
+__all__ = ["Image"]
+
+# Images up to this side are used as they are; larger ones in ImageNet's way.
+_SMALL = 64
+_LARGE = 224
+_DIGITS = 16
+_PEEK = 64
+_RAW_SIDE = 32
+_THUMBNAIL = 96
+
+Triple = tuple[float, float, float]
+
+
+class Image(Modality):
+    """Images: a folder, arrays, a torchvision data set or the digits of scikit-learn."""
+
+    kind: Literal["image"] = "image"
+    presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+
+    source: str | None = None
+    """A folder of images (recursive; sub-folders ``train``, ``val``, ``test`` are splits, folders
+    under these are classes), an .npz file (``images``, ``labels``, ``test_images``, ...), the name
+    of a torchvision data set such as ``cifar10`` (needs ``root``), or ``digits``, the default:
+    small images that come with scikit-learn."""
+    root: str | None = None
+    """Folder in which torchvision keeps its data sets."""
+    download: bool = False
+    """Let torchvision download the data set if it is not there."""
+    size: int | None = Field(default=None, ge=4)
+    """Side of a view in pixels. By default 224, or as large as the images where the median of
+    their short sides is at most 64 (16 for ``digits``)."""
+    resize: int | None = Field(default=None, ge=4)
+    """Short side to which images are scaled when they are decoded. By default ``size`` if that is
+    at most 64, otherwise ``size`` * 256 / 224."""
+    mean: Triple = (0.485, 0.456, 0.406)
+    """Mean of each channel, subtracted (ImageNet's by default)."""
+    std: Triple = (0.229, 0.224, 0.225)
+    """Standard deviation of each channel, divided by."""
+    cache_gib: float = Field(default=2.0, ge=0)
+    """Keep all decoded images in memory if they need at most this many GiB."""
+    augment: Augmentation = Augmentation()
+    """How views differ from each other."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size is not None and self.resize is not None and self.resize < self.size:
+            raise ValueError(
+                f"resize {self.resize} is smaller than size {self.size}; "
+                "views are cut from the resized image"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std {list(self.std)} must be positive")
+        return self
+
+    def resolved(self) -> Self:
+        source = self._source()
+        size = self.size
+        if size is None and self.source in (None, "digits"):
+            size = _DIGITS
+        elif size is None:
+            size = _natural_size(source, str(self.source))
+        resize = self.resize
+        if resize is None:
+            resize = size if size <= _SMALL else round(size * 256 / 224)
+        blur = default_blur(size) if self.augment.blur is None else self.augment.blur
+        path = self.source if self.source is not None else "digits"
+        update = {
+            # Found again from any working directory, by ``--resume`` for example.
+            "source": str(Path(path).expanduser().absolute()) if is_path(path) else path,
+            "root": None if self.root is None else str(Path(self.root).expanduser().absolute()),
+            "size": size,
+            "resize": resize,
+            "augment": self.augment.model_copy(update={"blur": blur}),
+        }
+        return self.model_validate({**dict(self), **update})
+
+    def dataset(self, split: Split, cache: Path | None = None) -> ImageSet | None:
+        images = self._source().split(split, cache)
+        if images is None:
+            return None
+        rows = None
+        if split == "train" and self.max_samples is not None and self.max_samples < len(images):
+            generator = torch.Generator().manual_seed(self.subset_seed)
+            rows = torch.randperm(len(images), generator=generator)[: self.max_samples]
+            rows = rows.sort().values
+        return ImageSet(images, self._resize(), self.cache_gib, rows)
+
+    def collate(self, samples: list[Any]) -> Batch:
+        return collate(samples)
+
+    @torch.no_grad()
+    def views(self, batch: Batch, count: int) -> list[Tensor]:
+        pixels, height, width = _unpack(batch)
+        # Colours are computed with a matrix product, which autocast would round.
+        with torch.autocast(pixels.device.type, enabled=False):
+            size = self._size()
+            return [
+                self._normalise(one_view(self.augment, pixels, height, width, size))
+                for _ in range(count)
+            ]
+
+    @torch.no_grad()
+    def plain(self, batch: Batch) -> Tensor:
+        return self._normalise(self._centre(batch))
+
+    @torch.no_grad()
+    def raw(self, batch: Batch) -> Tensor:
+        side = min(_RAW_SIDE, self._size())
+        return F.adaptive_avg_pool2d(self._centre(batch), side).flatten(1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (3, self._size(), self._size())
+
+    def default_encoder(self, accelerator: bool) -> EncoderRecipe:
+        small = self._size() <= _SMALL
+        if accelerator or not small:
+            return ResNet(depth=18, small_stem=small)
+        return ConvNet()
+
+    def default_preset(self) -> str:
+        return "digits" if self.source in (None, "digits") else "nat"
+
+    def samples(self, items: Sequence[Any]) -> list[Any]:
+        decoded = []
+        for index, item in enumerate(items):
+            try:
+                decoded.append(DecodedImage(index, decode(item, self._resize())))
+            except MemoryError:
+                raise
+            # PIL raises nearly anything for a file that is damaged.
+            except Exception as error:
+                name = item if isinstance(item, str | Path) else f"item {index}"
+                raise DataError(f"cannot read {name} as an image: {error}") from error
+        return decoded
+
+    def thumbnail(self, sample: Any) -> PILImage.Image | None:
+        if isinstance(sample, Unreadable):
+            return None
+        picture = PILImage.fromarray(sample.pixels.permute(1, 2, 0).contiguous().numpy())
+        picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        return picture
+
+    def _source(self) -> Source:
+        return find_source(self.source, self.root, self.download)
+
+    def _size(self) -> int:
+        if self.size is None:
+            raise ConfigError("the size of a view is not known yet; call resolved() first")
+        return self.size
+
+    def _resize(self) -> int:
+        if self.resize is None:
+            raise ConfigError("the size of decoded images is not known yet; call resolved() first")
+        return self.resize
+
+    def _centre(self, batch: Batch) -> Tensor:
+        pixels, height, width = _unpack(batch)
+        boxes = centre_boxes(height, width, self._size() / self._resize())
+        return crop(pixels, height, width, boxes, self._size())
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(3, 1, 1)
+        return (images - mean) / std
+
+
+def _unpack(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels as float[b, 3, H, W] in [0, 1], and the valid height and width of each image."""
+    return batch.data["pixels"].float() / 255, batch.data["height"], batch.data["width"]
+
+
+def _natural_size(source: Source, name: str) -> int:
+    """The side of a view that suits the images of a source."""
+    sides = []
+    for item in source.peek(_PEEK):
+        try:
+            with open_image(item) as image:
+                sides.append(min(image.size))
+        except Exception:  # damaged; the median of the others will do
+            continue
+    if not sides:
+        raise DataError(f"none of the first images in {name} can be read; is it image data?")
+    typical = int(median(sides))
+    return max(4, typical) if typical <= _SMALL else _LARGE

@@ -1,0 +1,107 @@
+"""Arrays in an .npz file."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from natlib.data import Split
+from natlib.errors import DataError
+from natlib_image.sources.base import ArrayImages, encode_labels, evenly_spaced
+
+__all__ = ["Npz"]
+
+_KEYS: dict[Split, tuple[str, str]] = {
+    "train": ("images", "labels"),
+    "val": ("val_images", "val_labels"),
+    "test": ("test_images", "test_labels"),
+}
+_CHANNELS = (1, 3, 4)
+
+
+class Npz:
+    """``images`` and, if there are any, ``labels``; the same with ``val_`` and ``test_``.
+
+    Images are uint8, or floats in [0, 1]; [n, height, width], with 1, 3 or 4 channels behind
+    or in front. Labels are whole numbers (negative: none) or strings.
+
+    Args:
+        path: the file; nothing in it is unpickled.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def split(self, split: Split, cache: Path | None = None) -> ArrayImages | None:
+        images_key, labels_key = _KEYS[split]
+        with self._open() as file:
+            if "images" not in file:
+                raise DataError(
+                    f"{self.path} has no array 'images'; it holds: {', '.join(file) or 'nothing'}"
+                )
+            if images_key not in file:
+                return None
+            pixels = self._pixels(images_key, self._read(file, images_key))
+            found = {key: self._labels(file, key) for _, key in _KEYS.values()}
+        labels = found[labels_key]
+        if labels is not None and labels.shape != (len(pixels),):
+            raise DataError(
+                f"{self.path}: '{labels_key}' has shape {list(labels.shape)}; "
+                f"expected [{len(pixels)}], one for each of '{images_key}'"
+            )
+        encoded, classes = encode_labels(*found.values())
+        names = [f"{images_key}-{row}" for row in range(len(pixels))]
+        own = encoded[list(found).index(labels_key)]
+        return ArrayImages(pixels, names, own, classes if own is not None else [])
+
+    def peek(self, count: int) -> list[Any]:
+        images = self.split("train")
+        assert images is not None
+        return [images.item(index) for index in evenly_spaced(len(images), count)]
+
+    def _open(self) -> Any:
+        try:
+            return np.load(self.path, allow_pickle=False)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"{self.path} cannot be read as an .npz file: {error}") from error
+
+    def _read(self, file: Any, key: str) -> npt.NDArray[Any]:
+        try:
+            return np.asarray(file[key])
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"{self.path}: '{key}' cannot be read: {error}") from error
+
+    def _labels(self, file: Any, key: str) -> npt.NDArray[Any] | None:
+        if key not in file:
+            return None
+        labels = self._read(file, key)
+        if labels.dtype.kind in "ub":
+            labels = labels.astype(np.int64)
+        if labels.ndim != 1 or labels.dtype.kind not in "iU":
+            raise DataError(
+                f"{self.path}: '{key}' is {labels.dtype} {list(labels.shape)}; "
+                "expected whole numbers or strings [n]"
+            )
+        return labels
+
+    def _pixels(self, key: str, array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        what = f"{self.path}: '{key}' is {array.dtype} {list(array.shape)}"
+        if array.ndim == 4 and array.shape[3] not in _CHANNELS and array.shape[1] in _CHANNELS:
+            array = array.transpose(0, 2, 3, 1)
+        if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in _CHANNELS):
+            raise DataError(
+                f"{what}; expected [n, height, width], [n, height, width, channels] or "
+                "[n, channels, height, width] with 1, 3 or 4 channels"
+            )
+        if array.size == 0:
+            raise DataError(f"{what}; expected at least one image")
+        if array.dtype == np.uint8:
+            return array
+        if array.dtype.kind != "f":
+            raise DataError(f"{what}; expected uint8, or floats in [0, 1]")
+        low, high = array.min(), array.max()
+        if not (low >= 0 and high <= 1):  # False for NaN as well
+            raise DataError(f"{what} with values in [{low:g}, {high:g}]; expected floats in [0, 1]")
+        return (array * 255).round().astype(np.uint8)
