@@ -192,7 +192,7 @@ def load_tensors(module: nn.Module, state: dict[str, Tensor], wanted: set[str], 
 
 
 def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f"{folder.name}.{suffix}")
+    return folder.parent / f"{folder.name}.{suffix}"
 
 
 def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

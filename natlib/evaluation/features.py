@@ -63,10 +63,12 @@ def encode(
         progress: called with the samples done and the samples in all.
 
     Raises:
-        DataError: there is no sample to embed, or none could be decoded.
+        DataError: there is no usable sample, or none could be decoded.
         NonFiniteError: an output holds NaN or infinity.
     """
     wanted = samples.usable if index is None else index
+    if not len(wanted):
+        raise DataError("there is no usable sample to embed; check the source and its labels")
     batches = [part.tolist() for part in torch.split(wanted, batch_size)]
     rows = _Rows(len(wanted))
     done = 0
@@ -83,7 +85,7 @@ def encode(
                 progress(done, len(wanted))
     if not rows.index:
         why = f"; the first: {rows.unreadable[0].reason}" if rows.unreadable else ""
-        raise DataError(f"none of {len(wanted)} samples could be embedded{why}; check the source")
+        raise DataError(f"none of {len(wanted)} samples could be decoded{why}; check the source")
     kept = torch.cat(rows.index)
     labels = None if samples.labels is None else samples.labels[kept].long()
     features = {name: whole[: len(kept)] for name, whole in rows.features.items()}

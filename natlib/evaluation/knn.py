@@ -12,7 +12,7 @@ from natlib.errors import DataError
 __all__ = ["knn_predict", "nearest_neighbours"]
 
 _BLOCK_BYTES = 64 * 2**20
-_BANK_ROWS = 65_536
+_BANK_ROWS = 16_384
 
 
 def nearest_neighbours(

@@ -1,5 +1,7 @@
 """The baseline that every trained encoder stands beside: one that learnt nothing."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -48,11 +50,11 @@ def random_encoder(
             order = index[torch.randperm(len(index))][: _BATCHES * batch_size]
             batches = [part.tolist() for part in torch.split(order, batch_size)]
             loaded = load_batches(modality, samples, batches, device=device, workers=workers)
-            estimate_batch_norm(encoder, [modality.plain(b) for b in loaded if len(b.index) > 1])
+            estimate_batch_norm(encoder, (modality.plain(b) for b in loaded if len(b.index) > 1))
     return encoder.eval()
 
 
-def estimate_batch_norm(encoder: nn.Module, inputs: list[Tensor]) -> None:
+def estimate_batch_norm(encoder: nn.Module, inputs: Iterable[Tensor]) -> None:
     """Set running statistics to the average over batches of inputs; nothing else changes."""
     norms = _batch_norms(encoder)
     momentum = [norm.momentum for norm in norms]

@@ -18,7 +18,7 @@ from natlib.errors import DataError
 FEATURES = 12
 
 
-class ToySamples:
+class BlobSamples:
     """Vectors in memory; sample i is (i, vector), or Unreadable."""
 
     def __init__(
@@ -58,19 +58,19 @@ class ToySamples:
         return digest.hexdigest()
 
 
-def blobs(count: int, classes: int = 3, seed: int = 0, tag: str = "") -> ToySamples:
+def blobs(count: int, classes: int = 3, seed: int = 0, tag: str = "") -> BlobSamples:
     """``count`` vectors around ``classes`` centres, class i mod ``classes`` for sample i."""
     centres = torch.randn(classes, FEATURES, generator=torch.Generator().manual_seed(99)) * 1.2
     noise = torch.randn(count, FEATURES, generator=torch.Generator().manual_seed(seed))
     labels = torch.arange(count) % classes
-    return ToySamples(centres[labels] + noise, labels, [f"c{i}" for i in range(classes)], tag=tag)
+    return BlobSamples(centres[labels] + noise, labels, [f"c{i}" for i in range(classes)], tag=tag)
 
 
 @register
-class Toy(Modality):
+class GaussianBlobs(Modality):
     """Vectors of Gaussian blobs."""
 
-    kind: Literal["toy_vectors"] = "toy_vectors"
+    kind: Literal["gaussian_blobs"] = "gaussian_blobs"
     train: int = Field(default=90, ge=1)
     """Training samples."""
     val: int = 0
@@ -83,7 +83,7 @@ class Toy(Modality):
     def resolved(self) -> Self:
         return self
 
-    def dataset(self, split: Split, cache: Path | None = None) -> ToySamples | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> BlobSamples | None:
         count = {"train": self.train, "val": self.val, "test": self.test}[split]
         seed = {"train": 0, "val": 1, "test": 2}[split]
         return blobs(count, seed=seed, tag=split) if count else None

@@ -1,0 +1,228 @@
+import json
+
+import pytest
+import torch
+
+from natlib.encoders import MlpEncoder
+from natlib.errors import DataError
+from natlib.evaluation import (
+    Evaluation,
+    EvaluationConfig,
+    encode,
+    evaluate,
+    find_splits,
+    fit_linear_probe,
+    knn_predict,
+    online_knn,
+    random_encoder,
+)
+from natlib.objectives import NAT
+from tests.evaluation.gaussian_blobs import FEATURES, GaussianBlobs, blobs
+
+CPU = torch.device("cpu")
+RECIPE = MlpEncoder(widths=(16, 8))
+CONFIG = EvaluationConfig(knn_neighbours=5, weight_decays=(1e-4, 1e-2, 1e-1), batch_size=16)
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return RECIPE.build((FEATURES,))
+
+
+@pytest.fixture
+def objective():
+    torch.manual_seed(1)
+    return NAT().build(8)
+
+
+def run(encoder, objective, modality=None, config=CONFIG, **options):
+    modality = GaussianBlobs() if modality is None else modality
+    return evaluate(encoder, objective, modality, config, RECIPE, device=CPU, **options)
+
+
+def percent(predicted, labels):
+    return 100 * (predicted == labels).double().mean().item()
+
+
+def test_figures_are_those_of_the_probes_on_each_kind_of_features(encoder, objective):
+    result = run(encoder, objective)
+    train, test = blobs(90, seed=0), blobs(30, seed=2)
+    beside = random_encoder(
+        RECIPE, GaussianBlobs(), train, train.usable, seed=0, device=CPU, batch_size=16
+    )
+    encoder.eval()
+    objective.eval()
+    kinds = {
+        "encoder": encoder,
+        "head": lambda x: objective.embed(encoder(x)),
+        "random": beside,
+        "raw": lambda x: x,
+    }
+    for name, function in kinds.items():
+        with torch.no_grad():
+            known, asked = function(train.vectors), function(test.vectors)
+        voted = knn_predict(known, train.labels, asked, 3, k=5, temperature=0.07)
+        probe = fit_linear_probe(
+            known, train.labels, weight_decays=CONFIG.weight_decays, validation_fraction=0.1
+        )
+        accuracy = getattr(result, name)
+        assert accuracy.knn == pytest.approx(percent(voted, test.labels), abs=1e-9), name
+        assert accuracy.linear == pytest.approx(
+            percent(probe.predict(asked), test.labels), abs=1e-9
+        ), name
+        assert result.details.weight_decays[name] == probe.weight_decay
+
+
+def test_json_has_the_promised_shape_and_reads_back(encoder, objective):
+    result = run(encoder, objective)
+    data = json.loads(result.to_json())
+    assert list(data) == ["encoder", "head", "random", "raw", "details"]
+    for name in ("encoder", "head", "random", "raw"):
+        assert list(data[name]) == ["knn", "linear"]
+        assert all(0 <= value <= 100 for value in data[name].values())
+    details = data["details"]
+    assert details["train_samples"] == 90
+    assert details["test_samples"] == 30
+    assert details["classes"] == ["c0", "c1", "c2"]
+    assert (details["test_split"], details["held_out"]) == ("test", True)
+    assert details["majority"] == pytest.approx(100 / 3)
+    assert details["train_fingerprint"] == GaussianBlobs().dataset("train").fingerprint()
+    assert details["test_fingerprint"] == GaussianBlobs().dataset("test").fingerprint()
+    assert Evaluation.from_json(result.to_json()) == result
+
+
+def test_table_has_a_row_for_each_kind_of_features(encoder, objective):
+    result = run(encoder, objective)
+    rows = result.table()
+    assert [row.features for row in rows] == ["encoder", "head", "random encoder", "raw inputs"]
+    assert rows[0][1:] == (result.encoder.knn, result.encoder.linear)
+    assert rows[3][1:] == (result.raw.knn, result.raw.linear)
+
+
+def test_separable_inputs_are_solved_and_noise_is_not(encoder, objective):
+    assert run(encoder, objective).raw.linear > 95
+    noise = blobs(600)
+    noise.vectors = torch.randn(600, FEATURES, generator=torch.Generator().manual_seed(4))
+    result = run(encoder, objective, train=noise, test=blobs(300, seed=5))
+    assert result.raw.linear < 50
+
+
+def test_evaluating_changes_nothing(encoder, objective):
+    encoder.train()
+    objective.train()
+    weights = {k: v.clone() for k, v in (encoder.state_dict() | objective.state_dict()).items()}
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    run(encoder, objective)
+    assert torch.equal(torch.get_rng_state(), state)
+    after = encoder.state_dict() | objective.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
+    assert all(part.training for part in (*encoder.modules(), *objective.modules()))
+
+
+def test_the_result_does_not_depend_on_the_random_state(encoder, objective):
+    torch.manual_seed(1)
+    first = run(encoder, objective)
+    torch.manual_seed(2)
+    assert run(encoder, objective) == first
+
+
+def test_the_seed_decides_about_the_random_encoder(encoder, objective):
+    first = run(encoder, objective)
+    other = run(encoder, objective, config=CONFIG.model_copy(update={"seed": 1}))
+    assert other.random != first.random
+    assert other.raw.knn == first.raw.knn
+
+
+def test_a_source_without_a_test_split_says_so(encoder, objective):
+    details = run(encoder, objective, GaussianBlobs(train=90, test=0)).details
+    assert not details.held_out
+    assert (details.test_split, details.train_samples, details.test_samples) == ("train", 72, 18)
+    assert details.train_fingerprint == details.test_fingerprint
+
+
+def test_samples_without_a_label_are_not_even_read(encoder, objective):
+    train, test = blobs(90), blobs(30, seed=2)
+    train.labels[:10] = -1
+    test.labels[5] = -1
+    details = run(encoder, objective, train=train, test=test).details
+    assert (details.train_samples, details.test_samples) == (80, 29)
+    assert not set(train.asked) & set(range(10))
+    assert 5 not in test.asked
+
+
+def test_unreadable_samples_are_left_out_with_their_labels(encoder, objective):
+    broken, test = blobs(90), blobs(30, seed=2)
+    broken.broken = {0, 17, 18}
+    test.broken = {29}
+    absent = blobs(90)
+    absent.usable = torch.tensor([i for i in range(90) if i not in (0, 17, 18)])
+    without = run(encoder, objective, train=absent, test=blobs(30, seed=2))
+    result = run(encoder, objective, train=broken, test=test)
+    assert (result.details.train_samples, result.details.test_samples) == (87, 29)
+    assert result.details.unreadable == 4
+    assert result.details.weight_decays["raw"] == without.details.weight_decays["raw"]
+
+
+def test_test_labels_do_not_influence_what_is_chosen(encoder, objective):
+    shuffled = blobs(30, seed=2)
+    shuffled.labels = shuffled.labels.roll(1)
+    honest = run(encoder, objective, test=blobs(30, seed=2)).details
+    assert run(encoder, objective, test=shuffled).details.weight_decays == honest.weight_decays
+
+
+def test_training_samples_are_limited(encoder, objective):
+    train = blobs(90)
+    config = CONFIG.model_copy(update={"max_train_samples": 40})
+    details = run(encoder, objective, config=config, train=train).details
+    assert details.train_samples == 40
+    assert len(set(train.asked)) == 40
+    assert details.test_samples == 30
+
+
+def test_no_labels_are_an_error_of_one_line(encoder, objective):
+    train = blobs(90)
+    train.labels = None
+    with pytest.raises(DataError, match="no training sample has a label") as caught:
+        run(encoder, objective, train=train)
+    assert "\n" not in str(caught.value)
+
+
+def test_progress_tells_of_every_stage(encoder, objective):
+    told = []
+    run(encoder, objective, progress=lambda *line: told.append(line))
+    assert told[0] == ("embedding training samples", 16, 90)
+    assert ("embedding test samples", 30, 30) in told
+    assert told[-1] == ("fitting probes", 4, 4)
+
+
+class TestOnline:
+    def test_it_is_the_knn_figure_of_the_evaluation(self, encoder, objective):
+        modality = GaussianBlobs()
+        figure = online_knn(encoder, modality, find_splits(modality, seed=0), CONFIG, device=CPU)
+        assert figure == run(encoder, objective).encoder.knn
+
+    def test_it_reads_no_more_samples_than_allowed(self, encoder):
+        train, test = blobs(90), blobs(30, seed=2)
+        modality = GaussianBlobs()
+        splits = find_splits(modality, seed=0, train=train, test=test)
+        few = splits.limited(20, 8, CONFIG.seed)
+        figure = online_knn(encoder, modality, splits, CONFIG, device=CPU, max_train=20, max_test=8)
+        assert train.asked == few.train_index.tolist()
+        assert test.asked == few.test_index.tolist()
+        known = encode(modality, train, encoder, device=CPU, index=few.train_index)
+        asked = encode(modality, test, encoder, device=CPU, index=few.test_index)
+        voted = knn_predict(
+            known.features["encoder"], few.train_labels, asked.features["encoder"], 3, k=5
+        )
+        assert figure == percent(voted, few.test_labels)
+
+    def test_it_changes_nothing(self, encoder):
+        modality = GaussianBlobs(test=0)
+        splits = find_splits(modality, seed=0)
+        encoder.train()
+        state = torch.get_rng_state()
+        online_knn(encoder, modality, splits, CONFIG, device=CPU)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert encoder.training
