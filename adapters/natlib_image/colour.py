@@ -21,11 +21,12 @@ __all__ = ["jitter", "solarise"]
 # Rec. 601 weights of luminance, those of PIL's mode L.
 _LUMA = (0.299, 0.587, 0.114)
 _YIQ = torch.tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
-_YIQ_INVERSE = torch.linalg.inv(_YIQ)
+_YIQ_INVERSE: Tensor = torch.linalg.inv(_YIQ)
 
 
 def _in_rgb(matrix_yiq: list[list[float]]) -> Tensor:
-    return _YIQ_INVERSE @ torch.tensor(matrix_yiq) @ _YIQ
+    product: Tensor = _YIQ_INVERSE @ torch.tensor(matrix_yiq) @ _YIQ
+    return product
 
 
 # A rotation by t about the luminance axis is  grey + cos t * even + sin t * odd.

@@ -48,10 +48,7 @@ class ImageSet:
         self.classes = images.classes
         self.usable = torch.arange(len(self.names))
         self.unreadable: list[Unreadable] = []
-
-    @property
-    def in_memory(self) -> bool:
-        return self._store is not None
+        self.in_memory = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,9 +71,7 @@ class ImageSet:
         except Exception as error:
             return Unreadable(index, f"{type(error).__name__}: {error}")
 
-    def preload(
-        self, workers: int, progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
         """See :meth:`natlib.data.SampleSet.preload`.
 
         Raises:
@@ -89,9 +84,7 @@ class ImageSet:
         image_bytes = sum(sizes) / len(sizes) if sizes else 0.0
         if image_bytes * len(self) > self._limit:
             return
-        store = decode_all(
-            self._decode, len(self), image_bytes, self._limit, workers, progress
-        )
+        store = decode_all(self._decode, len(self), image_bytes, self._limit, workers, progress)
         if store is None:
             return
         self.unreadable = store.unreadable
@@ -99,6 +92,7 @@ class ImageSet:
             raise DataError(self._too_many())
         self.usable = store.readable
         self._store = store
+        self.in_memory = True
 
     def _too_many(self) -> str:
         count, total = len(self.unreadable), len(self)
@@ -111,7 +105,7 @@ class ImageSet:
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self._images.digest())
         if self.labels is not None:
-            digest.update(self.labels.numpy())
+            digest.update(self.labels.numpy().data)
         if self._rows is not None:
-            digest.update(np.ascontiguousarray(self._rows))
+            digest.update(np.ascontiguousarray(self._rows).data)
         return digest.hexdigest()

@@ -40,8 +40,8 @@ class FolderIndex:
 
     def digest(self) -> bytes:
         """SHA-256 of the names."""
-        digest = hashlib.sha256(self.names.text)
-        digest.update(self.names.ends)
+        digest = hashlib.sha256(self.names.text.data)
+        digest.update(self.names.ends.data)
         return digest.digest()
 
 

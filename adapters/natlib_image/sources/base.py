@@ -82,10 +82,11 @@ class ArrayImages:
         return len(self.pixels)
 
     def item(self, index: int) -> npt.NDArray[np.uint8]:
-        return self.pixels[index]
+        pixels: npt.NDArray[np.uint8] = self.pixels[index]
+        return pixels
 
     def digest(self) -> bytes:
-        return hashlib.sha256(np.ascontiguousarray(self.pixels)).digest()
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).data).digest()
 
 
 def encode_labels(
@@ -117,4 +118,4 @@ def evenly_spaced(total: int, count: int) -> list[int]:
     """At most ``count`` of the indices 0 .. total - 1, spread evenly."""
     if total <= count:
         return list(range(total))
-    return np.linspace(0, total - 1, count).round().astype(int).tolist()
+    return [round(position) for position in np.linspace(0, total - 1, count).tolist()]

@@ -1,6 +1,7 @@
 """A folder of image files."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class FolderImages:
 
     def __init__(self, root: Path, index: FolderIndex, classes: list[str]) -> None:
         self.root = root
-        self.names = index.names
+        self.names: Sequence[str] = index.names
         self._digest = index.digest()
         self.labels: Tensor | None = None
         self.classes: list[str] = []

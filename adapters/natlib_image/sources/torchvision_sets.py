@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class TorchvisionImages:
 
     def __init__(self, name: str, dataset: Any) -> None:
         self._dataset = dataset
-        self.names = [f"{name}-{row}" for row in range(len(dataset))]
+        self.names: Sequence[str] = [f"{name}-{row}" for row in range(len(dataset))]
         self.labels = _labels_of(dataset)
         self.classes: list[str] = []
         if self.labels is not None:
@@ -94,7 +95,7 @@ class TorchvisionImages:
         digest = hashlib.sha256(f"{self.names[0]} {len(self)}".encode())
         data = getattr(self._dataset, "data", None)
         if data is not None:
-            digest.update(np.ascontiguousarray(data))
+            digest.update(np.ascontiguousarray(data).data)
         return digest.digest()
 
 
