@@ -1,6 +1,5 @@
 """Any classification network of torchvision."""
 
-import inspect
 from typing import Any, Literal
 
 import torch
@@ -14,14 +13,16 @@ from natlib.errors import ConfigError
 __all__ = ["Torchvision", "TorchvisionEncoder"]
 
 _CLASSES = 1000
+# Modules that hold a network's blocks, in those families where no top-level child is a block.
+_BODIES = ("features", "layers", "trunk_output", "encoder.layers", "blocks")
 
 
 class TorchvisionEncoder(Encoder):
     """A torchvision network whose classifier has been removed.
 
-    Stages are the outputs of the network's top-level children, and of the children of those
-    that are plain sequences, in the order in which they run; the last is ``features``. Maps
-    are in the network's own layout ([b, h, w, c] in Swin, [b, tokens, c] in ViT).
+    Stages are the outputs of the network's top-level children, and of the blocks of the one
+    that is its body, in the order in which they run; the last is ``features``. Maps are in
+    the network's own layout ([b, h, w, c] in Swin, [b, tokens, c] in ViT).
 
     Args:
         net: from images to features Tensor[b, f].
@@ -43,7 +44,8 @@ class TorchvisionEncoder(Encoder):
         def watch(name: str, module: nn.Module) -> Any:
             def keep(_: nn.Module, __: Any, output: Any) -> None:
                 if isinstance(output, Tensor):
-                    outputs[name] = output
+                    # A copy, since an activation that follows may work in place.
+                    outputs[name] = output.clone()
 
             return module.register_forward_hook(keep)
 
@@ -94,15 +96,13 @@ class Torchvision(EncoderRecipe):
 
     def _arguments(self, input_shape: tuple[int, ...]) -> dict[str, Any]:
         """What the constructor needs to know beside the name."""
-        builder = torchvision.models.get_model_builder(self.name)
-        accepted = inspect.signature(builder).parameters
         arguments: dict[str, Any] = {}
         if self.name in ("googlenet", "inception_v3"):
             # Further classifiers, which would make the output a tuple.
             arguments |= {"aux_logits": False, "init_weights": True}
         if self.name.startswith("vit_"):
             arguments["image_size"] = input_shape[-1]
-        if "input_size" in accepted or self.name.startswith("maxvit"):
+        if self.name.startswith("maxvit"):
             arguments["input_size"] = tuple(input_shape[1:])
         return arguments
 
@@ -130,10 +130,9 @@ def _features(net: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 def _parts(net: nn.Module) -> list[tuple[str, nn.Module]]:
-    parts: list[tuple[str, nn.Module]] = []
-    for name, child in net.named_children():
-        if type(child) is nn.Sequential:
-            parts += [(f"{name}.{inner}", module) for inner, module in child.named_children()]
-        else:
-            parts.append((name, child))
-    return parts
+    parts = []
+    for name, module in net.named_modules():
+        owner, _, _ = name.rpartition(".")
+        if (owner == "" or owner in _BODIES) and not isinstance(module, nn.Identity):
+            parts.append((name, module))
+    return [(name, module) for name, module in parts if name and name not in _BODIES]

@@ -50,10 +50,9 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
 
 def _hint(path: Path, source: str) -> str:
     known = ["digits", *SETS]
-    beside = (
-        [str(path.parent / p.name) for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    )
-    close = difflib.get_close_matches(source, [*known, *beside], n=1, cutoff=0.6)
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    words = known + [str(path.parent / other.name) for other in beside]
+    close = difflib.get_close_matches(source, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"expected a folder of images, an .npz file or one of: {', '.join(known)}"
