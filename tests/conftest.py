@@ -1,0 +1,11 @@
+"""What holds for every test."""
+
+import os
+
+# One thread, here and in every process that a test starts: sums are then added in one order
+# wherever they are computed, and tests do not fight over the cores that they run on.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import torch
+
+torch.set_num_threads(1)
