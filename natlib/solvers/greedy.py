@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from natlib.component import register
 from natlib.solvers.base import Solver
+from natlib.solvers.centring import centred
 
 __all__ = ["Greedy"]
 
@@ -25,10 +26,7 @@ class Greedy(Solver):
     exact: ClassVar[bool] = False
 
     def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
-        left = cost.astype(np.float64)
-        left -= left.mean(axis=1, keepdims=True)
-        if left.shape[0] == left.shape[1]:
-            left -= left.mean(axis=0, keepdims=True)
+        left = centred(cost.astype(np.float64))
         result = np.empty(len(left), dtype=np.int64)
         rows, columns = np.arange(left.shape[0]), np.arange(left.shape[1])
         while len(rows):

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
 from natlib.solvers.base import Solver
+from natlib.solvers.centring import centred
 
 __all__ = ["Scipy"]
 
@@ -25,9 +26,6 @@ class Scipy(Solver):
     exact: ClassVar[bool] = True
 
     def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
-        wide = cost.astype(np.float64)
-        wide -= wide.mean(axis=1, keepdims=True)
-        if wide.shape[0] == wide.shape[1]:
-            # Only where every column is taken is a column's constant free to remove.
-            wide -= wide.mean(axis=0, keepdims=True)
-        return np.asarray(linear_sum_assignment(wide)[1], dtype=np.int64)
+        return np.asarray(
+            linear_sum_assignment(centred(cost.astype(np.float64)))[1], dtype=np.int64
+        )
