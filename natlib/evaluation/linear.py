@@ -166,7 +166,7 @@ def _logits(x_NF: Tensor, weight_FC: Tensor, bias_C: Tensor) -> Tensor:
 
 def _standardise_(x_NF: Tensor) -> tuple[Tensor, Tensor]:
     """Give every feature mean 0 and variance 1, in place; constant ones become 0."""
-    mean = x_NF.double().mean(0).float() if x_NF.device.type == "cpu" else x_NF.mean(0)
+    mean = x_NF.mean(0)
     x_NF -= mean
     scale = x_NF.square().mean(0).sqrt()
     # Rounding leaves a constant feature with a spread that is tiny beside its mean.

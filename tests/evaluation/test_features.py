@@ -198,6 +198,7 @@ class TestRandomEncoder:
 def test_estimating_averages_over_batches_and_keeps_settings():
     network = nn.Sequential(nn.BatchNorm1d(2, momentum=0.3), nn.Dropout(0.9)).train()
     batches = [torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([[10.0, 5.0], [20.0, 5.0]])]
+    network(torch.full((3, 2), 99.0))
     estimate_batch_norm(network, batches)
     assert network[0].running_mean.tolist() == [8.0, 3.0]
     assert network[0].running_var.tolist() == [26.0, 0.0]

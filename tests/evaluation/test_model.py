@@ -369,6 +369,16 @@ class TestKilled:
                 break
         assert kills >= 1
 
+    def test_two_kills_in_a_row_leave_the_last_complete_model(self, tmp_path, monkeypatch):
+        folder, parts = tmp_path / "model", trained()
+        save(folder, parts)
+        assert saved_and_killed(monkeypatch, folder, trained(seed=1), "rename", 2)
+        assert not folder.exists()
+        assert saved_and_killed(monkeypatch, folder, trained(seed=2), "rename", 1)
+        vectors = blobs(5).vectors
+        expected, _ = expected_embeddings(parts, vectors)
+        assert np.array_equal(load(folder).embed(vectors.numpy()), expected)
+
     def test_a_first_save_that_is_killed_leaves_no_half_model(self, tmp_path, monkeypatch):
         assert saved_and_killed(monkeypatch, tmp_path / "model", trained(), "write_text", 1)
         with pytest.raises(RunNotFoundError, match="holds no model"):
