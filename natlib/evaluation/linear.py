@@ -152,11 +152,11 @@ def fit_logistic_regression(
         optimizer.zero_grad()
         cross_N = F.cross_entropy(_logits(x, weight, bias), y, reduction="none")
         total = (cross_N * share_N).sum() + 0.5 * weight_decay * weight.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return float(total.detach())
 
     with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(loss)
     return weight.detach(), bias.detach()
 
 
