@@ -96,6 +96,12 @@ class AssignmentTable(nn.Module):
         self.permutation.copy_(before + change)
         self._agreed = None
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *rest: object
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._agreed = None  # all processes agree on what they load
+
 
 def _processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -131,11 +131,17 @@ class Registry(Generic[C]):
             raise ConfigError(f"unknown {self.noun} '{kind}'; {nearest(kind, self.kinds())}")
         try:
             cls = entry.load()
-        except ImportError as error:
+        except Exception as error:  # other people's code: it may fail in any way
+            what = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(
-                f"the {self.noun} '{kind}' of {_origin(entry)} cannot be imported: {error}; "
-                "install what it needs"
+                f"the {self.noun} '{kind}' of {_origin(entry)} cannot be imported: {what}; "
+                "install what it needs, or ask its authors"
             ) from error
+        if not (isinstance(cls, type) and issubclass(cls, Component) and cls.registry is self):
+            raise ConfigError(
+                f"{_origin(entry)} registers '{kind}', but {entry.value} is not a {self.noun}; "
+                f"the entry-point group {self.group} is for classes of that family only"
+            )
         if cls.model_fields["kind"].default != kind:
             raise ConfigError(
                 f"{_origin(entry)} registers '{kind}', but {entry.value} calls itself "
@@ -201,8 +207,18 @@ class Component(Settings):
     ) -> dict[str, Any]:
         if not cls._is_family():
             return handler(schema)
-        members = [cls.registry.get(kind) for kind in cls.registry.kinds()]
-        return {"oneOf": [handler(member.__pydantic_core_schema__) for member in members]}
+        kinds = cls.registry.kinds()
+        options: list[dict[str, Any]] = [{"type": "string", "enum": kinds}]
+        for kind in kinds:
+            try:
+                options.append(handler(cls.registry.get(kind).__pydantic_core_schema__))
+            except ConfigError as error:  # a plug-in that lacks what it needs: take it on trust
+                known = {"kind": {"const": kind}}
+                options.append(
+                    {"type": "object", "description": str(error), "properties": known,
+                     "required": ["kind"]}
+                )  # fmt: skip
+        return {"anyOf": options}
 
 
 def register(cls: type[C]) -> type[C]:

@@ -62,6 +62,12 @@ class EpochPartition:
             steps = -(-count // batch_size)
             step_sizes = _even(count, steps)
         self._shares = [_even(size, processes) for size in step_sizes]
+        if min(map(min, self._shares)) < 2:
+            raise DataError(
+                f"{count} samples spread over {steps} batches and {processes} processes leave "
+                f"fewer than two for each; use another batch size than {batch_size}, "
+                "or last_batch 'drop'"
+            )
 
     @property
     def steps(self) -> int:
@@ -74,7 +80,7 @@ class EpochPartition:
 
     def batches(self, epoch: int, first_step: int = 0) -> list[list[int]]:
         """Sample indices of each of this process's batches, from ``first_step`` on."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**64)
         order = self._usable[torch.randperm(len(self._usable), generator=generator)]
         result = []
         start = 0

@@ -23,9 +23,13 @@ def effective_rank(z: Tensor) -> Tensor:
     Returns:
         Scalar between 1 and min(b, d).
     """
-    values = torch.linalg.svdvals((z - z.mean(0)).float())
-    share = values / values.sum().clamp_min(1e-12)
-    return torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
+    z = z.float()
+    values = torch.linalg.svdvals(z - z.mean(0))
+    # Points that differ by rounding alone fill every direction alike: they are one point.
+    rounding = torch.finfo(z.dtype).eps * torch.linalg.vector_norm(z)
+    share = torch.where(values > rounding, values, 0.0)
+    share = share / share.sum().clamp_min(torch.finfo(z.dtype).tiny)
+    return torch.exp(torch.special.entr(share).sum())
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ output layer far worse than the layers under it), so a head is thrown away after
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from natlib.component import Component, Registry, register
@@ -40,7 +40,7 @@ class MlpHead(Head):
     """(Linear, batch norm, ReLU) for each hidden width, then a linear layer."""
 
     kind: Literal["mlp"] = "mlp"
-    widths: tuple[int, ...] = Field(default=(512,), min_length=1)
+    widths: tuple[PositiveInt, ...] = Field(default=(512,), min_length=1)
     """Width of each hidden layer."""
 
     def build(self, feature_dim: int, target_dim: int) -> nn.Module:

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from natlib.component import register
@@ -18,7 +18,7 @@ class MlpEncoder(EncoderRecipe):
     """Flattens its input, then (linear, batch norm, ReLU) for each width."""
 
     kind: Literal["mlp"] = "mlp"
-    widths: tuple[int, ...] = Field(default=(256, 256), min_length=1)
+    widths: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=1)
     """Width of each layer; the last is the number of features."""
 
     def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:

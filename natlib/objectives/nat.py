@@ -19,7 +19,7 @@ from natlib.errors import ConfigError, NonFiniteError
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.stream import StreamCounter
 from natlib.solvers import Lapjv, Solver
-from natlib.targets import TargetDistribution, UniformSphere
+from natlib.targets import Seed, TargetDistribution, UniformSphere
 
 __all__ = ["NAT", "NATModule"]
 
@@ -63,7 +63,7 @@ class NAT(Objective):
     reduction: Literal["mean", "sum"] = "mean"
     """Whether the loss is averaged or summed over the batch. The 2017 code sums: its
     learning rate of 0.01 is 2.56 on a mean over 256 samples."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the table that a bank starts from."""
 
     @model_validator(mode="after")
@@ -125,7 +125,7 @@ class NATModule(ObjectiveModule):
         config = self.config
         z_VBD = torch.stack([self.embed(view) for view in features])
         anchor_BD = self._anchor(z_VBD)
-        _check_finite(anchor_BD)
+        _check_finite(features, z_VBD)
         slots_MB = self._own_slots(index, len(anchor_BD), anchor_BD.device)
         own_MBD = config.targets.rows(slots_MB, dtype=z_VBD.dtype)
 
@@ -175,7 +175,9 @@ class NATModule(ObjectiveModule):
     def _own_slots(self, index: Tensor | None, batch: int, device: torch.device) -> Tensor:
         """Slots int64[m, b] that the samples hold before the matching."""
         if self.counter is not None:
-            return self.counter.take(self.config.slots * batch).view(self.config.slots, batch)
+            count = self.config.slots * batch
+            slots = self.counter.take(count) if self.training else self.counter.peek(count)
+            return slots.view(self.config.slots, batch)
         assert self.table is not None
         if index is None:
             raise ConfigError(
@@ -191,13 +193,17 @@ class NATModule(ObjectiveModule):
         return self.training and clock % config.reassign_every == 0
 
 
-def _check_finite(anchor_BD: Tensor) -> None:
-    finite = torch.isfinite(anchor_BD).all(-1)
-    if not finite.all():
-        position = int((~finite).nonzero()[0])
-        raise NonFiniteError(
-            f"the features of sample {position} of the batch hold NaN or infinity", position
-        )
+def _check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
+    if torch.isfinite(z_VBD).all():
+        return
+    # Batch norm in the head spreads one sample's NaN over the batch: look before it first.
+    for views in (features, z_VBD):
+        bad = torch.stack([~torch.isfinite(view).all(-1) for view in views]).any(0)
+        if bad.any():
+            position = int(bad.nonzero()[0])
+            raise NonFiniteError(
+                f"the features of sample {position} of the batch hold NaN or infinity", position
+            )
 
 
 def _view_distance(z_VBD: Tensor) -> Tensor:

@@ -21,12 +21,16 @@ class StreamCounter(nn.Module):
         super().__init__()
         self.register_buffer("taken", torch.zeros(_processes(), dtype=torch.int64))
 
+    def peek(self, count: int) -> Tensor:
+        """The next ``count`` slots of this process, int64[count], without taking them."""
+        rank, world = _rank(), len(self.taken)
+        return (self.taken[rank] + torch.arange(count, device=self.taken.device)) * world + rank
+
     def take(self, count: int) -> Tensor:
         """The next ``count`` slots of this process, int64[count]."""
-        rank, world = _rank(), len(self.taken)
-        first = self.taken[rank].clone()
-        self.taken[rank] += count
-        return (first + torch.arange(count, device=self.taken.device)) * world + rank
+        slots = self.peek(count)
+        self.taken[_rank()] += count
+        return slots
 
     @torch.no_grad()
     def merge(self) -> None:

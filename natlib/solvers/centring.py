@@ -30,7 +30,7 @@ def centred(cost: NDArray[Any]) -> NDArray[Any]:
     if peak and not _SMALL < peak < _LARGE:
         # Halved, so that the difference of two of the largest numbers is finite.
         cost = cost.astype(np.float64) / peak / 2
-    rest = cost - cost.mean(axis=1, keepdims=True)
+    rest: NDArray[Any] = cost - cost.mean(axis=1, keepdims=True)
     if rest.shape[0] == rest.shape[1]:
         rest -= rest.mean(axis=0)
     peak = _peak(rest)
