@@ -185,14 +185,15 @@ class Image(Modality):
         return crop(pixels, height, width, boxes, self._size())
 
     def _normalise(self, images: Tensor) -> Tensor:
+        """Normalise in place: what comes in was just made by ``crop``."""
         mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=images.device).view(3, 1, 1)
-        return (images - mean) / std
+        return images.sub_(mean).div_(std)
 
 
 def _unpack(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Pixels as float[b, 3, H, W] in [0, 1], and the valid height and width of each image."""
-    return batch.data["pixels"].float() / 255, batch.data["height"], batch.data["width"]
+    return batch.data["pixels"].float().div_(255), batch.data["height"], batch.data["width"]
 
 
 def _natural_size(source: Source, name: str) -> int:

@@ -1,6 +1,7 @@
 """From what a user calls a source to the source."""
 
 import difflib
+from itertools import islice
 from pathlib import Path
 
 from natlib.errors import DataError
@@ -50,7 +51,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
 
 def _hint(path: Path, source: str) -> str:
     known = ["digits", *SETS]
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
     words = known + [str(path.parent / other.name) for other in beside]
     close = difflib.get_close_matches(source, words, n=1, cutoff=0.6)
     if close:
