@@ -6,6 +6,11 @@ import os
 # wherever they are computed, and tests do not fight over the cores that they run on.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hypothesis
 import torch
 
 torch.set_num_threads(1)
+
+# The same examples in every run: a failure that comes and goes helps nobody.
+hypothesis.settings.register_profile("natlib", deadline=None, max_examples=60, derandomize=True)
+hypothesis.settings.load_profile("natlib")

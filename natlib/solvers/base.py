@@ -80,11 +80,10 @@ class Solver(Component):
         wide = cost.detach() if cost.dtype == torch.float64 else cost.detach().float()
         host = wide.cpu().contiguous()
         _check_finite(host)
+        if cost.numel() == 0:
+            nothing = torch.zeros(cost.shape[:-1], dtype=torch.int64, device=cost.device)
+            return Matching(nothing, nothing.sum(-1, dtype=torch.float64), self.exact)
         problems = host.reshape(-1, rows, columns).numpy()
-        if rows == 0 or len(problems) == 0:
-            empty = torch.zeros(cost.shape[:-1], dtype=torch.int64, device=cost.device)
-            zero = torch.zeros(cost.shape[:-2], dtype=torch.float64, device=cost.device)
-            return Matching(empty, zero, self.exact)
         # Solvers release the interpreter lock, so threads run side by side.
         threads = min(len(problems), torch.get_num_threads())
         if threads > 1:

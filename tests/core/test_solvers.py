@@ -1,0 +1,301 @@
+"""Every registered solver against oracles and the invariants of the matching problem."""
+
+import itertools
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from natlib.errors import MatchingError
+from natlib.solvers import Matching, Solver, pairwise_cost
+from tests.core.cost_matrices import FAMILIES, lowest_cost, make
+from tests.core.families import members
+
+EVERY = members(Solver)
+by_kind = pytest.mark.parametrize("solver", EVERY, ids=lambda s: s.kind)
+exact_ones = pytest.mark.parametrize(
+    "solver", [s for s in EVERY if s.exact], ids=lambda s: s.kind
+)
+by_family = pytest.mark.parametrize("family", FAMILIES)
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+# Rows and columns; both square and wide, and the smallest.
+SHAPES = [(1, 1), (1, 4), (2, 2), (3, 3), (13, 13), (40, 40), (9, 11), (12, 48)]
+
+
+def slack(cost: Tensor) -> float:
+    """What rounding may cost an exact solver: two millionths of the largest cost a pair.
+
+    float64 is exact to its own rounding.
+    """
+    relative = 1e-13 if cost.dtype == torch.float64 else 2e-6
+    return relative * float(cost.double().abs().max()) * cost.shape[-2]
+
+
+def check_one_to_one(matching: Matching, cost: Tensor) -> None:
+    b, k = cost.shape[-2:]
+    assert matching.columns.shape == cost.shape[:-1]
+    assert matching.columns.dtype == torch.int64
+    assert matching.cost.shape == cost.shape[:-2]
+    assert matching.cost.dtype == torch.float64
+    for columns in matching.columns.reshape(cost.shape[:-2].numel(), b).tolist():
+        assert len(set(columns)) == b
+        assert all(0 <= column < k for column in columns)
+    paid = cost.double().gather(-1, matching.columns.unsqueeze(-1)).squeeze(-1).sum(-1)
+    torch.testing.assert_close(matching.cost, paid, rtol=1e-12, atol=0)
+
+
+@by_kind
+@by_family
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_is_one_to_one_and_as_cheap_as_scipy_finds(
+    solver: Solver, family: str, dtype: torch.dtype
+) -> None:
+    for seed, (b, k) in enumerate(SHAPES):
+        values = np.clip(make(family, b, k, seed), -6e4, 6e4)  # what float16 can hold
+        cost = torch.from_numpy(values).to(dtype)
+        matching = solver.solve(cost)
+        check_one_to_one(matching, cost)
+        assert matching.exact is solver.exact
+        lowest = lowest_cost(cost.double().numpy())
+        assert float(matching.cost) >= lowest - 1e-12 * abs(lowest)
+        if solver.exact:
+            assert float(matching.cost) <= lowest + slack(cost), (b, k)
+
+
+@exact_ones
+@pytest.mark.parametrize(
+    "family", ["random", "ties", "rank1", "rank2", "collapsed2", "collapsed5", "line", "clustered"]
+)
+def test_exact_ones_at_the_size_of_a_batch(solver: Solver, family: str) -> None:
+    for dtype in (torch.float32, torch.float64):
+        cost = torch.from_numpy(make(family, 200, 200)).to(dtype)
+        matching = solver.solve(cost)
+        check_one_to_one(matching, cost)
+        assert float(matching.cost) <= lowest_cost(cost.double().numpy()) + slack(cost)
+
+
+@exact_ones
+@by_family
+def test_exact_ones_against_all_permutations(solver: Solver, family: str) -> None:
+    for b, k in [(2, 2), (4, 4), (3, 5), (6, 6), (7, 7)]:
+        cost = torch.from_numpy(make(family, b, k, seed=b))
+        everyone = torch.tensor(list(itertools.permutations(range(k), b)))
+        lowest = cost[torch.arange(b), everyone].sum(-1).min()
+        assert float(solver.solve(cost).cost) <= float(lowest) + slack(cost)
+
+
+@by_kind
+@by_family
+@pytest.mark.parametrize("scale", [1e-300, 1e-38, 1e-30, 1e-8, 1e8, 1e30, 1e300])
+def test_scales_of_any_size(solver: Solver, family: str, scale: float) -> None:
+    values = make(family, 30, 30)
+    values /= max(np.abs(values).max(), 1)
+    dtypes = [torch.float64] if scale in (1e-300, 1e300) else [torch.float32, torch.float64]
+    for dtype in dtypes:
+        cost = torch.from_numpy(values * scale).to(dtype)
+        matching = solver.solve(cost)
+        check_one_to_one(matching, cost)
+        if solver.exact:
+            # Measured in units of the scale, so that 1e-300 counts.
+            units = cost.double() / scale
+            columns = matching.columns.unsqueeze(-1)
+            paid = float(units.gather(-1, columns).sum())
+            tolerance = slack(units.to(dtype))
+            assert paid <= lowest_cost(units.numpy()) + tolerance
+
+
+@by_kind
+def test_largest_numbers_of_all(solver: Solver) -> None:
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        cost = torch.full((6, 6), torch.finfo(dtype).max, dtype=dtype)
+        cost.fill_diagonal_(-torch.finfo(dtype).max)
+        cost = cost.roll(2, dims=1)
+        assert solver.solve(cost).columns.tolist() == [2, 3, 4, 5, 0, 1]
+
+
+@by_kind
+def test_empty_problems(solver: Solver) -> None:
+    for shape in [(0, 0), (0, 5), (3, 0, 4), (0, 2, 2), (2, 0, 0)]:
+        matching = solver.solve(torch.zeros(shape))
+        check_one_to_one(matching, torch.zeros(shape))
+        assert float(matching.cost.sum()) == 0.0
+
+
+@by_kind
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_not_finite_costs_name_their_row(solver: Solver, bad: float, dtype: torch.dtype) -> None:
+    cost = torch.zeros(5, 6, dtype=dtype)
+    cost[3, 2] = bad
+    cost[4, 0] = bad
+    with pytest.raises(MatchingError, match="the costs of row 3 hold NaN or infinity"):
+        solver.solve(cost)
+    stack = torch.zeros(2, 4, 5, 6, dtype=dtype)
+    stack[1, 2, 3] = bad
+    with pytest.raises(MatchingError, match=r"row 3 of problem \[1, 2\]"):
+        solver.solve(stack)
+
+
+@by_kind
+def test_infinities_that_cancel_are_seen(solver: Solver) -> None:
+    cost = torch.zeros(3, 3)
+    cost[1, 0], cost[2, 0] = torch.inf, -torch.inf
+    with pytest.raises(MatchingError, match="row 1"):
+        solver.solve(cost)
+
+
+@by_kind
+def test_impossible_shapes(solver: Solver) -> None:
+    with pytest.raises(MatchingError, match="4 rows cannot own one column each of only 3"):
+        solver.solve(torch.zeros(4, 3))
+    with pytest.raises(MatchingError, match="1 rows cannot own"):
+        solver.solve(torch.zeros(2, 1, 0))
+    with pytest.raises(MatchingError, match=r"shape \[\.\.\., b, k\], got \[4\]"):
+        solver.solve(torch.zeros(4))
+
+
+@by_kind
+def test_a_stack_equals_its_problems(solver: Solver) -> None:
+    names = ["random", "ties", "rank1", "collapsed5", "duplicates", "normal"]
+    for b, k in [(12, 12), (7, 15)]:
+        cost = torch.from_numpy(np.stack([make(name, b, k) for name in names])).view(2, 3, b, k)
+        stacked = solver.solve(cost)
+        check_one_to_one(stacked, cost)
+        for i, j in itertools.product(range(2), range(3)):
+            single = solver.solve(cost[i, j])
+            assert torch.equal(stacked.columns[i, j], single.columns)
+            assert torch.equal(stacked.cost[i, j], single.cost)
+
+
+@by_kind
+def test_answers_do_not_depend_on_threads_or_memory_layout(solver: Solver) -> None:
+    names = ["random", "ties", "collapsed2", "constant"]
+    cost = torch.from_numpy(np.stack([make(name, 40, 40) for name in names])).float()
+    alone = solver.solve(cost)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        threaded = solver.solve(cost)
+    finally:
+        torch.set_num_threads(before)
+    transposed = solver.solve(cost.mT.contiguous().mT)
+    again = solver.solve(cost)
+    for other in (threaded, transposed, again):
+        assert torch.equal(alone.columns, other.columns)
+        assert torch.equal(alone.cost, other.cost)
+
+
+@by_kind
+@by_family
+def test_leaves_costs_as_they_are_and_passes_no_gradient(solver: Solver, family: str) -> None:
+    for shape in [(9, 9), (6, 9)]:
+        cost = torch.from_numpy(make(family, *shape)).requires_grad_()
+        before = cost.detach().clone()
+        matching = solver.solve(cost)
+        assert torch.equal(cost.detach(), before)
+        assert not matching.cost.requires_grad
+    z = torch.randn(4, 3, requires_grad=True)
+    assert not solver.match(z, torch.randn(5, 3)).cost.requires_grad
+
+
+@by_kind
+@by_family
+def test_moving_rows_and_columns_moves_the_answer(solver: Solver, family: str) -> None:
+    if family in ("constants", "wild") and not solver.exact:
+        pytest.skip("greedy may break ties of rounding differently, and pay for it")
+    generator = torch.Generator().manual_seed(5)
+    for b, k in [(16, 16), (8, 21)]:
+        cost = torch.from_numpy(make(family, b, k))
+        rows, columns = (torch.randperm(n, generator=generator) for n in (b, k))
+        plain, moved = solver.solve(cost), solver.solve(cost[rows][:, columns])
+        if solver.exact:
+            assert float(moved.cost) == pytest.approx(float(plain.cost), abs=slack(cost))
+        elif cost.unique().numel() == cost.numel():
+            # Without ties an approximate matching moves too.
+            assert torch.equal(columns[moved.columns], plain.columns[rows])
+
+
+@by_kind
+@by_family
+def test_constants_and_factors_change_no_answer(solver: Solver, family: str) -> None:
+    generator = torch.Generator().manual_seed(6)
+    cost = torch.from_numpy(make(family, 14, 14))
+    size = float(cost.abs().max()) or 1.0
+    row = size * torch.randn(14, 1, generator=generator, dtype=torch.float64)
+    column = size * torch.randn(1, 14, generator=generator, dtype=torch.float64)
+    for other in (cost + row, cost + column, 3.7 * cost, 1e-3 * (cost + row + column)):
+        found = solver.solve(other).columns
+        paid = float(cost.gather(1, found[:, None]).sum())
+        if solver.exact:
+            # float64 loses digits to the constants, a few times over.
+            tolerance = 100 * slack(cost)
+        elif cost.unique().numel() < cost.numel():
+            continue  # ties may break differently: see the test of greedy itself
+        else:
+            assert torch.equal(found, solver.solve(cost).columns)
+            tolerance = 0.0
+        assert paid <= float(solver.solve(cost).cost) + tolerance
+
+
+@given(
+    b=st.integers(1, 9),
+    extra=st.integers(0, 4),
+    levels=st.integers(1, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_small_problems_of_whole_numbers(b: int, extra: int, levels: int, seed: int) -> None:
+    costs = np.random.default_rng(seed).integers(0, levels, (b, b + extra)).astype(np.float32)
+    cost = torch.from_numpy(costs)
+    lowest = lowest_cost(costs.astype(np.float64))
+    for solver in EVERY:
+        matching = solver.solve(cost)
+        check_one_to_one(matching, cost)
+        paid = float(matching.cost)
+        assert paid == lowest if solver.exact else paid >= lowest
+
+
+@by_kind
+def test_match_solves_the_squared_distances(solver: Solver) -> None:
+    generator = torch.Generator().manual_seed(7)
+    z = torch.randn(3, 10, 4, generator=generator, dtype=torch.float64)
+    c = 2 * torch.randn(3, 10, 4, generator=generator, dtype=torch.float64)
+    matching = solver.match(z, c)
+    assert torch.equal(matching.columns, solver.solve(torch.cdist(z, c).square()).columns)
+    # Points alone broadcast against a stack of candidates, as slots of m layers need.
+    shared = solver.match(z[0], c)
+    for layer in range(3):
+        assert torch.equal(shared.columns[layer], solver.match(z[0], c[layer]).columns)
+
+
+def test_pairwise_cost_is_half_the_squared_distance_up_to_rows() -> None:
+    z, c = torch.randn(2, 5, 3), torch.randn(2, 7, 3)
+    distance = 0.5 * torch.cdist(z.double(), c.double()).square()
+    difference = distance - pairwise_cost(z, c)
+    torch.testing.assert_close(
+        difference, difference.mean(-1, keepdim=True).expand_as(difference), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_matching_stays_in_float32_under_autocast(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(8)
+    z = torch.randn(6, 8, generator=generator).to(dtype)
+    c = torch.randn(6, 8, generator=generator)
+    plain = pairwise_cost(z, c)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert pairwise_cost(z, c).dtype == torch.float32
+        assert torch.equal(pairwise_cost(z, c), plain)
+        assert pairwise_cost(z.double(), c.double()).dtype == torch.float64
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+@by_kind
+def test_answers_return_to_the_device(solver: Solver) -> None:
+    cost = torch.from_numpy(make("random", 20, 20)).float()
+    matching = solver.solve(cost.cuda())
+    assert matching.columns.is_cuda
+    assert matching.cost.is_cuda
+    assert torch.equal(matching.columns.cpu(), solver.solve(cost).columns)
