@@ -1,8 +1,10 @@
 """Which images lie in a folder, in an order that depends on nothing but their names."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +56,17 @@ def scan(root: Path) -> FolderIndex:
     Raises:
         DataError: the folder cannot be read.
     """
-    try:
+    with _reading(root):
         return _Scan(root).run()
+
+
+@contextmanager
+def _reading(root: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise DataError(f"cannot read {error.filename or root}: {error.strerror}") from error
+        name = root if error.filename is None else os.fsdecode(error.filename)
+        raise DataError(f"cannot read {name}: {error.strerror}") from error
 
 
 class _Scan:
@@ -75,10 +84,8 @@ class _Scan:
     def run(self) -> FolderIndex:
         self._visit(b"", -1)
         lengths = np.concatenate([np.zeros(0, np.int64), *self.lengths])
-        groups = np.repeat(
-            np.array([group for group, _ in self.counts], dtype=np.int32),
-            [count for _, count in self.counts],
-        )
+        folder_and_count = np.array(self.counts, dtype=np.int64).reshape(-1, 2)
+        groups = np.repeat(folder_and_count[:, 0].astype(np.int32), folder_and_count[:, 1])
         return FolderIndex(
             names=NameTable(np.frombuffer(bytes(self.text), np.uint8), np.cumsum(lengths)),
             groups=groups,
@@ -125,10 +132,14 @@ def _entries(path: bytes) -> list[bytes]:
             name = entry.name
             if name.startswith(b"."):
                 continue
-            if entry.is_dir():
-                found.append(name + b"/")
-            elif _is_image(name) and entry.is_file():
-                found.append(name)
+            try:
+                if entry.is_dir():
+                    found.append(name + b"/")
+                elif _is_image(name) and entry.is_file():
+                    found.append(name)
+            except OSError as error:
+                if error.errno != errno.ELOOP:  # a link to itself is neither
+                    raise
     found.sort()
     return found
 
@@ -139,13 +150,22 @@ def _is_image(name: bytes) -> bool:
 
 
 def visible_folders(root: Path | bytes) -> list[str]:
-    """Names of the folders directly in a folder, in the order of the index."""
-    names = _entries(os.fsencode(root))
+    """Names of the folders directly in a folder, in the order of the index.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    with _reading(Path(os.fsdecode(root))):
+        names = _entries(os.fsencode(root))
     return [os.fsdecode(name[:-1]) for name in names if name.endswith(b"/")]
 
 
 def first_images(root: Path, count: int) -> list[Path]:
-    """Up to ``count`` images from all over a folder, without reading all of it."""
+    """Up to ``count`` images from all over a folder, without reading all of it.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
     folders = visible_folders(root)
     chosen = folders[:: max(1, len(folders) // count)]
     walks = [_walk(os.fsencode(root / name), set()) for name in chosen]
@@ -154,7 +174,8 @@ def first_images(root: Path, count: int) -> list[Path]:
     while walks and len(found) < count:
         still = []
         for walk in walks:
-            path = next(walk, None)
+            with _reading(root):
+                path = next(walk, None)
             if path is not None:
                 found.setdefault(path)
                 still.append(walk)

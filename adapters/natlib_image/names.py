@@ -7,7 +7,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ChosenNames", "NameTable"]
+__all__ = ["ChosenNames", "NameTable", "NumberedNames"]
 
 
 class NameTable(Sequence[str]):
@@ -47,6 +47,31 @@ class NameTable(Sequence[str]):
         index %= len(self)
         begin = int(self.ends[index - 1]) if index else 0
         return fsdecode(self.text[begin : int(self.ends[index])].tobytes())
+
+
+class NumberedNames(Sequence[str]):
+    """``prefix-0``, ``prefix-1``, ...: names for samples that have none of their own.
+
+    Args:
+        prefix: what they begin with.
+        count: how many there are.
+    """
+
+    def __init__(self, prefix: str, count: int) -> None:
+        self._prefix = prefix
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [f"{self._prefix}-{number}" for number in self._numbers[index]]
+        return f"{self._prefix}-{self._numbers[index]}"
 
 
 class ChosenNames(Sequence[str]):

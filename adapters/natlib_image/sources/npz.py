@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from natlib.data import Split
 from natlib.errors import DataError
+from natlib_image.names import NumberedNames
 from natlib_image.sources.base import ArrayImages, encode_labels, evenly_spaced
 
 __all__ = ["Npz"]
@@ -52,7 +53,7 @@ class Npz:
                 f"expected [{len(pixels)}], one for each of '{images_key}'"
             )
         encoded, classes = encode_labels(*found.values())
-        names = [f"{images_key}-{row}" for row in range(len(pixels))]
+        names = NumberedNames(images_key, len(pixels))
         own = encoded[list(found).index(labels_key)]
         return ArrayImages(pixels, names, own, classes if own is not None else [])
 

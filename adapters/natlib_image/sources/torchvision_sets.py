@@ -12,6 +12,7 @@ from torch import Tensor
 
 from natlib.data import Split
 from natlib.errors import DataError
+from natlib_image.names import NumberedNames
 from natlib_image.sources.base import evenly_spaced
 
 __all__ = ["SETS", "TorchvisionImages", "TorchvisionSet"]
@@ -72,7 +73,7 @@ class TorchvisionImages:
 
     def __init__(self, name: str, dataset: Any) -> None:
         self._dataset = dataset
-        self.names: Sequence[str] = [f"{name}-{row}" for row in range(len(dataset))]
+        self.names: Sequence[str] = NumberedNames(name, len(dataset))
         self.labels = _labels_of(dataset)
         self.classes: list[str] = []
         if self.labels is not None:
@@ -151,4 +152,5 @@ def _labels_of(dataset: Any) -> Tensor | None:
         labels = getattr(dataset, name, None)
         if labels is not None:
             return torch.as_tensor(np.asarray(labels), dtype=torch.int64)
-    return None
+    pairs = getattr(dataset, "_samples", None)  # (path, label) of each image: Imagenette
+    return None if pairs is None else torch.tensor([label for _, label in pairs])
