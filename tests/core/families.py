@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import natlib.data  # noqa: F401  (every family is imported by its module)
-import natlib.objectives  # noqa: F401
+import natlib.data
+import natlib.objectives  # noqa: F401  (imports every other family)
 from natlib.component import Component
 
 __all__ = ["EVERYTHING", "FAMILIES", "members"]

@@ -173,7 +173,7 @@ def test_two_classes_of_one_kind_are_an_error() -> None:
 
     registry.add(First)
     registry.add(First)  # a module that is loaded again
-    with pytest.raises(ConfigError, match="two things are called 'same'.*First.*Second"):
+    with pytest.raises(ConfigError, match=r"two things are called 'same'.*First.*Second"):
         registry.add(Second)
 
 

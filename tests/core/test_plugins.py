@@ -115,7 +115,7 @@ def test_a_plugin_must_be_of_the_family(install: Install, code: str) -> None:
 
 def test_a_plugin_must_be_registered_under_its_own_kind(install: Install) -> None:
     install("name_dist", "fast", "name_module", SOLVER.format(kind="slow"), "Identity")
-    with pytest.raises(ConfigError, match="registers 'fast', but .* calls itself 'slow'"):
+    with pytest.raises(ConfigError, match=r"registers 'fast', but .* calls itself 'slow'"):
         Solver.registry.get("fast")
 
 

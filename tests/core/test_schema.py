@@ -32,9 +32,9 @@ def settings_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     yield model
     for info in model.model_fields.values():
         kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, Settings):
-            if not issubclass(kind, Component):
-                yield from settings_in(kind)
+        group = isinstance(kind, type) and issubclass(kind, Settings)
+        if group and not issubclass(kind, Component):
+            yield from settings_in(kind)
 
 
 def test_is_json_and_every_reference_resolves(schema: dict[str, Any]) -> None:

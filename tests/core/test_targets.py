@@ -252,9 +252,7 @@ def test_sphere_favours_no_direction() -> None:
     rows = UniformSphere(dim=5).rows(torch.arange(60_000), torch.float64)
     # Second moments are exactly the identity over d, fourth ones 3 / (d (d + 2)).
     moments = rows.T @ rows / len(rows)
-    torch.testing.assert_close(
-        moments, torch.eye(5, dtype=torch.float64) / 5, atol=5e-3, rtol=0
-    )
+    torch.testing.assert_close(moments, torch.eye(5, dtype=torch.float64) / 5, atol=5e-3, rtol=0)
     rotation = torch.linalg.qr(
         torch.randn(5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     )[0]

@@ -1,0 +1,192 @@
+"""NAT's loss and gradient against plain loops and finite differences."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from natlib.objectives import NATModule
+from natlib.solvers import Solver
+from natlib.targets import TargetDistribution
+from tests.core.families import members
+from tests.core.nat_parts import Watched, built, features_of, project
+
+BATCH = 6
+INDEX = torch.tensor([7, 3, 44, 0, 21, 12])
+TARGETS = [{"kind": t.kind, "dim": 5} for t in members(TargetDistribution)]
+BANK_AND_STREAM = [
+    {"ownership": ownership, "views": views, "slots": slots}
+    for ownership, views, slots in itertools.product(("bank", "stream"), (1, 2, 3), (1, 3))
+    if not (ownership == "stream" and views == 1)
+]
+
+
+def squared(a: list[float], b: list[float]) -> float:
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def loss_by_loops(module: NATModule, features: list[Tensor], own: Tensor) -> float:
+    """The loss of the documented formula, without a tensor operation."""
+    config = module.config
+    z = [[project(config.targets, row) for row in view.tolist()] for view in features]
+    views, batch, dim = len(z), len(z[0]), len(z[0][0])
+    anchor = z[0]
+    if config.anchor == "mean":
+        means = [
+            [sum(z[v][i][k] for v in range(views)) / views for k in range(dim)]
+            for i in range(batch)
+        ]
+        anchor = [project(config.targets, row) for row in means]
+    centroid = [[0.0] * dim for _ in range(batch)]
+    for layer in own.tolist():
+        distances = [[squared(point, target) for target in layer] for point in anchor]
+        for i, column in zip(*linear_sum_assignment(distances), strict=True):
+            for k in range(dim):
+                centroid[i][k] += layer[column][k] / config.slots
+    total = 0.0
+    for i in range(batch):
+        to_target = sum(squared(z[v][i], centroid[i]) for v in range(views)) / views
+        total += config.target_weight * to_target
+        pairs = list(itertools.combinations(range(views), 2))
+        if pairs:
+            between = sum(squared(z[v][i], z[w][i]) for v, w in pairs) / len(pairs)
+            total += config.alignment * between
+    return total if config.reduction == "sum" else total / batch
+
+
+def own_targets(module: NATModule) -> Tensor:
+    """The targets that the samples hold before the next step."""
+    slots = module.config.slots
+    if module.table is not None:
+        slot = module.table.slots(INDEX)
+    else:
+        assert module.counter is not None
+        slot = module.counter.peek(slots * BATCH).view(slots, BATCH)
+    return module.config.targets.rows(slot, torch.float64)
+
+
+@pytest.mark.parametrize("values", BANK_AND_STREAM, ids=str)
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
+@pytest.mark.parametrize("anchor", ["mean", "first"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_loss_equals_plain_loops(
+    values: dict[str, Any], targets: dict[str, Any], anchor: str, reduction: str
+) -> None:
+    module = built(
+        **values, targets=targets, anchor=anchor, reduction=reduction,
+        target_weight=1.7, alignment=0.6, solver="scipy",
+    )  # fmt: skip
+    assert module.loss_is_sum is (reduction == "sum")
+    for step in range(3):
+        features = features_of(values["views"], BATCH, seed=step)
+        expected = loss_by_loops(module, features, own_targets(module))
+        output = module(features, INDEX)
+        assert output.loss.item() == pytest.approx(expected, rel=1e-12)
+        # The parts are means, not weighted: together they give the loss.
+        whole = 1.7 * output.parts["target"] + 0.6 * output.parts["alignment"]
+        count = BATCH if reduction == "sum" else 1
+        torch.testing.assert_close(count * whole, output.loss.detach())
+
+
+@pytest.mark.parametrize("solver", [s for s in members(Solver) if s.exact], ids=lambda s: s.kind)
+def test_every_exact_solver_gives_the_same_loss(solver: Solver) -> None:
+    losses = [
+        built(solver=one, slots=3)(features_of(2, 40), torch.arange(40)).loss.item()
+        for one in (solver, "scipy")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("values", BANK_AND_STREAM, ids=str)
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
+def test_gradient_equals_finite_differences(
+    values: dict[str, Any], targets: dict[str, Any]
+) -> None:
+    module = built(**values, targets=targets).eval()
+
+    # Evaluation changes no state, so that every call sees the same slots; the stream matches
+    # in every call, and a tiny step changes no matching.
+    def loss(*features: Tensor) -> Tensor:
+        result: Tensor = module(features, INDEX).loss
+        return result
+
+    assert torch.autograd.gradcheck(loss, features_of(values["views"], BATCH))
+
+
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+def test_gradient_reaches_the_head(ownership: str) -> None:
+    module = built(head="linear", ownership=ownership).eval()
+    features = features_of(2, BATCH)
+    names = [name for name, _ in module.named_parameters()]
+    assert names == ["head.weight", "head.bias"]
+
+    def loss(*parameters: Tensor) -> Tensor:
+        given = dict(zip(names, parameters, strict=True))
+        output = torch.func.functional_call(module, given, (features, INDEX))
+        result: Tensor = output.loss
+        return result
+
+    assert torch.autograd.gradcheck(loss, tuple(module.parameters()))
+
+
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize("anchor", ["mean", "first"])
+def test_no_gradient_passes_through_anchor_and_matching(ownership: str, anchor: str) -> None:
+    Watched.seen.clear()
+    module = built(
+        ownership=ownership, anchor=anchor, solver=Watched(), slots=1, alignment=0.0,
+        target_weight=1.0, targets={"kind": "gaussian", "dim": 5},
+    )  # fmt: skip
+    own = own_targets(module)[0]
+    features = features_of(2, BATCH)
+    module(features, INDEX).loss.backward()
+    assert Watched.seen == [(torch.float64, False)]
+    # With the matching held, the gradient of mean |z - c|^2 / 2 views is (z - c) / b.
+    vote = features[0] if anchor == "first" else (features[0] + features[1]) / 2
+    columns = Watched().match(vote, own).columns
+    for view in features:
+        torch.testing.assert_close(view.grad, (view.detach() - own[columns]) / BATCH)
+
+
+def test_one_view_that_votes_alone_still_teaches_the_other() -> None:
+    features = features_of(2, BATCH)
+    built(anchor="first")(features, INDEX).loss.backward()
+    for view in features:
+        assert view.grad is not None
+        assert (view.grad.abs().sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("values", BANK_AND_STREAM[1::2], ids=str)
+def test_loss_does_not_depend_on_the_order_of_samples_or_views(values: dict[str, Any]) -> None:
+    order = torch.tensor([4, 0, 3, 5, 1, 2])
+    features = features_of(values["views"], BATCH)
+    plain = built(**values)(features, INDEX).loss.item()
+    moved = [view[order] for view in reversed(features)]
+    assert built(**values)(moved, INDEX[order]).loss.item() == pytest.approx(plain, rel=1e-12)
+
+
+def test_the_paper_is_a_special_case() -> None:
+    """1/2 of the summed squared distance to targets of one's own, dealt optimally."""
+    module = built(
+        ownership="bank", views=1, slots=1, alignment=0.0, target_weight=0.5, reduction="sum"
+    )
+    (view,) = features_of(1, BATCH)
+    unit = view / view.norm(dim=-1, keepdim=True)
+    own = own_targets(module)[0]
+    everyone = torch.tensor(list(itertools.permutations(range(BATCH))))
+    best = (unit - own[everyone]).square().sum((-1, -2)).min() / 2
+    torch.testing.assert_close(module([view], INDEX).loss, best)
+    torch.testing.assert_close(own_targets(module)[0].sort(0).values, own.sort(0).values)
+
+
+def test_more_slots_come_nearer_to_the_centroid() -> None:
+    """Targets averaged over m slots are shorter than 1 on the sphere, and more so for more."""
+    features = features_of(2, BATCH)
+    losses = []
+    for slots in (1, 4, 64):
+        output = built(slots=slots)(features, INDEX)
+        losses.append(float(output.parts["target"]))
+    assert losses[0] > losses[1] > losses[2]

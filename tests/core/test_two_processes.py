@@ -1,0 +1,132 @@
+"""Tables and counters of two gloo processes against one process that does the work of both."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from natlib.assignment import AssignmentTable
+from natlib.data import EpochPartition
+from natlib.objectives import NAT
+from natlib.objectives.stream import StreamCounter
+from tests.core.distributed import in_processes
+
+SAMPLES, LAYERS, EPOCHS = 30, 2, 3
+
+
+def shares(rank: int, epoch: int) -> list[list[int]]:
+    partition = EpochPartition(torch.arange(SAMPLES), 10, rank=rank, processes=2)
+    return partition.batches(epoch)
+
+
+def deal(table: AssignmentTable, batch: list[int]) -> None:
+    """A reassignment that depends on the batch alone."""
+    generator = torch.Generator().manual_seed(sum(index**2 for index in batch))
+    columns = torch.stack([torch.randperm(len(batch), generator=generator) for _ in range(LAYERS)])
+    table.reassign(torch.tensor(batch), columns)
+
+
+def table_of_one_rank() -> list[Tensor]:
+    rank = dist.get_rank()
+    table = AssignmentTable(SAMPLES, LAYERS)
+    history = []
+    for epoch in range(EPOCHS):
+        for batch in shares(rank, epoch):
+            deal(table, batch)
+        if epoch == 1:
+            table.merge()  # once more than needed, in the middle
+        table.merge()
+        history.append(table.permutation.clone())
+    # A checkpoint is loaded after changes that nobody merged.
+    state = {name: value.clone() for name, value in table.state_dict().items()}
+    deal(table, shares(rank, 0)[0])
+    table.load_state_dict(state)
+    table.merge()
+    history.append(table.permutation.clone())
+    return history
+
+
+def test_tables_merge_to_that_of_one_process(ranks: list[dict[str, Any]]) -> None:
+    left, right = (rank["table"] for rank in ranks)
+    alone = AssignmentTable(SAMPLES, LAYERS)
+    for epoch in range(EPOCHS):
+        for rank in (1, 0):  # the order does not matter: shares are disjoint
+            for batch in shares(rank, epoch):
+                deal(alone, batch)
+        assert torch.equal(left[epoch], alone.permutation)
+        assert torch.equal(right[epoch], alone.permutation)
+    assert torch.equal(left[EPOCHS], alone.permutation)
+    assert torch.equal(right[EPOCHS], alone.permutation)
+
+
+def counter_of_one_rank() -> tuple[list[int], list[int]]:
+    counter = StreamCounter()
+    dealt = counter.take(4).tolist() + counter.take(3 * dist.get_rank()).tolist()
+    counter.merge()
+    merged = counter.taken.tolist()
+    fresh = StreamCounter()
+    fresh.load_state_dict(counter.state_dict())
+    return dealt + fresh.take(2).tolist(), merged
+
+
+def test_counters_merge_and_never_deal_a_slot_twice(ranks: list[dict[str, Any]]) -> None:
+    (left, merged), (right, also_merged) = (rank["counter"] for rank in ranks)
+    assert merged == also_merged == [4, 7]
+    assert left == [0, 2, 4, 6, 8, 10]
+    assert right == [1, 3, 5, 7, 9, 11, 13, 15, 17]
+    fewer = StreamCounter()
+    fewer.load_state_dict({"taken": torch.tensor(merged)})
+    assert int(fewer.take(1)) > max(*left[:-2], *right[:-2])
+
+
+def objective_of_one_rank(values: dict[str, Any]) -> dict[str, Tensor]:
+    rank = dist.get_rank()
+    module = NAT.model_validate({"head": "linear", "slots": LAYERS} | values).build(32, SAMPLES)
+    data = torch.randn(SAMPLES, 32, generator=torch.Generator().manual_seed(0))
+    module.head.load_state_dict({"weight": torch.eye(32), "bias": torch.zeros(32)})
+    for batch in shares(rank, 0):
+        module([data[batch]] * 2, torch.tensor(batch), epoch=0)
+    module.merge()
+    return dict(module.state_dict())
+
+
+def all_of_one_rank() -> dict[str, Any]:
+    return {
+        "table": table_of_one_rank(),
+        "counter": counter_of_one_rank(),
+        "bank": objective_of_one_rank({"ownership": "bank"}),
+        "stream": objective_of_one_rank({"ownership": "stream"}),
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes found; they are started once, which takes seconds."""
+    return in_processes(all_of_one_rank, folder=tmp_path_factory.mktemp("processes"))
+
+
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+def test_objectives_agree_after_a_merge(ownership: str, ranks: list[dict[str, Any]]) -> None:
+    states = [rank[ownership] for rank in ranks]
+    assert states[0].keys() == states[1].keys()
+    for name in states[0]:
+        assert torch.equal(states[0][name], states[1][name]), name
+    if ownership == "stream":
+        assert states[0]["counter.taken"].tolist() == [LAYERS * SAMPLES // 2] * 2
+    else:
+        everyone = torch.arange(SAMPLES).expand(LAYERS, -1)
+        assert torch.equal(states[0]["table.permutation"].sort(-1).values, everyone)
+
+
+def fail_in_the_second() -> None:
+    if dist.get_rank() == 1:
+        raise ValueError("the second process fails")
+    dist.barrier()
+
+
+def test_an_error_in_one_process_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ValueError: the second process fails"):
+        in_processes(fail_in_the_second, folder=tmp_path / "meet")
