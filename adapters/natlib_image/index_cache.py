@@ -69,7 +69,7 @@ def _load(path: Path) -> FolderIndex | None:
                 directories=NameTable(file["directory_text"], file["directory_ends"]),
                 changed=file["changed"],
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 

@@ -65,13 +65,13 @@ class Npz:
     def _open(self) -> Any:
         try:
             return np.load(self.path, allow_pickle=False)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f"{self.path} cannot be read as an .npz file: {error}") from error
 
     def _read(self, file: Any, key: str) -> npt.NDArray[Any]:
         try:
             return np.asarray(file[key])
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f"{self.path}: '{key}' cannot be read: {error}") from error
 
     def _labels(self, file: Any, key: str) -> npt.NDArray[Any] | None:
