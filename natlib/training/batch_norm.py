@@ -34,7 +34,7 @@ class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
         total = sums[-1]
         mean = sums[:features] / total
         variance = sums[features:-1] / total - mean.square()
-        self._track(mean.detach(), variance.detach(), float(total))
+        self._track(mean.detach(), variance.detach(), float(total.detach()))
         shape = [1, -1] + [1] * (input.ndim - 2)
         scaled = (wide - mean.view(shape)) * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
@@ -76,4 +76,5 @@ def _converted(norm: nn.modules.batchnorm._BatchNorm) -> _SynchronisedBatchNorm:
         norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
     )
     new.load_state_dict(norm.state_dict())
-    return new
+    values = [t for t in norm.state_dict().values() if t.is_floating_point()]
+    return new.to(values[0]) if values else new

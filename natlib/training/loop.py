@@ -6,6 +6,7 @@ the only thing a resumed run needs to know is how far it was.
 """
 
 import contextlib
+import gc
 import itertools
 import logging
 import time
@@ -148,6 +149,15 @@ class Loop:
                     done = Position(epoch + 1, 0, done.step)
                 self.position = done
                 yield done
+
+    def close(self) -> None:
+        """Let go of what is bound to the process group; call it before the group ends.
+
+        A wrapper that outlives its group ends it from within Python's memory management,
+        which can wait for ever for the group's own threads.
+        """
+        self._stepper = self.learner
+        gc.collect()
 
     def _update(self, batches: Iterator[Batch], epoch: int, epoch_step: int) -> None:
         config, step = self.config, self.position.step

@@ -250,6 +250,7 @@ def _run(
     finally:
         if recorder is not None:
             recorder.close()
+        loop.close()
     return TrainResult(
         directory.path,
         loop.position.step,

@@ -38,7 +38,8 @@ class StopAfter(SilentProgress):
         self.step = step
 
     def advance(self, done: int, note: str = "") -> None:
-        if done == self.step:
+        # A signal that comes now is seen after the next update.
+        if done == self.step - 1:
             signal.raise_signal(signal.SIGTERM)
 
 
@@ -129,16 +130,13 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-import torch
 import natlib
-from natlib.training import RunDirectory
 from tests.training.support import toy_config
-torch.set_num_threads(1)
 run = Path(sys.argv[1])
 if (run / "config.yaml").exists():
     natlib.resume(run)
 else:
-    natlib.train(toy_config(epochs=60, checkpoint_every_steps=1), run)
+    natlib.train(toy_config(epochs=40, checkpoint_every_steps=1), run)
 """
 
 
@@ -146,7 +144,7 @@ def test_killed_at_random_moments_it_goes_on_from_a_complete_checkpoint(tmp_path
     run = tmp_path / "run"
     chance = random.Random(0)
     kills = 0
-    for _ in range(6):
+    for _ in range(4):
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(run)], cwd=Path.cwd())
         deadline = time.monotonic() + 60
         before = newest(run)
@@ -162,10 +160,10 @@ def test_killed_at_random_moments_it_goes_on_from_a_complete_checkpoint(tmp_path
         load_file(checkpoint / "weights.safetensors")
         load_file(checkpoint / "optimizer.safetensors")
         RunDirectory(run).read_config()
-    assert kills >= 3
+    assert kills >= 2
     finished = natlib.resume(run)
-    assert (finished.step, finished.finished) == (300, True)
-    natlib.train(toy_config(epochs=60, checkpoint_every_steps=1), tmp_path / "whole")
+    assert (finished.step, finished.finished) == (200, True)
+    natlib.train(toy_config(epochs=40, checkpoint_every_steps=1), tmp_path / "whole")
     assert_same_run(tmp_path / "whole", run)
     assert metrics(tmp_path / "whole") == metrics(run)
 

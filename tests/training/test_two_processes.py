@@ -1,0 +1,185 @@
+"""Two gloo processes equal one: gradients, statistics, tables and whole runs."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from torch import Tensor, nn
+
+import natlib
+from natlib.encoders import MlpEncoder
+from natlib.objectives import NAT, NATModule
+from natlib.training.batch_norm import synchronise_batch_norm
+from natlib.training.checkpoint import latest_checkpoint
+from natlib.training.learner import Learner
+from natlib.training.loop import Loop
+from natlib.training.processes import Processes, training_processes
+from tests.evaluation.gaussian_blobs import GaussianBlobs
+from tests.training.support import toy_config
+from tests.training.test_exact_resume import StopAfter, assert_same_run
+
+BATCH = 15  # Halves of 8 and 7: a mean of means would be wrong.
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "stream": {"slots": 2},
+    "bank": {"ownership": "bank", "slots": 2},
+    "sum": {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0, "reduction": "sum"},
+    "gaussian": {"targets": {"kind": "gaussian", "dim": 8}, "views": 3},
+}
+
+
+def start(rank: int, function: Callable[..., None], port: int, arguments: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    function(*arguments)
+
+
+def in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    mp.spawn(start, (function, port, arguments), nprocs=2)
+
+
+def learner_for(objective: NAT) -> Learner:
+    torch.manual_seed(0)
+    encoder = MlpEncoder(widths=(16, 8)).build((12,))
+    return Learner(encoder, objective.build(8, samples=40)).double()
+
+
+class Halves(GaussianBlobs):
+    """Views that do not depend on a random generator: each sample's own, fixed ones."""
+
+    def views(self, batch: Any, count: int) -> list[Tensor]:
+        plain = self.plain(batch).double()
+        return [plain + 0.3 * torch.sin((v + 1) * 7 * plain) for v in range(count)]
+
+
+def loop_for(objective: NAT, learner: Learner, processes: Processes, accumulate: int = 1) -> Loop:
+    modality = Halves(train=40)
+    samples = modality.dataset("train")
+    assert samples is not None
+    # One update of the whole set, so that both sides see the same samples.
+    samples.usable = torch.arange(BATCH * accumulate)
+    config = toy_config(
+        batch_size=BATCH, epochs=1, accumulate=accumulate,
+        optimizer={"kind": "sgd", "learning_rate": 1e-9},
+    ).training  # fmt: skip
+    return Loop(config, modality, samples, learner, objective.views, processes, 0)
+
+
+CASES = [(name, accumulate) for name in OBJECTIVES for accumulate in (1, 2)]
+
+
+def objective_named(name: str) -> NAT:
+    settings = {"targets": {"kind": "uniform_sphere", "dim": 8}} | OBJECTIVES[name]
+    return NAT.model_validate(settings)
+
+
+def all_updates(folder: Path) -> None:
+    """One update of every case, in one pair of processes: starting them costs seconds."""
+    with training_processes("cpu") as processes:
+        for name, accumulate in CASES:
+            objective = objective_named(name)
+            learner = learner_for(objective)
+            synchronise_batch_norm(learner, processes.device)
+            loop = loop_for(objective, learner, processes, accumulate)
+            for _ in loop.run():
+                pass
+            loop.close()
+            learner.objective.merge()
+            if processes.first:
+                gradients = {n: p.grad for n, p in learner.named_parameters()}
+                saved = {"gradients": gradients, "state": learner.state_dict()}
+                torch.save(saved, folder / f"{name}-{accumulate}.pt")
+
+
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("updates")
+    in_two_processes(all_updates, folder)
+    return folder
+
+
+class Fixed(nn.Module):
+    """Stands for a counter: gives out what it is told."""
+
+    def __init__(self, slots: list[Tensor]) -> None:
+        super().__init__()
+        self.slots = slots
+
+    def take(self, count: int) -> Tensor:
+        slots = self.slots.pop(0)
+        assert len(slots) == count
+        return slots
+
+
+def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tensor | None, Learner]:
+    """One process, whole batches through encoder and head, each half matched by itself."""
+    learner = learner_for(objective)
+    learner.train()
+    alone = Processes(0, 1, torch.device("cpu"))
+    loop = loop_for(objective, learner, alone, accumulate)
+    module = learner.objective
+    assert isinstance(module, NATModule)
+    halves = objective.build(8, samples=40).double()
+    halves.head = nn.Identity()
+    halves.table = module.table
+    taken = [0, 0]
+    for batch_indices in loop._partition.batches(0):
+        samples = [loop.samples[i] for i in batch_indices]
+        batch = loop.modality.collate(samples)
+        z = [module.embed(learner.encoder(v)) for v in loop.modality.views(batch, objective.views)]
+        loss = torch.zeros((), dtype=torch.float64)
+        parts = torch.arange(BATCH).tensor_split(2)
+        for rank, part in enumerate(parts):
+            if objective.ownership == "stream":
+                count = objective.slots * len(part)
+                halves.counter = Fixed([(taken[rank] + torch.arange(count)) * 2 + rank])  # type: ignore[assignment]
+                taken[rank] += count
+            output = halves([view[part] for view in z], batch.index[part], epoch=0)
+            share = 1.0 if module.loss_is_sum else len(part) / BATCH / accumulate
+            loss = loss + output.loss * share
+        loss.backward()
+    gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
+    return gradients, module.table.permutation if module.table else None, learner
+
+
+@pytest.mark.parametrize(("name", "accumulate"), CASES)
+def test_gradients_equal_those_of_one_process(name: str, accumulate: int, updated: Path) -> None:
+    objective = objective_named(name)
+    two = torch.load(updated / f"{name}-{accumulate}.pt", weights_only=True)
+    gradients, permutation, learner = reference(objective, accumulate)
+    assert gradients.keys() == two["gradients"].keys()
+    for parameter, gradient in gradients.items():
+        torch.testing.assert_close(two["gradients"][parameter], gradient, rtol=1e-9, atol=1e-12)
+        assert gradient.abs().max() > 1e-6 or parameter.endswith("bias")
+    if permutation is not None:
+        assert torch.equal(two["state"]["objective.table.permutation"], permutation)
+        assert not torch.equal(permutation, learner_for(objective).objective.table.permutation)  # type: ignore[union-attr]
+    for buffer, value in learner.state_dict().items():
+        if "running_" in buffer or buffer.endswith("num_batches_tracked"):
+            torch.testing.assert_close(two["state"][buffer], value, rtol=1e-9, atol=1e-12)
+
+
+def begin(run: Path, stop: int | None) -> None:
+    config = toy_config(NAT(ownership="bank", slots=2), train=83)
+    natlib.train(config, run, progress=StopAfter(stop) if stop else None)
+
+
+def test_two_processes_resume_exactly(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    in_two_processes(begin, whole, None)
+    in_two_processes(begin, part, 8)
+    assert latest_checkpoint(part / "checkpoints").name == "step-000000008"
+    in_two_processes(natlib.resume, part)
+    assert latest_checkpoint(part / "checkpoints").name == "step-000000024"
+    assert_same_run(whole, part)
+    assert (part / "evaluation.json").read_text() == (whole / "evaluation.json").read_text()
