@@ -49,7 +49,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     console.print(table)
     if not evaluation.details.held_out:
         console.print(
-            "The source has no test split: a fifth of the samples was set aside for the probes. "
-            "The encoder has seen them, without their labels.",
+            "The source has no test split, so the probes were tested on a fifth of its samples. "
+            "An encoder that was trained on this source has seen them, without their labels.",
             soft_wrap=True,
         )

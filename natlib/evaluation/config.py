@@ -14,7 +14,7 @@ class EvaluationConfig(Settings):
     """Neighbours that vote."""
     knn_temperature: float = Field(default=0.07, gt=0)
     """Temperature of their weights."""
-    weight_decays: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    weight_decays: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     """What the linear probe chooses from, on a validation split of the training samples."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Share of the training samples that the probe's settings are chosen on."""

@@ -1,0 +1,100 @@
+"""CIFAR-10 on a CPU: the preset ``nat`` and single-view training as in 2017, one network.
+
+    python benchmarks/cifar10.py DATA --out RUNS [--seeds 0 1 2]
+
+DATA is a folder with train/<class>/ and test/<class>/. Both rows have the same small
+convnet, samples, epochs, batch size and optimiser; they differ in views, augmentation and
+objective. Probes choose their settings on a validation split of the training samples. Runs
+that are finished are not made again; interrupted ones are resumed.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import natlib
+from natlib.training import ConsoleProgress, RunDirectory
+
+# What the 2017 method is in this arena: one view of a weak augmentation, one persistent slot,
+# dealt again in every third epoch, no alignment. The optimiser is the other row's.
+SINGLE_VIEW = [
+    "objective.views=1",
+    "objective.ownership=bank",
+    "objective.slots=1",
+    "objective.reassign_every=3",
+    "objective.alignment=0",
+    "objective.target_weight=1",
+    "objective.targets.dim=128",
+    "data.augment.crop_scale=[0.6,1.0]",
+    "data.augment.jitter=0",
+    "data.augment.grey=0",
+]
+METHODS = {"nat": [], "2017-style, single view": SINGLE_VIEW}
+
+
+def run(name: str, settings: list[str], seed: int, arguments: argparse.Namespace) -> dict:
+    folder = arguments.out / f"{name.split(',')[0]}-{seed}"
+    summary = folder / "summary.json"
+    if summary.exists():
+        return json.loads(summary.read_text())
+    common = [
+        "encoder.kind=convnet",
+        "training.precision=bf16",
+        f"training.seed={seed}",
+        f"data.subset_seed={seed}",
+        f"data.max_samples={arguments.max_samples}",
+        f"training.epochs={arguments.epochs}",
+    ]
+    config = natlib.compose(
+        "image",
+        preset="nat",
+        options={"data": {"source": str(arguments.data)}},
+        settings=common + settings,
+    )
+    if RunDirectory(folder).config_file.exists():
+        result = natlib.resume(folder, progress=ConsoleProgress(every=60))
+    else:
+        result = natlib.train(config, folder, progress=ConsoleProgress(every=60))
+    if not result.finished or result.evaluation is None:
+        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    # Time of the updates alone, from the log, so that a resumed run counts all of them.
+    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    rates = [line["samples_per_second"] for line in log if "samples_per_second" in line]
+    seconds = arguments.epochs * arguments.max_samples / statistics.harmonic_mean(rates)
+    values = {"seconds": seconds} | result.evaluation.model_dump(exclude={"details"})
+    summary.write_text(json.dumps(values, indent=2) + "\n")
+    return values
+
+
+def mean(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--max-samples", type=int, default=20_000)
+    arguments = parser.parse_args()
+    results = {
+        name: [run(name, settings, seed, arguments) for seed in arguments.seeds]
+        for name, settings in METHODS.items()
+    }
+    print("| features | kNN | linear | training, s |\n|---|---|---|---|")
+    for name, runs in results.items():
+        for part in ("encoder", "head"):
+            accuracies = [[r[part][probe] for r in runs] for probe in ("knn", "linear")]
+            seconds = mean([r["seconds"] for r in runs]) if part == "encoder" else ""
+            print(f"| {name}, {part} | {' | '.join(map(mean, accuracies))} | {seconds} |")
+    first = results["nat"]
+    for part in ("random", "raw"):
+        accuracies = [[r[part][probe] for r in first] for probe in ("knn", "linear")]
+        print(f"| {part} | {' | '.join(map(mean, accuracies))} | |")
+
+
+if __name__ == "__main__":
+    main()

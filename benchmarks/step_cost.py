@@ -1,0 +1,99 @@
+"""What the matching costs in a training step.
+
+    python benchmarks/step_cost.py [--device cuda] [--encoder resnet --size 32]
+
+Three steps take turns, so that drift of the machine hits all alike; medians are compared:
+bare (forward and backward of the encoder), NAT with its matching left out
+(slots as they are), and NAT. ``matching`` is the time of the matching alone as a share of
+the NAT step.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+import natlib
+from natlib.encoders import EncoderRecipe
+from natlib.objectives import NATModule
+
+
+def measured(functions: dict[str, Callable[[], None]], rounds: int, cuda: bool) -> dict[str, float]:
+    """Median seconds of each, taken in turns."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for number in range(rounds + 2):
+        for name, function in functions.items():
+            if cuda:
+                torch.cuda.synchronize()
+            began = time.perf_counter()
+            function()
+            if cuda:
+                torch.cuda.synchronize()
+            if number >= 2:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--encoder", default="convnet")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 1024])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    bf16 = arguments.precision == "bf16"
+
+    print(f"{arguments.encoder}, {arguments.size} px, {device}, {arguments.precision},", end=" ")
+    print(f"{torch.get_num_threads()} threads, two views, d = 32, solver lapjv")
+    print("| batch | m | bare ms | NAT / bare | NAT / NAT without matching | matching, % of step |")
+    print("|---|---|---|---|---|---|")
+    for batch in arguments.batch_sizes:
+        for slots in (1, 8):
+            torch.manual_seed(0)
+            shape = (3, arguments.size, arguments.size)
+            encoder = EncoderRecipe.resolve(arguments.encoder).build(shape).to(device)
+            # A bank that deals in every second epoch: epoch 1 is a step without matching.
+            objective = natlib.NAT(ownership="bank", slots=slots, reassign_every=2)
+            module = objective.build(encoder.dim, samples=10 * batch).to(device)
+            views = [torch.randn(batch, *shape, device=device) for _ in range(2)]
+            index = torch.randperm(10 * batch)[:batch].to(device)
+            solver_seconds: list[float] = []
+
+            def nat(
+                epoch: int,
+                encoder: torch.nn.Module = encoder,
+                module: NATModule = module,
+                views: list[Tensor] = views,
+                index: Tensor = index,
+                seconds: list[float] = solver_seconds,
+            ) -> None:
+                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    output = module([encoder(view) for view in views], index, epoch=epoch)
+                output.loss.backward()
+                if "solver_seconds" in output.health:
+                    seconds.append(float(output.health["solver_seconds"]))
+
+            def bare(encoder: torch.nn.Module = encoder, views: list[Tensor] = views) -> None:
+                with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                    features = [encoder(view) for view in views]
+                torch.stack(features).float().square().mean().backward()
+
+            steps = {"bare": bare, "without": lambda: nat(1), "with": lambda: nat(0)}
+            seconds = measured(steps, arguments.rounds, device.type == "cuda")
+            share = 100 * statistics.median(solver_seconds) / seconds["with"]
+            print(
+                f"| {batch} | {slots} | {1e3 * seconds['bare']:.0f} "
+                f"| {seconds['with'] / seconds['bare']:.3f} "
+                f"| {seconds['with'] / seconds['without']:.3f} | {share:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
