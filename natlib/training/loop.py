@@ -51,11 +51,12 @@ class Meter:
         """Add a scalar of one update; it stays on its device until it is read."""
         self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
 
-    def values(self) -> dict[str, float]:
-        """Means over the updates, rates over the time; starts anew."""
+    def values(self, updates_left: int) -> dict[str, float]:
+        """Means over the updates, rates over the time, the estimate of the end; starts anew."""
         seconds = time.perf_counter() - self.began
         result = {name: float(value) / self.updates for name, value in self.sums.items()}
         result |= {name: float(value) for name, value in self.health.items()}
+        result["seconds_left"] = seconds / self.updates * updates_left
         result["samples_per_second"] = self.samples / seconds
         result["solver_share"] = self.solver_seconds / seconds
         result["loader_share"] = self.loader_seconds / seconds

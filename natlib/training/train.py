@@ -274,7 +274,7 @@ def _measure(
     if recorder is None:
         return
     if position.step % training.log_every_steps == 0 or position.step == 1:
-        values = loop.meter.values()
+        values = loop.meter.values(loop.updates - position.step)
         recorder.record(position.step, position.epoch, values)
         note = f"loss {values['loss']:.3f}"
         if "matched_cosine" in values:

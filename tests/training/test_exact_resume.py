@@ -64,7 +64,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
     timeless = []
     for text in (run / "metrics.jsonl").read_text().splitlines():
         line = json.loads(text)
-        for clock in ("time", "samples_per_second", "solver_share", "loader_share"):
+        for clock in ("time", "seconds_left", "samples_per_second", "solver_share", "loader_share"):
             line.pop(clock, None)
         timeless.append(line)
     return timeless
