@@ -32,7 +32,8 @@ def _in_rgb(matrix_yiq: list[list[float]]) -> Tensor:
 # A rotation by t about the luminance axis is  grey + cos t * even + sin t * odd.
 _GREY = torch.tensor([_LUMA, _LUMA, _LUMA])
 _EVEN = _in_rgb([[0.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-_ODD = _in_rgb([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+# From red over green to blue, the way in which the hue of HSV is counted.
+_ODD = _in_rgb([[0.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 def jitter(
