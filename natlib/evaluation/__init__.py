@@ -7,7 +7,7 @@ from natlib.evaluation.linear import LinearProbe, fit_linear_probe
 from natlib.evaluation.protocol import EvaluationProgress, evaluate, online_knn
 from natlib.evaluation.random_encoder import random_encoder
 from natlib.evaluation.result import Accuracy, Evaluation, EvaluationDetails, Row
-from natlib.evaluation.splits import Splits, find_splits, has_labels
+from natlib.evaluation.splits import Splits, find_splits, has_labels, split_training_samples
 
 __all__ = [
     "Accuracy",
@@ -27,4 +27,5 @@ __all__ = [
     "knn_predict",
     "online_knn",
     "random_encoder",
+    "split_training_samples",
 ]

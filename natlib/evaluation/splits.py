@@ -9,7 +9,13 @@ from torch import Tensor
 from natlib.data import Modality, SampleSet, Split
 from natlib.errors import DataError
 
-__all__ = ["Splits", "find_splits", "has_labels", "stratified_split"]
+__all__ = [
+    "Splits",
+    "find_splits",
+    "has_labels",
+    "split_training_samples",
+    "stratified_split",
+]
 
 _TEST_SHARE = 0.2
 
@@ -102,26 +108,10 @@ def find_splits(
                 break
     elif not has_labels(test):
         raise DataError("no test sample has a label; give labelled test samples, or none")
+    if test is None:
+        return split_training_samples(train, seed)
     train_index = _labelled(train)
     train_labels = _labels(train, train_index)
-    if test is None:
-        kept, aside = stratified_split(train_labels, _TEST_SHARE, seed)
-        if not len(aside):
-            raise DataError(
-                "no class has two labelled samples, so none can be set aside for a test; "
-                "give a test split, or more samples"
-            )
-        return Splits(
-            train,
-            train,
-            train_index[kept],
-            train_index[aside],
-            train_labels[kept],
-            train_labels[aside],
-            list(train.classes),
-            "train",
-            held_out=False,
-        )
     test_index = _labelled(test)
     test_labels = _renumbered(_labels(test, test_index), test.classes, train.classes)
     return Splits(
@@ -134,6 +124,33 @@ def find_splits(
         list(train.classes),
         split,
         held_out=True,
+    )
+
+
+def split_training_samples(train: SampleSet, seed: int) -> Splits:
+    """A fifth of the labelled training samples of each class set aside to test on.
+
+    Raises:
+        DataError: no class has two labelled samples.
+    """
+    index = _labelled(train)
+    labels = _labels(train, index)
+    kept, aside = stratified_split(labels, _TEST_SHARE, seed)
+    if not len(aside):
+        raise DataError(
+            "no class has two labelled samples, so none can be set aside for a test; "
+            "give a test split, or more samples"
+        )
+    return Splits(
+        train,
+        train,
+        index[kept],
+        index[aside],
+        labels[kept],
+        labels[aside],
+        list(train.classes),
+        "train",
+        held_out=False,
     )
 
 

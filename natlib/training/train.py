@@ -9,7 +9,14 @@ import torch
 
 from natlib.data import SampleSet
 from natlib.errors import ConfigError
-from natlib.evaluation import Evaluation, Splits, evaluate, find_splits, has_labels, online_knn
+from natlib.evaluation import (
+    Evaluation,
+    Splits,
+    evaluate,
+    has_labels,
+    online_knn,
+    split_training_samples,
+)
 from natlib.model import load, save_model
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import (
@@ -231,7 +238,7 @@ def _run(
     interrupted = False
     try:
         _log_start(config, loop, processes)
-        splits = _online_splits(config, directory, loop) if processes.first else None
+        splits = _online_splits(config, loop.samples) if processes.first else None
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
             for position in loop.run():
@@ -328,12 +335,11 @@ def _save(
     processes.wait()
 
 
-def _online_splits(config: RunConfig, directory: RunDirectory, loop: Loop) -> Splits | None:
-    if config.training.knn_every_epochs is None or not has_labels(loop.samples):
+def _online_splits(config: RunConfig, samples: SampleSet) -> Splits | None:
+    """What kNN is watched on: training samples, since the test split is read at the end only."""
+    if config.training.knn_every_epochs is None or not has_labels(samples):
         return None
-    return find_splits(
-        config.data, seed=config.evaluation.seed, train=loop.samples, cache=directory.index
-    )
+    return split_training_samples(samples, config.evaluation.seed)
 
 
 def _evaluate(
