@@ -40,10 +40,9 @@ def table_of_one_rank() -> list[Tensor]:
             table.merge()  # once more than needed, in the middle
         table.merge()
         history.append(table.permutation.clone())
-    # A checkpoint is loaded after changes that nobody merged.
-    state = {name: value.clone() for name, value in table.state_dict().items()}
+    # An older state is loaded after changes that nobody merged.
     deal(table, shares(rank, 0)[0])
-    table.load_state_dict(state)
+    table.load_state_dict({"permutation": history[0]})
     table.merge()
     history.append(table.permutation.clone())
     return history
@@ -58,13 +57,14 @@ def test_tables_merge_to_that_of_one_process(ranks: list[dict[str, Any]]) -> Non
                 deal(alone, batch)
         assert torch.equal(left[epoch], alone.permutation)
         assert torch.equal(right[epoch], alone.permutation)
-    assert torch.equal(left[EPOCHS], alone.permutation)
-    assert torch.equal(right[EPOCHS], alone.permutation)
+    assert torch.equal(left[EPOCHS], left[0])
+    assert torch.equal(right[EPOCHS], left[0])
 
 
 def counter_of_one_rank() -> tuple[list[int], list[int]]:
     counter = StreamCounter()
     dealt = counter.take(4).tolist() + counter.take(3 * dist.get_rank()).tolist()
+    counter.merge()
     counter.merge()
     merged = counter.taken.tolist()
     fresh = StreamCounter()
