@@ -101,6 +101,7 @@ class Image(Modality):
         return self.model_validate({**dict(self), **update})
 
     def dataset(self, split: Split, cache: Path | None = None) -> ImageSet | None:
+        short_side = self._resize()
         images = self._source().split(split, cache)
         if images is None:
             return None
@@ -109,7 +110,7 @@ class Image(Modality):
             generator = torch.Generator().manual_seed(self.subset_seed)
             rows = torch.randperm(len(images), generator=generator)[: self.max_samples]
             rows = rows.sort().values
-        return ImageSet(images, self._resize(), self.cache_gib, rows)
+        return ImageSet(images, short_side, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate(samples)
@@ -148,10 +149,11 @@ class Image(Modality):
         return "digits" if self.source in (None, "digits") else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
+        short_side = self._resize()
         decoded = []
         for index, item in enumerate(items):
             try:
-                decoded.append(DecodedImage(index, decode(item, self._resize())))
+                decoded.append(DecodedImage(index, decode(item, short_side)))
             except MemoryError:
                 raise
             # PIL raises nearly anything for a file that is damaged.

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from natlib_image import Augmentation, Image
+from natlib_image.decoding import DecodedImage
 from PIL import Image as PILImage
 
 from natlib.data import Batch
-from natlib_image.decoding import DecodedImage
 
 
 def noise(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -49,7 +49,5 @@ def batch_of(*images: npt.NDArray[np.uint8]) -> Batch:
     return modality.collate(samples)
 
 
-NOTHING = Augmentation(
-    crop="plain", flip=0.0, jitter=0.0, grey=0.0, blur=0.0, solarise=0.0
-)
+NOTHING = Augmentation(crop="plain", flip=0.0, jitter=0.0, grey=0.0, blur=0.0, solarise=0.0)
 """Every operation turned off."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from natlib_image.decoding import decode
 from PIL import ExifTags
 from PIL import Image as PILImage
 
 from natlib.errors import DataError
-from natlib_image.decoding import decode
 
 from .pictures import noise, ramp, write
 
@@ -33,7 +33,13 @@ def test_pixels_come_back_exactly_where_nothing_is_scaled(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
-    [(40, 60, (20, 30)), (60, 40, (30, 20)), (7, 7, (20, 20)), (10, 13, (20, 26)), (41, 20, (40, 20))],
+    [
+        (40, 60, (20, 30)),
+        (60, 40, (30, 20)),
+        (7, 7, (20, 20)),
+        (10, 13, (20, 26)),
+        (41, 20, (40, 20)),
+    ],
 )
 def test_the_short_side_is_scaled(height: int, width: int, expected: tuple[int, int]) -> None:
     decoded = decode(ramp(height, width), 20)

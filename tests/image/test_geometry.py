@@ -59,8 +59,9 @@ class TestResizedBoxes:
         height, width = extents(5, (10, 100))
         boxes = resized_boxes(height, width, (0.9, 1.0), RATIO)
         expected = RandomResizedCrop.get_params(torch.zeros(1, 10, 100), [0.9, 1.0], list(RATIO))
-        for found, value in zip((boxes.top, boxes.left, boxes.height, boxes.width), expected,
-                                strict=True):
+        for found, value in zip(
+            (boxes.top, boxes.left, boxes.height, boxes.width), expected, strict=True
+        ):
             assert torch.equal(found, filled(value, 5))
 
     def test_every_sample_draws_for_itself(self) -> None:
@@ -126,4 +127,7 @@ class TestCrop:
 def test_boxes_of_an_empty_batch() -> None:
     none = torch.zeros(0, dtype=torch.int64)
     assert [len(value) for value in resized_boxes(none, none, SCALE, RATIO)] == [0] * 4
-    assert np.prod(crop(torch.zeros(0, 3, 4, 4), none, none, Boxes(*[torch.zeros(0)] * 4), 2).shape) == 0
+    assert (
+        np.prod(crop(torch.zeros(0, 3, 4, 4), none, none, Boxes(*[torch.zeros(0)] * 4), 2).shape)
+        == 0
+    )

@@ -235,7 +235,9 @@ class TestTorchvision:
         monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked the user"))
         source = find_source(name, str(tmp_path), False)
         for split in SETS[name].splits:
-            with pytest.raises(DataError, match=r"(?i)not found|not present|download|does ?n.t exist"):
+            with pytest.raises(
+                DataError, match=r"(?i)not found|not present|download|does ?n.t exist"
+            ):
                 source.split(split, None)
 
 
@@ -273,7 +275,9 @@ class TestUnknown:
             find_source(str(tmp_path / "fotos"), None, False)
 
     def test_nothing_like_it(self) -> None:
-        with pytest.raises(DataError, match=r"expected a folder of images, an \.npz file or one of"):
+        with pytest.raises(
+            DataError, match=r"expected a folder of images, an \.npz file or one of"
+        ):
             find_source("xyzzyxyzzy/qqqqqq", None, False)
 
     def test_another_kind_of_file(self, tmp_path: Path) -> None:
@@ -292,7 +296,9 @@ def test_encode_labels_numbers_values_in_order() -> None:
     assert first.dtype == torch.int64
 
 
-@pytest.mark.parametrize(("total", "count", "expected"), [(3, 5, [0, 1, 2]), (101, 3, [0, 50, 100])])
+@pytest.mark.parametrize(
+    ("total", "count", "expected"), [(3, 5, [0, 1, 2]), (101, 3, [0, 50, 100])]
+)
 def test_evenly_spaced(total: int, count: int, expected: list[int]) -> None:
     assert evenly_spaced(total, count) == expected
 

@@ -92,7 +92,9 @@ def test_plain_crops_are_parts_of_the_image() -> None:
     assert len({place[0] for place in places}) > 8
 
 
-@pytest.mark.parametrize("augment", [Augmentation(jitter=0, grey=0), Augmentation(crop="plain", jitter=0, grey=0)])
+@pytest.mark.parametrize(
+    "augment", [Augmentation(jitter=0, grey=0), Augmentation(crop="plain", jitter=0, grey=0)]
+)
 def test_padding_never_shows(augment: Augmentation) -> None:
     torch.manual_seed(0)
     shapes = [(16, 16), (16, 32), (32, 16), (18, 20)] * 8
