@@ -91,7 +91,7 @@ def test_an_empty_folder_has_an_empty_index(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_a_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot read .*nowhere"):
+    with pytest.raises(DataError, match=r"cannot read .*nowhere"):
         scan(tmp_path / "nowhere")
 
 

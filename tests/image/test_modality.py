@@ -52,7 +52,7 @@ class TestResolving:
 
     def test_nothing_readable(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_text("no image")
-        with pytest.raises(DataError, match="none of the first images in .* can be read"):
+        with pytest.raises(DataError, match=r"none of the first images in .* can be read"):
             Image(source=str(tmp_path)).resolved()
 
     @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ class TestResolving:
         calls = {
             "views": lambda: modality.views(batch, 1),
             "plain": lambda: modality.plain(batch),
-            "samples": lambda: modality.samples([noise(8, 8)]) and modality.dataset("train"),
+            "samples": lambda: modality.samples([noise(8, 8)]),
             "input_shape": lambda: modality.input_shape,
             "dataset": lambda: modality.dataset("train"),
         }

@@ -1,5 +1,7 @@
 """Views: reproducible, different for each sample, never showing padding."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -92,10 +94,9 @@ def test_plain_crops_are_parts_of_the_image() -> None:
     assert len({place[0] for place in places}) > 8
 
 
-@pytest.mark.parametrize(
-    "augment", [Augmentation(jitter=0, grey=0), Augmentation(crop="plain", jitter=0, grey=0)]
-)
-def test_padding_never_shows(augment: Augmentation) -> None:
+@pytest.mark.parametrize("crop", ["resized", "plain"])
+def test_padding_never_shows(crop: Literal["resized", "plain"]) -> None:
+    augment = Augmentation(crop=crop, jitter=0, grey=0)
     torch.manual_seed(0)
     shapes = [(16, 16), (16, 32), (32, 16), (18, 20)] * 8
     batch = batch_of(*[np.full((*shape, 3), 50, np.uint8) for shape in shapes])
