@@ -1,0 +1,52 @@
+"""The command line as a page, from the Typer application itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from natlib_cli.main import app
+from typer.main import get_command
+
+__all__ = ["commands", "render"]
+
+
+def commands() -> Iterator[tuple[typer.Context, Any]]:
+    """Every command with its context, groups before what is in them."""
+    root = get_command(app)
+    yield from _walk(typer.Context(root, info_name="natlib"), root)
+
+
+def _walk(context: typer.Context, command: Any) -> Iterator[tuple[typer.Context, Any]]:
+    yield context, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _walk(typer.Context(inner, info_name=name, parent=context), inner)
+
+
+def render() -> str:
+    """Markdown with a section for each command."""
+    sections = [_section(context, command) for context, command in commands()]
+    return "\n".join(sections)
+
+
+def _section(context: typer.Context, command: Any) -> str:
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    lines = [f"## {context.command_path}", "", command.help or "", "", "```text", usage, "```", ""]
+    panels: dict[str, list[str]] = {}
+    for parameter in command.params:
+        if parameter.hidden:
+            continue
+        panel = parameter.rich_help_panel or "Arguments and options"
+        panels.setdefault(panel, []).append(_row(parameter, context))
+    for panel, rows in panels.items():
+        lines += [f"| {panel} | |", "|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _row(parameter: Any, context: typer.Context) -> str:
+    record = parameter.get_help_record(context)
+    if record is None:  # an argument
+        shown, text = parameter.metavar or parameter.name.upper(), parameter.help or ""
+    else:
+        shown, text = record
+    shown, text = shown.replace("|", r"\|"), " ".join(text.split()).replace("|", r"\|")
+    return f"| `{shown}` | {text} |"

@@ -1,0 +1,99 @@
+"""Runs the commands of a page as a reader would type them, with smaller numbers."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import natlib_cli.main
+
+__all__ = ["SMALLER_PYTHON", "SMALLER_TRAINING", "commands", "run_command", "smaller"]
+
+# Added to every command that begins a training. Everything else is run as it stands.
+SMALLER_TRAINING = (
+    "--epochs 1 --max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[0.001]"
+)
+
+# Replaced in Python, since nobody can add to it from outside.
+SMALLER_PYTHON = {
+    'settings=["training.epochs=20"]': (
+        'settings=["training.epochs=1", "training.batch_size=32", "data.max_samples=64", '
+        '"evaluation.weight_decays=[0.001]"]'
+    ),
+    '"data": {"source": "photos"}': (
+        '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32}, '
+        '"evaluation": {"weight_decays": [0.001]}'
+    ),
+}
+
+_TRAINING = (
+    "--epochs 1 --max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[0.001]"
+)
+
+# Replaced in Python, since nobody can add to it from outside.
+SMALLER_PYTHON = {
+    'settings=["training.epochs=20"]': (
+        'settings=["training.epochs=1", "training.batch_size=32", "data.max_samples=64"]'
+    ),
+    '"data": {"source": "photos"}': (
+        '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32}'
+    ),
+}
+
+_TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
+_SHELL = set("|&;<>$*?~#")  # not brackets: nothing here is called what they would match
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a block, one for each line; a backslash joins lines."""
+    joined = re.sub(r"\s*\\\n\s*", " ", text)
+    return [line.strip() for line in joined.splitlines() if line.strip()]
+
+
+def smaller(command: str) -> str:
+    """The same command with less to do."""
+    return f"{command} {SMALLER_TRAINING}" if _TRAINING.match(command) else command
+
+
+def run_command(command: str, folder: Path) -> tuple[int, str]:
+    """Exit code and output of a command, which runs in the working directory.
+
+    ``natlib`` is called in this process, which saves the seconds that an import of torch
+    takes; everything else, and whatever needs a shell, goes to bash.
+    """
+    if command.startswith("natlib ") and not _SHELL & set(command):
+        return _natlib(shlex.split(command))
+    here = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def _natlib(words: list[str]) -> tuple[int, str]:
+    output, before = io.StringIO(), sys.argv
+    sys.argv = words
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            natlib_cli.main.run()
+    except SystemExit as stop:
+        return int(stop.code or 0), output.getvalue()
+    finally:
+        sys.argv = before
+    return 0, output.getvalue()

@@ -1,0 +1,141 @@
+"""Every command and every piece of Python in the README and in docs/ runs.
+
+The blocks of a page run in order, in a folder of their own that holds some made-up ``photos``;
+Python blocks of a page share their names. What is made smaller is in ``running.py``.
+"""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests.docs.pages import PAGES, ROOT, Block, blocks, page_name
+from tests.docs.running import SMALLER_PYTHON, commands, run_command, smaller
+
+README_INSTALL = (
+    "python3 -m venv .venv && . .venv/bin/activate && "
+    "pip install -c constraints.txt -e '.[all,dev]' && natlib train --modality image"
+)
+# Blocks that do not run here, by their first line, and why.
+NOT_RUN = {
+    README_INSTALL: "installs; .ci/run runs it as it stands",
+    "pytest": "would run this test; .ci/run runs it as it stands",
+    "python3 -m venv .venv": "installs; compared with the README's command below",
+    "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
+}
+LANGUAGES = {"python", "bash", "text", "toml", "yaml"}
+NOTE = re.compile(r"|exit code \d+|output of the block above|install and train|test")
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+WITH_CODE = sorted({block.page for block in BLOCKS if block.language in ("python", "bash")})
+
+
+def first_line(block: Block) -> str:
+    return block.text.split("\n")[0]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory as the pages assume it: 80 photos of two classes, the examples."""
+    rng = np.random.default_rng(0)
+    for kind, shade in (("cat", 60), ("dog", 160)):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(shade - 40, shade + 40, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def same_torch():
+    """Pages may seed and draw; the tests after them are not to notice."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=page_name)
+def test_blocks_run(page, folder, capsys):
+    names: dict[str, object] = {"__name__": "page"}
+    output = ""
+    for block in blocks(page):
+        where = f"{page_name(page)}:{block.line}"
+        if block.note == "output of the block above":
+            for line in block.text.splitlines():
+                assert line.rstrip() in output, f"{where}: not printed: {line}\n{output}"
+        elif first_line(block) in NOT_RUN:
+            continue
+        elif block.language == "python":
+            run_python(block, names)
+            output = capsys.readouterr().out
+        elif block.language == "bash":
+            expected = int(block.note.removeprefix("exit code ")) if block.note else 0
+            output = ""
+            for command in commands(block.text):
+                code, said = run_command(smaller(command), folder)
+                assert code == expected, f"{where}: exit code {code} of: {command}\n{said}"
+                output += said
+
+
+def run_python(block: Block, names: dict[str, object]) -> None:
+    text = block.text
+    for long, short in SMALLER_PYTHON.items():
+        text = text.replace(long, short)
+    # Blank lines above, so that a traceback shows the line of the page.
+    exec(compile("\n" * (block.line - 1) + text, str(block.page), "exec"), names)
+
+
+def test_every_block_is_of_a_known_kind():
+    for block in BLOCKS:
+        known = block.language in LANGUAGES or block.language.startswith("{")
+        assert known, f"{page_name(block.page)}:{block.line}: fenced as '{block.language}'"
+        assert re.fullmatch(
+            r"|exit code \d+|output of the block above|install and train|test", block.note
+        )
+
+
+def test_toml_and_yaml_blocks_can_be_parsed():
+    for block in BLOCKS:
+        if block.language == "toml":
+            assert tomllib.loads(block.text)
+        if block.language == "yaml":
+            assert yaml.safe_load(block.text)
+
+
+def test_exceptions_are_not_stale():
+    assert set(NOT_RUN) <= {first_line(block) for block in BLOCKS}
+    everything = "\n".join(block.text for block in BLOCKS)
+    for long in SMALLER_PYTHON:
+        assert long in everything, f"nothing to make smaller: {long}"
+
+
+def test_foreign_loop_learns(folder):
+    code, output = run_command("python examples/foreign_loop.py", folder)
+    assert code == 0, output
+    found = dict(re.findall(r"kNN accuracy,? (?:on )?(\w+) [\w ]+? +([\d.]+) %", output))
+    assert float(found["trained"]) > 3 * max(float(found["raw"]), float(found["untrained"]))
+
+
+def test_install_commands_are_those_of_the_readme():
+    (install,) = (
+        block for block in blocks(ROOT / "docs" / "quickstart.md") if "venv" in block.text
+    )
+    assert README_INSTALL.startswith(" && ".join(commands(install.text)) + " && natlib train ")
+
+
+def test_ci_finds_the_commands_of_the_readme():
+    marked = {block.note: block.text for block in blocks(ROOT / "README.md") if block.note}
+    assert marked == {"install and train": README_INSTALL, "test": "pytest"}
+
+
+def test_pages_are_found():
+    names = {page_name(page) for page in PAGES}
+    assert {"README.md", str(Path("docs") / "quickstart.md")} <= names
+    assert sum(block.language in ("python", "bash") for block in BLOCKS) >= 25
