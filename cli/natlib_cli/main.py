@@ -47,4 +47,8 @@ def _root(
 def run() -> None:
     """Run the command line; errors take one line and never show a traceback."""
     with one_line_errors():
-        app()
+        # Not standalone, or Typer would print its own errors, in boxes of several lines.
+        code = app(prog_name="natlib", standalone_mode=False)
+        if code == 130:  # Typer's way to say that Ctrl-C came
+            raise KeyboardInterrupt
+    raise SystemExit(code)

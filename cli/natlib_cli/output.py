@@ -3,9 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from natlib.errors import NatlibError
 from natlib.evaluation import Evaluation
@@ -15,27 +18,41 @@ __all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation"]
 # Of the processes that torchrun starts, one speaks.
 SPEAKS = int(os.environ.get("RANK", 0)) == 0
 
-console = Console(quiet=not SPEAKS, highlight=False)
-_errors = Console(stderr=True, highlight=False)
+# No markup: file names may hold brackets and colons.
+console = Console(quiet=not SPEAKS, highlight=False, markup=False, emoji=False)
+_errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+# What Typer raises for arguments that no command takes; it has moved between versions.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that a user can do something about into one line and exit code 1."""
+    """Turn errors that a user can do something about into one line and an exit code.
+
+    The code is 2 for arguments that no command takes, 130 after Ctrl-C, and otherwise 1.
+    """
     try:
         yield
     except (NatlibError, OSError) as error:
-        # One line, whatever the width of the terminal: logs are read with grep.
-        text = " ".join(str(error).split())
-        _errors.print(f"[bold red]Error:[/] {_escaped(text)}", soft_wrap=True)
+        _say(str(error))
         raise SystemExit(1) from error
+    except _UsageError as error:
+        # Without a text, the help has just been shown.
+        if text := error.format_message():
+            text = text.replace("Value error, ", "").rstrip(".")
+            command = error.ctx.command_path if error.ctx else "natlib"
+            _say(f"{text} (see {command} --help)")
+        raise SystemExit(error.exit_code) from error
     except KeyboardInterrupt as error:
         _errors.print("Stopped.")
         raise SystemExit(130) from error
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def _say(text: str) -> None:
+    # One line, whatever the width of the terminal: logs are read with grep.
+    line = Text.assemble(("Error:", "bold red"), " ", " ".join(text.split()))
+    _errors.print(line, soft_wrap=True)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

@@ -1,0 +1,128 @@
+"""``natlib train``: what it says, what it leaves behind, and which setting wins."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from natlib.evaluation import Evaluation
+from natlib.training.checkpoint import latest_checkpoint
+from tests.cli.command import DIGITS, SMALL, Said, assert_done, natlib, write_pictures
+
+
+def cells(out: str) -> list[list[str]]:
+    """Rows of the table in an output."""
+    return [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line
+    ]
+
+
+def table_of(evaluation: Evaluation) -> list[list[str]]:
+    return [[row.features, f"{row.knn:.1f}", f"{row.linear:.1f}"] for row in evaluation.table()]
+
+
+def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, Said]) -> None:
+    run, said = trained
+    evaluation = Evaluation.from_json((run / "evaluation.json").read_text())
+    assert cells(said.out) == table_of(evaluation)
+    assert [row[0] for row in cells(said.out)] == [
+        "encoder",
+        "head",
+        "random encoder",
+        "raw inputs",
+    ]
+    assert said.out.splitlines()[-1].endswith(f"The run is in {run}")
+
+
+def test_what_the_run_directory_holds(run: Path) -> None:
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "checkpoints", "config.yaml", "environment.json", "evaluation.json", "metrics.jsonl",
+        "model", "samples.jsonl.gz", "tensorboard", "train.log",
+    }  # fmt: skip
+    assert {path.name for path in (run / "model").iterdir()} == {
+        "encoder.safetensors", "head.safetensors", "model.json",
+    }  # fmt: skip
+    assert latest_checkpoint(run / "checkpoints").name == "step-000000002"
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["preset"], config["data"]["source"], config["data"]["size"]) == (
+        "digits",
+        "digits",
+        8,
+    )
+    (start,) = json.loads((run / "environment.json").read_text())
+    assert start["command"][:2] == ["natlib", "train"]
+    log = (run / "train.log").read_text()
+    assert "training on 32 samples (0 unreadable), 2 updates" in log
+    assert "stopped at update 2 of 2" in log
+
+
+def test_metrics_are_the_same_in_the_file_and_in_tensorboard(run: Path) -> None:
+    first, *_ = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert (first["step"], first["epoch"]) == (1, 0)
+    assert {"loss", "matched_cosine", "random_cosine", "learning_rate"} <= first.keys()
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    for name in first.keys() - {"step", "epoch", "time"}:
+        scalar = events.Scalars(name)[0]
+        assert scalar.step == 1
+        assert scalar.value == pytest.approx(first[name], rel=1e-5)
+
+
+def test_without_labels_it_says_so(tmp_path: Path) -> None:
+    photos = write_pictures(tmp_path / "photos", 20)
+    run = tmp_path / "run"
+    said = assert_done(
+        natlib("train", "--modality", "image", "--data", photos, *SMALL, "--out", run)
+    )
+    assert said.out.startswith("No labels, so there is no accuracy to measure.\n")
+    assert f"The run is in {run}\n" in said.out
+    assert not (run / "evaluation.json").exists()
+
+
+def test_labels_that_nothing_can_be_judged_by_do_not_stop_training(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for number in range(20):
+        write_pictures(photos / f"thing {number}", 1, first=number)
+    run = tmp_path / "run"
+    said = assert_done(
+        natlib(
+            "train",
+            "--modality",
+            "image",
+            "--data",
+            photos,
+            *SMALL,
+            "--out",
+            run,
+            "--set",
+            "training.knn_every_epochs=1",
+        )  # fmt: skip
+    )
+    assert said.out.startswith("Not judged: no class has two labelled samples")
+    assert f"The run is in {run}\n" in said.out
+    assert latest_checkpoint(run / "checkpoints").name == "step-000000002"
+    assert "not judged: no class has two labelled samples" in (run / "train.log").read_text()
+
+
+def test_a_name_with_brackets_and_colons_is_printed_as_it_is(tmp_path: Path) -> None:
+    run = tmp_path / "a [bold] :smile: run"
+    photos = write_pictures(tmp_path / "photos", 20)
+    said = assert_done(
+        natlib("train", "--modality", "image", "--data", photos, *SMALL, "--out", run)
+    )
+    assert f"The run is in {run}\n" in said.out
+
+
+def test_by_default_the_run_is_a_new_one_in_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "photos", 20)
+    monkeypatch.chdir(tmp_path)
+    said = assert_done(natlib("train", "--modality", "image", "--data", "photos", *SMALL))
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.startswith("image-nat-")
+    assert f"The run is in runs/{run.name}\n" in said.out
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert saved["data"]["source"] == str(tmp_path / "photos")
