@@ -133,8 +133,7 @@ def _lay(
 ) -> dict[str, Any]:
     if model is not None and issubclass(model, Component):
         kind = high.get("kind", low.get("kind"))
-        known = isinstance(kind, str) and kind in model.registry.kinds()
-        model = model.registry.get(kind) if known else None
+        model = _member(model, kind)
         if model is not None and low.get("kind") not in (None, kind):
             low = {key: value for key, value in low.items() if key in model.model_fields}
     result = dict(low)
@@ -150,6 +149,14 @@ def _lay(
         else:
             result[key] = value
     return result
+
+
+def _member(family: type[Component], kind: Any) -> type[Component] | None:
+    """The class of a kind; None where there is none, which validating says better."""
+    try:
+        return family.registry.get(kind) if isinstance(kind, str) else None
+    except ConfigError:
+        return None
 
 
 def _field_model(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:

@@ -157,8 +157,9 @@ class Loop:
         A wrapper that outlives its group ends it from within Python's memory management,
         which can wait for ever for the group's own threads.
         """
-        self._stepper = self.learner
-        gc.collect()
+        if self._stepper is not self.learner:
+            self._stepper = self.learner
+            gc.collect()
 
     def _update(self, batches: Iterator[Batch], epoch: int, epoch_step: int) -> None:
         config, step = self.config, self.position.step

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from natlib.data import SampleSet
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, DataError
 from natlib.evaluation import (
     Evaluation,
     Splits,
@@ -61,6 +61,7 @@ class TrainResult:
         signal: number of the signal that interrupted it.
         seconds: time since this start.
         evaluation: the encoder beside its baselines, where there are labels.
+        unjudged: why there is none although there are labels.
     """
 
     run: Path
@@ -69,6 +70,7 @@ class TrainResult:
     signal: int | None
     seconds: float
     evaluation: Evaluation | None
+    unjudged: str | None = None
 
 
 def train(
@@ -247,9 +249,14 @@ def _run(
                 _save(config, directory, loop, processes, position, interrupted)
                 if interrupted:
                     break
-        evaluation = None
+        evaluation, unjudged = None, None
         if processes.first and not interrupted:
-            evaluation = _evaluate(config, directory, loop, progress)
+            try:
+                evaluation = _evaluate(config, directory, loop, progress)
+            except DataError as error:
+                # Labels that nothing can be judged by do not undo the training.
+                unjudged = str(error)
+                logger.warning("not judged: %s", error)
         logger.info("stopped at update %d of %d", loop.position.step, loop.updates)
     except Exception as error:
         logger.error("%s", error)
@@ -265,6 +272,7 @@ def _run(
         interruption.signal,
         time.monotonic() - began,
         evaluation,
+        unjudged,
     )
 
 
@@ -339,7 +347,11 @@ def _online_splits(config: RunConfig, samples: SampleSet) -> Splits | None:
     """What kNN is watched on: training samples, since the test split is read at the end only."""
     if config.training.knn_every_epochs is None or not has_labels(samples):
         return None
-    return split_training_samples(samples, config.evaluation.seed)
+    try:
+        return split_training_samples(samples, config.evaluation.seed)
+    except DataError as error:
+        logger.warning("kNN is not measured: %s", error)
+        return None
 
 
 def _evaluate(
