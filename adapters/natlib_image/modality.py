@@ -28,7 +28,6 @@ __all__ = ["Image"]
 # Images up to this side are used as they are; larger ones in ImageNet's way.
 _SMALL = 64
 _LARGE = 224
-_DIGITS = 16
 _PEEK = 64
 _RAW_SIDE = 32
 _THUMBNAIL = 96
@@ -54,7 +53,7 @@ class Image(Modality):
     """Let torchvision download the data set if it is not there."""
     size: int | None = Field(default=None, ge=4)
     """Side of a view in pixels. By default 224, or as large as the images where the median of
-    their short sides is at most 64 (16 for ``digits``)."""
+    their short sides is at most 64; never more than ``resize``."""
     resize: int | None = Field(default=None, ge=4)
     """Short side to which images are scaled when they are decoded. By default ``size`` if that is
     at most 64, otherwise ``size`` * 256 / 224."""
@@ -80,16 +79,14 @@ class Image(Modality):
 
     def resolved(self) -> Self:
         source = self._source()
-        size = self.size
-        if size is None and self.source in (None, "digits"):
-            size = _DIGITS
-        elif size is None:
-            size = _natural_size(source, str(self.source))
-        resize = self.resize
+        path = self.source if self.source is not None else "digits"
+        size, resize = self.size, self.resize
+        if size is None:
+            size = _natural_size(source, path)
+            size = size if resize is None else min(size, resize)
         if resize is None:
             resize = size if size <= _SMALL else round(size * 256 / 224)
         blur = default_blur(size) if self.augment.blur is None else self.augment.blur
-        path = self.source if self.source is not None else "digits"
         update = {
             # Found again from any working directory, by ``--resume`` for example.
             "source": str(Path(path).expanduser().absolute()) if is_path(path) else path,

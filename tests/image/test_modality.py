@@ -22,7 +22,7 @@ class TestResolving:
     def test_digits_are_the_default(self) -> None:
         resolved = Image().resolved()
         assert resolved.source == "digits"
-        assert resolved.size == resolved.resize == resolved.input_shape[1]
+        assert (resolved.size, resolved.resize, resolved.input_shape) == (8, 8, (3, 8, 8))
         assert resolved.augment.blur == 0.0
 
     @pytest.mark.parametrize(
@@ -57,7 +57,13 @@ class TestResolving:
 
     @pytest.mark.parametrize(
         ("given", "size", "resize"),
-        [({"size": 48}, 48, 48), ({"size": 96}, 96, 110), ({"size": 32, "resize": 40}, 32, 40)],
+        [
+            ({"size": 48}, 48, 48),
+            ({"size": 96}, 96, 110),
+            ({"size": 32, "resize": 40}, 32, 40),
+            ({"resize": 12}, 8, 12),
+            ({"resize": 6}, 6, 6),
+        ],
     )
     def test_what_is_given_stays(self, given: dict[str, int], size: int, resize: int) -> None:
         resolved = Image.model_validate(given).resolved()

@@ -130,6 +130,19 @@ def test_probabilities_are_shares_of_the_samples() -> None:
     assert flipped.float().mean().item() == pytest.approx(0.3, abs=4 * (0.21 / count) ** 0.5)
 
 
+def test_operations_are_drawn_independently() -> None:
+    torch.manual_seed(0)
+    count = 4000
+    augment = NOTHING.model_copy(update={"flip": 0.5, "grey": 0.5, "solarise": 0.5})
+    modality = Image(size=8, resize=8, augment=augment)
+    (view,) = modality.views(batch_of(*[noise(8, 8)] * count), 1)
+    codes = (view * 100).round().flatten(1)
+    kinds, counts = codes.unique(dim=0, return_counts=True)
+    assert len(kinds) == 8
+    # Five standard errors of an eighth.
+    assert (counts - count / 8).abs().max() < 5 * (count * 7 / 64) ** 0.5
+
+
 def test_blur_is_torchvisions() -> None:
     torch.manual_seed(0)
     augment = NOTHING.model_copy(update={"blur": 1.0, "blur_sigma": (1.3, 1.3)})
