@@ -22,9 +22,6 @@ extensions = [
 exclude_patterns = ["_build", "_generated", "_ext", "pictures"]
 templates_path: list[str] = []
 
-# "--epochs" is to stay as it is typed.
-smartquotes = False
-
 html_theme = "furo"
 html_title = "natlib"
 html_copy_source = False

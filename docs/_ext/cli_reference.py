@@ -1,5 +1,6 @@
 """The command line as a page, from the Typer application itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ from natlib_cli.main import app
 from typer.main import get_command
 
 __all__ = ["commands", "render"]
+
+_OPTION = re.compile(r"(?<![\w`-])--[\w-]+(?: [\w.]+=\w+)?")
 
 
 def commands() -> Iterator[tuple[typer.Context, Any]]:
@@ -30,7 +33,16 @@ def render() -> str:
 
 def _section(context: typer.Context, command: Any) -> str:
     usage = command.get_usage(context).removeprefix("Usage: ")
-    lines = [f"## {context.command_path}", "", command.help or "", "", "```text", usage, "```", ""]
+    lines = [
+        f"## {context.command_path}",
+        "",
+        _prose(command.help),
+        "",
+        "```text",
+        usage,
+        "```",
+        "",
+    ]
     panels: dict[str, list[str]] = {}
     for parameter in command.params:
         if parameter.hidden:
@@ -49,4 +61,9 @@ def _row(parameter: Any, context: typer.Context) -> str:
     else:
         shown, text = record
     shown, text = shown.replace("|", r"\|"), " ".join(text.split()).replace("|", r"\|")
-    return f"| `{shown}` | {text} |"
+    return f"| `{shown}` | {_prose(text)} |"
+
+
+def _prose(text: str | None) -> str:
+    """Help text in which options stay as they are typed."""
+    return _OPTION.sub(r"`\g<0>`", text or "")
