@@ -11,7 +11,7 @@ from natlib.component import Settings
 from natlib_image import colour
 from natlib_image.geometry import crop, plain_boxes, resized_boxes
 
-__all__ = ["Augmentation", "one_view"]
+__all__ = ["Augmentation", "default_blur", "one_view"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -124,7 +124,7 @@ def _blur(view: Tensor, chosen: Tensor, sigma: Tensor) -> Tensor:
     rows = chosen.nonzero()[:, 0]
     if len(rows) == 0:
         return view
-    # A tenth of the image, as SimCLR has it, and odd; reflection needs less than the image.
+    # A tenth of the image as in SimCLR, made odd.
     kernel = max(3, view.shape[-1] // 10 // 2 * 2 + 1)
     sigma_2 = sigma[rows, None].expand(-1, 2)
     return view.index_copy(

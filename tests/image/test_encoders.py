@@ -87,9 +87,10 @@ class TestConvNet:
         stages = encoder.stages(torch.randn(2, *SMALL))
         assert torch.allclose(stages["pool"], stages["conv5"].mean((2, 3)))
 
-    def test_something_that_is_no_image(self) -> None:
+    @pytest.mark.parametrize("recipe", [ConvNet(), ResNet()], ids=["convnet", "resnet"])
+    def test_something_that_is_no_image(self, recipe: EncoderRecipe) -> None:
         with pytest.raises(ConfigError, match=r"\[channels, height, width\], got \[64\]"):
-            ConvNet().build((64,))
+            recipe.build((64,))
 
 
 class TestResNet:

@@ -6,6 +6,7 @@ import torchvision.models
 from torch import nn
 
 from natlib.encoders import EncoderRecipe, StagedEncoder
+from natlib.errors import ConfigError
 
 __all__ = ["ResNet"]
 
@@ -23,6 +24,11 @@ class ResNet(EncoderRecipe):
     the usual 7 x 7 stem leaves a quarter of the resolution."""
 
     def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:
+        """See :meth:`EncoderRecipe.build`; any [channels, height, width] will do."""
+        if len(input_shape) != 3:
+            raise ConfigError(
+                f"a resnet needs inputs [channels, height, width], got {list(input_shape)}"
+            )
         net = getattr(torchvision.models, f"resnet{self.depth}")(weights=None)
         if self.small_stem:
             first = nn.Conv2d(input_shape[0], 64, 3, padding=1, bias=False)
