@@ -21,7 +21,10 @@ config_app = typer.Typer(no_args_is_help=True, help="Show, describe and begin co
 @config_app.command()
 def show(
     run: Annotated[
-        Path | None, typer.Argument(help="Run directory; by default what the options give.")
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="Run directory; the options, if there are any, are laid over it."
+        ),
     ] = None,
     modality: options.Modality = None,
     data: options.Source = None,
@@ -30,10 +33,8 @@ def show(
     settings: options.Settings = None,
 ) -> None:
     """Print the resolved configuration, of a run or of the options that train takes."""
-    if run is not None:
-        resolved = RunDirectory(run).read_config()
-    else:
-        resolved = _composed(modality, data, preset, config, settings)
+    base = None if run is None else RunDirectory(run).read_config()
+    resolved = _composed(modality, data, preset, config, settings, base)
     typer.echo(yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False), nl=False)
 
 
@@ -66,6 +67,7 @@ def _composed(
     preset: str | None,
     config: Path | None,
     settings: list[str] | None,
+    base: RunConfig | None = None,
 ) -> RunConfig:
     return compose(
         modality,
@@ -73,4 +75,5 @@ def _composed(
         file=config,
         options=options.nested(data__source=data),
         settings=settings or [],
+        base=base,
     )

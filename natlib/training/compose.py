@@ -36,10 +36,10 @@ def compose(
     Raises:
         ConfigError: anything in them cannot be read or is not valid.
     """
-    layers: list[Mapping[str, Any]] = [{"data": {"kind": modality}}] if modality else []
-    if base is not None:
-        layers.insert(0, base.model_dump(mode="json"))
+    layers: list[Mapping[str, Any]] = [base.model_dump(mode="json")] if base else []
     upper: list[Mapping[str, Any]] = [read_yaml(Path(file))] if file else []
+    upper += [{"data": {"kind": modality}}] if modality else []
+    upper += [{"preset": preset}] if preset else []
     upper += [options] if options else []
     upper += [assignment(text) for text in settings]
     try:
@@ -62,6 +62,8 @@ def _preset(data: Any, name: str | None) -> dict[str, Any]:
     if not isinstance(data, Mapping) or "kind" not in data:
         raise ConfigError(f"no modality is named; give --modality (or data.kind), one of: {kinds}")
     member = Modality.registry.get(str(data["kind"]))
+    if name is None and member.presets is None:
+        return {}
     if name is None:
         # Only the source decides; what else is wrong with the data is said later, with
         # the preset's values in place.
