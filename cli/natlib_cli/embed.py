@@ -33,6 +33,6 @@ def embed(
             workers=decoding_workers(),
             progress=lambda done, total: tell("embedding", done, total),
         )
-    console.print(f"{embedded} embeddings written to {out}", soft_wrap=True)
+    console.print(f"Embeddings written to {out}: {embedded}", soft_wrap=True)
     if unreadable:
-        console.print(f"{unreadable} samples could not be decoded and were left out")
+        console.print(f"Left out, since they cannot be decoded: {unreadable}")

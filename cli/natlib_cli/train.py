@@ -81,7 +81,8 @@ def train(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the run that is in --out.", rich_help_panel=_RUN)
+        bool,
+        typer.Option("--overwrite", help="Replace the run that is in --out.", rich_help_panel=_RUN),
     ] = False,
 ) -> None:
     """Train an encoder without labels.

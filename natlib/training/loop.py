@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from natlib.data import Batch, EpochPartition, Modality, SampleSet, load_batches
-from natlib.errors import DataError, NonFiniteError
+from natlib.errors import DataError, DeviceError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
@@ -214,6 +214,13 @@ class Loop:
                     f"NaN or infinite in update {self.position.step + 1}; lower "
                     "training.optimizer.learning_rate or set training.clip_gradient, then resume",
                     error.position,
+                ) from error
+            except RuntimeError as error:
+                if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                    raise
+                raise DeviceError(
+                    f"the encoder cannot be compiled here: {str(error).splitlines()[0]}; "
+                    "train without --compile (training.compile), or install a C++ compiler"
                 ) from error
             (output.loss * self._loss_scale(batch, number, accumulated)).backward()
         self._measure(output, batch, accumulated)

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
-from tests.cli.command import DIGITS, SMALL, Said, assert_done, natlib, write_pictures
+from tests.cli.command import SMALL, Said, assert_done, natlib, write_pictures
 
 
 def cells(out: str) -> list[list[str]]:
@@ -86,20 +86,8 @@ def test_labels_that_nothing_can_be_judged_by_do_not_stop_training(tmp_path: Pat
     for number in range(20):
         write_pictures(photos / f"thing {number}", 1, first=number)
     run = tmp_path / "run"
-    said = assert_done(
-        natlib(
-            "train",
-            "--modality",
-            "image",
-            "--data",
-            photos,
-            *SMALL,
-            "--out",
-            run,
-            "--set",
-            "training.knn_every_epochs=1",
-        )  # fmt: skip
-    )
+    arguments = ("--data", photos, *SMALL, "--set", "training.knn_every_epochs=1", "--out", run)
+    said = assert_done(natlib("train", "--modality", "image", *arguments))
     assert said.out.startswith("Not judged: no class has two labelled samples")
     assert f"The run is in {run}\n" in said.out
     assert latest_checkpoint(run / "checkpoints").name == "step-000000002"

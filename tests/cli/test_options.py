@@ -1,0 +1,258 @@
+"""Every option of every command does what it says."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+import typer.main
+import yaml
+from natlib_cli.main import app
+from safetensors.torch import load_file
+from torch import Tensor
+
+import natlib as library
+from natlib.training.checkpoint import latest_checkpoint
+from tests.cli.command import SMALL, assert_done, content, natlib, write_pictures
+
+Check = Callable[[Path], None]
+CHECKS: dict[str, Check] = {}
+"""A check for each parameter; called with a folder that holds ``photos`` and a trained ``run``."""
+
+
+def check(*parameters: str) -> Callable[[Check], Check]:
+    def keep(function: Check) -> Check:
+        CHECKS.update(dict.fromkeys(parameters, function))
+        return function
+
+    return keep
+
+
+def parameters(command: Any, name: str = "") -> Iterator[str]:
+    """'train --epochs', 'eval RUN' and so on: of a command and of those under it."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            yield f"{name} {parameter.metavar}".strip()
+        elif parameter.name != "help":
+            for word in (*parameter.opts, *parameter.secondary_opts):
+                yield f"{name} {word}".strip()
+    commands = getattr(command, "commands", {})
+    for under, inner in commands.items():
+        yield from parameters(inner, f"{name} {under}".strip())
+
+
+def train(folder: Path, *arguments: str | Path) -> Path:
+    """A small run on ``photos``; later arguments win over earlier ones."""
+    out = folder / f"run {len(list(folder.iterdir()))}"
+    photos = folder / "photos"
+    common = ("--modality", "image", "--data", photos, *SMALL, "--out", out)
+    assert_done(natlib("train", *common, *arguments))
+    return out
+
+
+def config(run: Path) -> Any:
+    return yaml.safe_load((run / "config.yaml").read_text())
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    """Trained weights, without what batch norm has counted."""
+    state = load_file(run / "model" / "encoder.safetensors")
+    return {name: t for name, t in state.items() if "running" not in name and "num_" not in name}
+
+
+def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[n], right[n]) for n in left)
+
+
+@check("--version")
+def version(folder: Path) -> None:
+    assert natlib("--version").out == f"natlib {library.__version__}\n"
+
+
+@check("train --modality", "train --data", "train --out")
+def source(folder: Path) -> None:
+    data = config(train(folder))["data"]
+    assert (data["kind"], data["source"]) == ("image", str(folder / "photos"))
+
+
+@check("train --preset")
+def preset(folder: Path) -> None:
+    digits, nat = (config(train(folder, "--preset", name)) for name in ("digits", "nat"))
+    assert (digits["preset"], nat["preset"]) == ("digits", "nat")
+    assert digits["data"]["augment"]["flip"] == 0.0
+    assert nat["data"]["augment"]["flip"] == 0.5
+
+
+@check("train --config", "train --set")
+def file(folder: Path) -> None:
+    (folder / "c.yaml").write_text("training: {log_every_steps: 3}\nevaluation: {seed: 4}\n")
+    found = config(train(folder, "--config", folder / "c.yaml", "--set", "evaluation.seed=5"))
+    assert (found["training"]["log_every_steps"], found["evaluation"]["seed"]) == (3, 5)
+
+
+@check("train --epochs", "train --batch-size")
+def length(folder: Path) -> None:
+    # 40 samples in batches of up to 12 are 4 updates an epoch.
+    run = train(folder, "--epochs", "3", "--batch-size", "12")
+    assert latest_checkpoint(run / "checkpoints").name == "step-000000012"
+
+
+@check("train --max-samples")
+def max_samples(folder: Path) -> None:
+    log = (train(folder, "--max-samples", "20") / "train.log").read_text()
+    assert "training on 20 samples" in log
+
+
+@check("train --seed")
+def seed(folder: Path) -> None:
+    runs = [train(folder, "--seed", number) for number in ("0", "0", "1")]
+    assert same(weights(runs[0]), weights(runs[1]))
+    assert not same(weights(runs[0]), weights(runs[2]))
+
+
+@check("train --device")
+def device(folder: Path) -> None:
+    assert ", cpu x 1," in (train(folder, "--device", "cpu") / "train.log").read_text()
+
+
+@check("train --precision")
+def precision(folder: Path) -> None:
+    full, half = train(folder, "--precision", "fp32"), train(folder, "--precision", "bf16")
+    assert not same(weights(full), weights(half))
+    for name, tensor in weights(full).items():
+        torch.testing.assert_close(weights(half)[name], tensor, rtol=0, atol=0.05)
+
+
+@check("train --workers")
+def workers(folder: Path) -> None:
+    # Nothing in memory, so that workers have something to do.
+    lazily = ("--set", "data.cache_gib=0")
+    assert same(
+        weights(train(folder, *lazily, "--workers", "0")),
+        weights(train(folder, *lazily, "--workers", "1")),
+    )
+
+
+@check("train --compile", "train --no-compile")
+def compiled(folder: Path) -> None:
+    # Traced as always, but run by torch: generating and compiling C++ takes a minute.
+    compile_module = torch.nn.Module.compile
+    with mock.patch.object(
+        torch.nn.Module,
+        "compile",
+        autospec=True,
+        side_effect=lambda module: compile_module(module, backend="aot_eager"),
+    ) as asked:
+        plain = train(folder, "--no-compile")
+        assert asked.call_count == 0
+        run = train(folder, "--compile")
+    assert asked.call_count == 1
+    for name, tensor in weights(plain).items():
+        torch.testing.assert_close(weights(run)[name], tensor, rtol=0, atol=1e-4)
+
+
+@check("train --resume")
+def resume(folder: Path) -> None:
+    run = train(folder)
+    before = content(run / "checkpoints")
+    said = assert_done(natlib("train", "--resume", run))
+    assert f"The run is in {run}\n" in said.out
+    assert content(run / "checkpoints") == before
+    assert len(json.loads((run / "environment.json").read_text())) == 2
+
+
+@check("train --init-from")
+def init_from(folder: Path) -> None:
+    first = train(folder)
+    still = ("--set", "training.optimizer.learning_rate=1e-30", "--seed", "1")
+    assert same(weights(train(folder, *still, "--init-from", first)), weights(first))
+    assert not same(weights(train(folder, *still)), weights(first))
+
+
+@check("train --overwrite")
+def overwrite(folder: Path) -> None:
+    run = train(folder, "--epochs", "2")
+    (run / "old").write_text("of the old run")
+    train(folder, "--out", run, "--overwrite", "--epochs", "1")
+    assert not (run / "old").exists()
+    assert config(run)["training"]["epochs"] == 1
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000000003"]
+
+
+@check("eval RUN", "eval --json")
+def evaluate(folder: Path) -> None:
+    assert_done(natlib("eval", folder / "run", "--json", folder / "e.json"))
+    assert (folder / "e.json").read_text() == (folder / "run" / "evaluation.json").read_text()
+
+
+@check("eval --data")
+def evaluate_elsewhere(folder: Path) -> None:
+    for number, name in enumerate("xyz"):
+        write_pictures(folder / "other" / name, 10, first=10 * number)
+    json_file = folder / "e.json"
+    said = natlib("eval", folder / "run", "--data", folder / "other", "--json", json_file)
+    assert_done(said)
+    details = json.loads(json_file.read_text())["details"]
+    assert (details["classes"], details["test_samples"]) == (["x", "y", "z"], 6)
+    assert "no test split" in said.out
+
+
+@check("embed RUN", "embed SOURCE", "embed --out", "embed --output")
+def embed(folder: Path) -> None:
+    for output, width in (("encoder", 8), ("head", 8)):
+        out = folder / f"{output}.npz"
+        assert_done(
+            natlib("embed", folder / "run", folder / "photos", "--out", out, "--output", output)
+        )
+        with np.load(out) as file:
+            assert file["embeddings"].shape == (40, width)
+    with np.load(folder / "head.npz") as head:
+        # The head's outputs are points of the unit sphere, features are not.
+        norms = np.linalg.norm(head["embeddings"], axis=1)
+        np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
+
+
+@check("config show RUN", "config show --set")
+def show_run(folder: Path) -> None:
+    out = natlib("config", "show", folder / "run", "--set", "training.epochs=9").out
+    expected = config(folder / "run")
+    expected["training"]["epochs"] = 9
+    assert yaml.safe_load(out) == expected
+
+
+@check(
+    *(
+        f"config {command} {option}"
+        for command in ("show", "init")
+        for option in ("--modality", "--data", "--preset", "--config")
+    ),
+    "config init --set",
+    "config init FILE",
+)
+def config_options(folder: Path) -> None:
+    (folder / "c.yaml").write_text("training: {epochs: 5}\n")
+    options = (
+        "--modality", "image", "--data", "photos", "--preset", "nat2017",
+        "--config", folder / "c.yaml", "--set", "training.seed=6",
+    )  # fmt: skip
+    assert_done(natlib("config", "init", folder / "all.yaml", *options))
+    shown = yaml.safe_load(assert_done(natlib("config", "show", *options)).out)
+    assert yaml.safe_load((folder / "all.yaml").read_text()) == shown
+    assert (shown["data"]["kind"], shown["data"]["source"]) == ("image", "photos")
+    assert (shown["preset"], shown["objective"]["ownership"]) == ("nat2017", "bank")
+    assert (shown["training"]["epochs"], shown["training"]["seed"]) == (5, 6)
+
+
+def test_every_parameter_has_a_check_and_every_check_a_parameter() -> None:
+    assert CHECKS.keys() == set(parameters(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", [function.__name__ for function in dict.fromkeys(CHECKS.values())])
+def test_parameters(name: str, run: Path, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 40)
+    (tmp_path / "run").symlink_to(run)
+    globals()[name](tmp_path)
