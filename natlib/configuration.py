@@ -121,6 +121,9 @@ def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[s
     Args:
         model: the model that the result is for; it tells where components are.
         layers: nested mappings, lowest first.
+
+    Raises:
+        ConfigError: keys are laid over something that holds no keys.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -129,7 +132,10 @@ def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[s
 
 
 def _lay(
-    model: type[BaseModel] | None, low: Mapping[str, Any], high: Mapping[str, Any]
+    model: type[BaseModel] | None,
+    low: Mapping[str, Any],
+    high: Mapping[str, Any],
+    prefix: str = "",
 ) -> dict[str, Any]:
     if model is not None and issubclass(model, Component):
         kind = high.get("kind", low.get("kind"))
@@ -145,7 +151,9 @@ def _lay(
             value = {"kind": value} if isinstance(value, str) else value
             below = {"kind": below} if isinstance(below, str) else below
         if isinstance(value, Mapping):
-            result[key] = _lay(inner, below if isinstance(below, Mapping) else {}, value)
+            if not isinstance(below, Mapping | None):
+                raise ConfigError(f"{prefix}{key}: expected keys and values, got {below!r}")
+            result[key] = _lay(inner, below or {}, value, f"{prefix}{key}.")
         else:
             result[key] = value
     return result

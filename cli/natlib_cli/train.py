@@ -126,6 +126,10 @@ def train(
 
 
 def _conclude(result: TrainResult) -> None:
+    if result.unreadable:
+        console.print(
+            f"Left out, since they cannot be decoded: {result.unreadable} (see train.log)"
+        )
     if not result.finished:
         console.print(
             f"Interrupted after update {result.step}; a checkpoint is written. Go on with:\n"

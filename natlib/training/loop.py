@@ -129,6 +129,11 @@ class Loop:
         """Updates in the whole run."""
         return self.epoch_updates * self.config.epochs
 
+    @property
+    def unreadable(self) -> int:
+        """Samples that this process is known to have left out, since they cannot be decoded."""
+        return len(self.samples.unreadable) + len(self._unreadable)
+
     def run(self) -> Iterator[Position]:
         """Train on from ``position``, yielding it after every update."""
         self.learner.train()

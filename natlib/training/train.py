@@ -62,6 +62,8 @@ class TrainResult:
         seconds: time since this start.
         evaluation: the encoder beside its baselines, where there are labels.
         unjudged: why there is none although there are labels.
+        unreadable: samples that were left out, since they cannot be decoded; ``train.log``
+            lists them.
     """
 
     run: Path
@@ -71,6 +73,7 @@ class TrainResult:
     seconds: float
     evaluation: Evaluation | None
     unjudged: str | None = None
+    unreadable: int = 0
 
 
 def train(
@@ -257,7 +260,12 @@ def _run(
                 # Labels that nothing can be judged by do not undo the training.
                 unjudged = str(error)
                 logger.warning("not judged: %s", error)
-        logger.info("stopped at update %d of %d", loop.position.step, loop.updates)
+        logger.info(
+            "stopped at update %d of %d, %d samples unreadable",
+            loop.position.step,
+            loop.updates,
+            loop.unreadable,
+        )
     except Exception as error:
         logger.error("%s", error)
         raise
@@ -273,6 +281,7 @@ def _run(
         time.monotonic() - began,
         evaluation,
         unjudged,
+        loop.unreadable,
     )
 
 
