@@ -37,13 +37,12 @@ def _one(detail: Any) -> str:
         return f"unknown key '{full}'; {context['hint']}"
     text = detail["msg"].removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
-    if detail["type"] == "component":
-        return f"{path}: {text}" if path else text
     if detail["type"] == "missing":
-        return f"{path}: a value is needed"
-    # The input of a check on a whole group is that group: too long to show.
-    got = "" if isinstance(detail["input"], Mapping | BaseModel) else f", got {detail['input']!r}"
-    return f"{path}: {text}{got}"
+        text = "a value is needed"
+    elif detail["type"] != "component" and not isinstance(detail["input"], Mapping | BaseModel):
+        # The input of a check on a whole group is that group: too long to show.
+        text = f"{text}, got {detail['input']!r}"
+    return f"{path}: {text}" if path else text
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -57,12 +56,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path} is not valid YAML: {_yaml_problem(error)}") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a {type(value).__name__}; expected keys and values")
     return value
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def preset_names(folder: Path | None) -> list[str]:

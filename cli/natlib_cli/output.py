@@ -34,8 +34,11 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (NatlibError, OSError) as error:
+    except NatlibError as error:
         _say(str(error))
+        raise SystemExit(1) from error
+    except OSError as error:
+        _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
         raise SystemExit(1) from error
     except _UsageError as error:
         # Without a text, the help has just been shown.

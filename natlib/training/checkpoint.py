@@ -107,7 +107,7 @@ def latest_checkpoint(folder: Path) -> Path:
     if not found:
         raise RunNotFoundError(
             f"no complete checkpoint in {folder}; the run was stopped before its first one, "
-            "start it anew"
+            f"start it anew (--out {folder.parent} --overwrite)"
         )
     return found[-1]
 

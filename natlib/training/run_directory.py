@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 import time
+import zlib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 import yaml
 from pydantic import ValidationError
 
-from natlib.configuration import describe
+from natlib.configuration import describe, read_yaml
 from natlib.data import SampleSet
 from natlib.errors import ConfigError, DataError, RunExistsError, RunNotFoundError
 from natlib.training.config import RunConfig
@@ -37,6 +38,7 @@ class RunDirectory:
         self.index = self.path / "index"
         self.evaluation = self.path / "evaluation.json"
         self._samples = self.path / "samples.jsonl.gz"
+        self._existed = True
 
     def check_free(self, overwrite: bool) -> None:
         """See that a new run may go here.
@@ -47,6 +49,7 @@ class RunDirectory:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunExistsError(f"{self.path} is a file; choose another run directory")
+        self._existed = self.path.exists()
         if not self._content():
             return
         if not self.config_file.exists():
@@ -75,9 +78,10 @@ class RunDirectory:
         self.config_file.write_text(text, encoding="utf-8")
 
     def give_up(self) -> None:
-        """Remove what a run that never started may have left."""
+        """Remove what a run that never started may have left: an index at most."""
         if self.path.is_dir() and not self._content():
-            shutil.rmtree(self.path)
+            # An empty folder that somebody made stays.
+            shutil.rmtree(self.index if self._existed else self.path, ignore_errors=True)
 
     def write_environment(self) -> None:
         """Note machine, versions and command line; one line for each start of the run."""
@@ -92,8 +96,14 @@ class RunDirectory:
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         }
         path = self.path / "environment.json"
-        starts = json.loads(path.read_text()) if path.exists() else []
-        path.write_text(json.dumps([*starts, facts], indent=2) + "\n", encoding="utf-8")
+        try:
+            starts = list(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            # Absent or damaged: a note for people, and no reason not to go on.
+            starts = []
+        beside = path.with_suffix(".partial")
+        beside.write_text(json.dumps([*starts, facts], indent=2) + "\n", encoding="utf-8")
+        beside.replace(path)
 
     def read_config(self) -> RunConfig:
         """The configuration of the run.
@@ -108,8 +118,8 @@ class RunDirectory:
                 "give the directory that natlib train printed"
             )
         try:
-            return RunConfig.model_validate(yaml.safe_load(self.config_file.read_text("utf-8")))
-        except (yaml.YAMLError, ValidationError) as error:
+            return RunConfig.model_validate(read_yaml(self.config_file))
+        except ValidationError as error:
             raise ConfigError(f"{self.config_file}: {describe(error)}") from error
 
     def check_same_samples(self, samples: SampleSet) -> None:
@@ -118,11 +128,17 @@ class RunDirectory:
         Raises:
             DataError: the samples differ; the message says how.
         """
-        with gzip.open(self._samples, "rt", encoding="utf-8") as file:
-            fingerprint = json.loads(next(file))["fingerprint"]
-            if fingerprint == samples.fingerprint():
-                return
-            before = {json.loads(line) for line in file}
+        try:
+            with gzip.open(self._samples, "rt", encoding="utf-8") as file:
+                fingerprint = json.loads(file.readline())["fingerprint"]
+                if fingerprint == samples.fingerprint():
+                    return
+                before = {json.loads(line) for line in file}
+        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+            raise DataError(
+                f"{self._samples}, which says what the run is trained on, cannot be read "
+                f"({error}); start a new run from its weights (--init-from {self.path})"
+            ) from error
         now = set(samples.names)
         changes = _change("added", now - before) + _change("removed", before - now)
         what = " and ".join(changes) or "labels or contents differ"

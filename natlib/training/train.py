@@ -139,11 +139,11 @@ def resume(
     saved = directory.read_config()
     if config is not None:
         saved = _same_run(saved, config)
+    checkpoint = latest_checkpoint(directory.checkpoints)
     with training_processes(saved.training.device) as processes:
         samples = _open(saved, directory, processes, progress or SilentProgress())
         directory.check_same_samples(samples)
         loop = _prepare(saved, samples, processes)
-        checkpoint = latest_checkpoint(directory.checkpoints)
         loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
         if processes.first:
             directory.write_environment()
@@ -163,18 +163,17 @@ def _resolve(config: RunConfig, processes: Processes) -> RunConfig:
 
 
 def _same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
+    # Paths are made absolute and so on, as they were when the run began.
+    now_data = saved.data if asked.data == saved.data else asked.data.resolved()
+    asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
     before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
-    if now["encoder"] is None:
-        now["encoder"] = before["encoder"]
-    # What resolving filled in was not asked to change.
-    now["data"] = {k: before["data"].get(k) if v is None else v for k, v in now["data"].items()}
     changed = [line for line in differences(before, now) if not line.startswith(_MAY_CHANGE)]
     if changed:
         raise ConfigError(
             f"this is not the run that was begun: {'; '.join(changed[:5])}; resume without these "
             "settings, or start a new run from its weights (--init-from)"
         )
-    return RunConfig.model_validate(now)
+    return asked
 
 
 def _open(
@@ -224,9 +223,10 @@ def _initialise(learner: Learner, run: Path | str) -> None:
         try:
             mine.load_state_dict(theirs.state_dict())
         except RuntimeError as error:
+            why = str(error).splitlines()[1].strip().rstrip(".")
             raise ConfigError(
-                f"the {name} of {run} does not fit this configuration: "
-                f"{str(error).splitlines()[1].strip()}; use the same {name} settings"
+                f"the {name} of {run} does not fit this configuration: {why}; "
+                f"use the same {name} settings"
             ) from error
 
 
@@ -244,6 +244,9 @@ def _run(
     try:
         _log_start(config, loop, processes)
         splits = _online_splits(config, loop.samples) if processes.first else None
+        if processes.first and loop.position.step == loop.updates:
+            # Of a finished run: its last save may have been cut off, or damaged since.
+            _save_model(config, directory, loop)
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
             for position in loop.run():
@@ -267,7 +270,8 @@ def _run(
             loop.unreadable,
         )
     except Exception as error:
-        logger.error("%s", error)
+        if processes.first:
+            logger.error("%s", error)
         raise
     finally:
         if recorder is not None:
@@ -343,13 +347,17 @@ def _save(
             keep=config.training.keep_checkpoints,
         )
         if epoch_ended:
-            save_model(
-                directory.model,
-                encoder=loop.learner.encoder,
-                objective=loop.learner.objective,
-                config=config,
-            )
+            _save_model(config, directory, loop)
     processes.wait()
+
+
+def _save_model(config: RunConfig, directory: RunDirectory, loop: Loop) -> None:
+    save_model(
+        directory.model,
+        encoder=loop.learner.encoder,
+        objective=loop.learner.objective,
+        config=config,
+    )
 
 
 def _online_splits(config: RunConfig, samples: SampleSet) -> Splits | None:

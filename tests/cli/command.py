@@ -87,10 +87,11 @@ def damage(file: Path) -> None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """A digest of every file under a folder, and the empty folders."""
+    """A digest of every file under a folder, and the folders, but for indices of data."""
     return {
         str(path.relative_to(folder)): (
             hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
         )
         for path in sorted(folder.rglob("*"))
+        if "index" not in path.parts
     }
