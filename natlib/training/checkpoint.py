@@ -68,13 +68,16 @@ def write_checkpoint(
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(
-                f"'{name}' holds NaN or infinity, so no checkpoint was written; the last good one "
-                f"is {_describe_latest(folder)}; lower the learning rate and resume from it"
+                f"'{name}' holds NaN or infinity, so no checkpoint was written; "
+                f"{_what_is_left(folder)}; lower training.optimizer.learning_rate or set "
+                "training.clip_gradient in a new run (--init-from takes over what was learnt)"
             )
     target = folder / f"step-{position.step:09d}"
     partial = folder / f".partial-{os.getpid()}"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        # Of this process or of one that was killed: a run has one writer.
+        for left in folder.glob(".partial-*"):
+            shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(weights, partial / "weights.safetensors")
         save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
@@ -89,8 +92,8 @@ def write_checkpoint(
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
-            f"checkpoint {target} could not be written: {error}; the last complete one is "
-            f"{_describe_latest(folder)}; free some space and resume"
+            f"checkpoint {target} could not be written: {error}; {_what_is_left(folder)}; "
+            "free some space, then resume or start anew"
         ) from error
     for old in _complete(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
@@ -133,9 +136,9 @@ def read_checkpoint(
     except CheckpointError:
         raise
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
+        why = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"checkpoint {checkpoint} cannot be read: {first_line}; "
+            f"checkpoint {checkpoint} cannot be read: {why}; "
             "remove it to resume from the one before"
         ) from error
 
@@ -147,9 +150,9 @@ def _complete(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
-def _describe_latest(folder: Path) -> str:
+def _what_is_left(folder: Path) -> str:
     found = _complete(folder)
-    return str(found[-1]) if found else "(none)"
+    return f"the last complete one is {found[-1]}" if found else "there is no earlier one"
 
 
 def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import gc
 import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -213,13 +213,7 @@ class Loop:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     output = self._stepper(views, batch.index, epoch=epoch, health=health)
             except NonFiniteError as error:
-                index = int(batch.index[error.position])
-                raise NonFiniteError(
-                    f"the features of sample '{self.samples.names[index]}' (index {index}) became "
-                    f"NaN or infinite in update {self.position.step + 1}; lower "
-                    "training.optimizer.learning_rate or set training.clip_gradient, then resume",
-                    error.position,
-                ) from error
+                raise self._non_finite(batch, views, error.position) from error
             except RuntimeError as error:
                 if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                     raise
@@ -229,6 +223,28 @@ class Loop:
                 ) from error
             (output.loss * self._loss_scale(batch, number, accumulated)).backward()
         self._measure(output, batch, accumulated)
+
+    def _non_finite(self, batch: Batch, views: Sequence[Tensor], position: int) -> NonFiniteError:
+        """The error that names the sample at fault.
+
+        Batch norm in the encoder spreads one sample's NaN over the batch, so that features
+        cannot tell; inputs can.
+        """
+        bad = ~torch.stack([torch.isfinite(view).flatten(1).all(1) for view in views]).all(0)
+        inputs_are_bad = bool(bad.any())
+        if inputs_are_bad:
+            position = int(bad.nonzero()[0])
+        index = int(batch.index[position])
+        sample = f"sample '{self.samples.names[index]}' (index {index})"
+        if inputs_are_bad:
+            text = f"{sample} holds NaN or infinity; repair it, then resume"
+        else:
+            text = (
+                f"the features of {sample} became NaN or infinite in update "
+                f"{self.position.step + 1}; lower training.optimizer.learning_rate or set "
+                "training.clip_gradient in a new run (--init-from takes over what was learnt)"
+            )
+        return NonFiniteError(text, position)
 
     def _measure(self, output: ObjectiveOutput, batch: Batch, accumulated: int) -> None:
         per_sample = output.loss.detach()

@@ -1,5 +1,6 @@
 """What a run writes down while it trains: metrics.jsonl, TensorBoard events, train.log."""
 
+import contextlib
 import json
 import logging
 import time
@@ -8,9 +9,16 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from natlib.errors import CheckpointError
+
 __all__ = ["Recorder"]
 
 logger = logging.getLogger("natlib")
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Say nothing: where the disk is full, something else says so, in one line."""
 
 
 class Recorder:
@@ -32,26 +40,35 @@ class Recorder:
             beside.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)
-        self._handler = logging.FileHandler(run / "train.log", encoding="utf-8")
+        self._handler = _LogFile(run / "train.log", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(self._handler)
         logger.setLevel(logging.INFO)
 
     def record(self, step: int, epoch: int, values: dict[str, float]) -> None:
-        """One line of metrics after ``step`` updates."""
+        """One line of metrics after ``step`` updates.
+
+        Raises:
+            CheckpointError: it could not be written.
+        """
         line: dict[str, Any] = {"step": step, "epoch": epoch, "time": round(time.time(), 3)}
         line |= {name: float(f"{value:.6g}") for name, value in values.items()}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise CheckpointError(
+                f"{self._path} could not be written: {error.strerror}; free some space and resume"
+            ) from error
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Flush and close everything."""
-        self._file.close()
-        self._events.close()
+        """Close everything; what could not be written before is given up."""
         logger.removeHandler(self._handler)
-        self._handler.close()
+        for thing in (self._file, self._events, self._handler):
+            with contextlib.suppress(OSError):
+                thing.close()
 
 
 def _complete_lines(path: Path) -> list[dict[str, Any]]:

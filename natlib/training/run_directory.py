@@ -9,7 +9,6 @@ import time
 import zlib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -17,7 +16,13 @@ from pydantic import ValidationError
 
 from natlib.configuration import describe, read_yaml
 from natlib.data import SampleSet
-from natlib.errors import ConfigError, DataError, RunExistsError, RunNotFoundError
+from natlib.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    RunExistsError,
+    RunNotFoundError,
+)
 from natlib.training.config import RunConfig
 
 __all__ = ["RunDirectory"]
@@ -64,18 +69,33 @@ class RunDirectory:
             )
 
     def start(self, config: RunConfig, samples: SampleSet) -> None:
-        """Make the directory, replacing an older run, and write what is known at the start."""
+        """Make the directory, replacing an older run, and write what is known at the start.
+
+        Raises:
+            CheckpointError: it could not be written; nothing is left of it.
+        """
+        self._clear()
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            with gzip.open(self._samples, "wt", encoding="utf-8", compresslevel=1) as file:
+                file.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
+                for name in samples.names:
+                    file.write(json.dumps(name) + "\n")
+            self.write_environment()
+            # Last, since a directory with a config.yaml counts as a run.
+            values = config.model_dump(mode="json")
+            text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+            self.config_file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self._clear()
+            raise CheckpointError(
+                f"the run directory {self.path} could not be written: {error.strerror}; "
+                "choose another one (--out), or free some space"
+            ) from error
+
+    def _clear(self) -> None:
         for entry in self._content():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        with gzip.open(self._samples, "wt", encoding="utf-8", compresslevel=1) as file:
-            file.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
-            for name in samples.names:
-                file.write(json.dumps(name) + "\n")
-        self.write_environment()
-        # Last, since a directory with a config.yaml counts as a run.
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        self.config_file.write_text(text, encoding="utf-8")
 
     def give_up(self) -> None:
         """Remove what a run that never started may have left: an index at most."""
@@ -158,13 +178,3 @@ def _change(verb: str, names: set[str]) -> list[str]:
     if not names:
         return []
     return [f"{len(names)} sample{'s' if len(names) > 1 else ''} {verb} (such as {min(names)})"]
-
-
-def differences(before: Any, now: Any, prefix: str = "") -> list[str]:
-    """Dotted keys at which two plain values differ, with both values."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        found: list[str] = []
-        for key in before | now:
-            found += differences(before.get(key), now.get(key), f"{prefix}{key}.")
-        return found
-    return [] if before == now else [f"{prefix[:-1]} was {before!r}, now {now!r}"]

@@ -32,22 +32,12 @@ from natlib.training.loop import Loop
 from natlib.training.processes import Processes, decoding_workers, training_processes
 from natlib.training.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.recorder import Recorder
-from natlib.training.run_directory import RunDirectory, differences
+from natlib.training.run_directory import RunDirectory
+from natlib.training.same_run import same_run
 
 __all__ = ["TrainResult", "resume", "train"]
 
 logger = logging.getLogger("natlib")
-
-# What may change when a run resumes: where and how it computes, not what.
-_MAY_CHANGE = (
-    "training.device",
-    "training.workers",
-    "training.compile",
-    "training.checkpoint_every_steps",
-    "training.keep_checkpoints",
-    "training.log_every_steps",
-    "evaluation.",
-)
 
 
 @dataclass(frozen=True)
@@ -138,7 +128,7 @@ def resume(
     directory = RunDirectory(run)
     saved = directory.read_config()
     if config is not None:
-        saved = _same_run(saved, config)
+        saved = same_run(saved, config)
     checkpoint = latest_checkpoint(directory.checkpoints)
     with training_processes(saved.training.device) as processes:
         samples = _open(saved, directory, processes, progress or SilentProgress())
@@ -160,20 +150,6 @@ def _resolve(config: RunConfig, processes: Processes) -> RunConfig:
     data = config.data.resolved()
     encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
     return config.model_copy(update={"data": data, "encoder": encoder})
-
-
-def _same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
-    # Paths are made absolute and so on, as they were when the run began.
-    now_data = saved.data if asked.data == saved.data else asked.data.resolved()
-    asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
-    before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
-    changed = [line for line in differences(before, now) if not line.startswith(_MAY_CHANGE)]
-    if changed:
-        raise ConfigError(
-            f"this is not the run that was begun: {'; '.join(changed[:5])}; resume without these "
-            "settings, or start a new run from its weights (--init-from)"
-        )
-    return asked
 
 
 def _open(

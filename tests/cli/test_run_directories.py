@@ -79,7 +79,7 @@ def test_what_is_no_run_is_left_alone(more: list[str], folder: Path) -> None:
     refused(folder, [*NEW, "--out", "photos", *more], "not a natlib run", "left alone")
     (folder / "a file").write_text("text")
     refused(folder, [*NEW, "--out", "a file", *more], "a file", "is a file")
-    refused(folder, [*NEW, "--out", "a file/run", *more], "a file")
+    refused(folder, [*NEW, "--out", "a file/run", *more], "a file/run could not be written")
 
 
 def test_an_empty_folder_may_become_a_run(folder: Path) -> None:

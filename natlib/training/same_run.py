@@ -1,0 +1,48 @@
+"""Whether a configuration is that of a run which is to go on."""
+
+from typing import Any
+
+from natlib.errors import ConfigError
+from natlib.training.config import RunConfig
+
+__all__ = ["same_run"]
+
+# What may change when a run resumes: where and how it computes, not what.
+_MAY_CHANGE = (
+    "training.device",
+    "training.workers",
+    "training.compile",
+    "training.checkpoint_every_steps",
+    "training.keep_checkpoints",
+    "training.log_every_steps",
+    "evaluation.",
+)
+
+
+def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
+    """What is asked for now, if it is the run that was saved, computed in another way at most.
+
+    Raises:
+        ConfigError: it is another run; the message says which settings differ.
+    """
+    # Paths are made absolute and so on, as they were when the run began.
+    now_data = saved.data if asked.data == saved.data else asked.data.resolved()
+    asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
+    before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
+    changed = [line for line in _differences(before, now) if not line.startswith(_MAY_CHANGE)]
+    if changed:
+        raise ConfigError(
+            f"this is not the run that was begun: {'; '.join(changed[:5])}; resume without these "
+            "settings, or start a new run from its weights (--init-from)"
+        )
+    return asked
+
+
+def _differences(before: Any, now: Any, prefix: str = "") -> list[str]:
+    """Dotted keys at which two plain values differ, with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        found: list[str] = []
+        for key in before | now:
+            found += _differences(before.get(key), now.get(key), f"{prefix}{key}.")
+        return found
+    return [] if before == now else [f"{prefix[:-1]} was {before!r}, now {now!r}"]
