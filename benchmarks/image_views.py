@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable
 import kornia.augmentation as K
 import numpy as np
 import torch
-from natlib_image import Augmentation, Image
-from natlib_image.imageset import ImageSet
-from natlib_image.sources.base import ArrayImages
 from PIL import Image as PILImage
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from natlib.data import load_batches
+from natlib_image import Augmentation, Image
+from natlib_image.imageset import ImageSet
+from natlib_image.sources.base import ArrayImages
 
 BATCH = 256
 

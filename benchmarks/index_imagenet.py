@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from natlib_image import Image
 from PIL import Image as PILImage
 
 from natlib.data import load_batches
+from natlib_image import Image
 
 FOLDERS = 1000
 BATCHES = 8

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from natlib_cli.main import app
 from typer.main import get_command
+
+from natlib_cli.main import app
 
 __all__ = ["commands", "render"]
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
-from natlib_cli.main import run
 from PIL import Image as PILImage
+
+from natlib_cli.main import run
 
 
 class Said(NamedTuple):

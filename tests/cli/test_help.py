@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from natlib_cli.plugins import FAMILIES
 
 import natlib as library
 from natlib.component import Registry
+from natlib_cli.plugins import FAMILIES
 from tests.cli.command import assert_done, assert_refused, natlib
 
 

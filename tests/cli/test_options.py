@@ -11,12 +11,12 @@ import pytest
 import torch
 import typer.main
 import yaml
-from natlib_cli.main import app
 from safetensors.torch import load_file
 from torch import Tensor
 
 import natlib as library
 from natlib.training.checkpoint import latest_checkpoint
+from natlib_cli.main import app
 from tests.cli.command import SMALL, assert_done, content, natlib, write_pictures
 
 Check = Callable[[Path], None]

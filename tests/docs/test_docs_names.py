@@ -6,8 +6,6 @@ import re
 
 import pytest
 import torch
-from natlib_cli.main import app
-from natlib_cli.plugins import FAMILIES
 from pydantic import BaseModel
 from typer import Context
 from typer.main import get_command
@@ -16,6 +14,8 @@ import natlib
 from natlib.component import Component
 from natlib.configuration import preset_names
 from natlib.data import Modality
+from natlib_cli.main import app
+from natlib_cli.plugins import FAMILIES
 from tests.docs.pages import PAGES, ROOT, blocks, inline_code, page_name
 from tests.docs.running import commands
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from natlib_image import Augmentation, Image
-from natlib_image.decoding import DecodedImage
 from PIL import Image as PILImage
 
 from natlib.data import Batch
+from natlib_image import Augmentation, Image
+from natlib_image.decoding import DecodedImage
 
 
 def noise(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:

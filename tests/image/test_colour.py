@@ -5,8 +5,9 @@ import colorsys
 import pytest
 import torch
 import torchvision.transforms.functional as TF
-from natlib_image.colour import jitter, solarise
 from torch import Tensor
+
+from natlib_image.colour import jitter, solarise
 
 # Dull colours, so that no operation leaves [0, 1] and clipping does not come into play.
 DULL = 0.4 + 0.2 * torch.rand(4, 3, 6, 5, generator=torch.Generator().manual_seed(0))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from natlib_image.decoding import decode
 from PIL import ExifTags
 from PIL import Image as PILImage
 
 from natlib.errors import DataError
+from natlib_image.decoding import decode
 
 from .pictures import noise, ramp, write
 

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from natlib_image.encoders.alexnet import AlexNet, Sobel
-from natlib_image.encoders.convnet import ConvNet
-from natlib_image.encoders.resnet import ResNet
-from natlib_image.encoders.torchvision import Torchvision
 from pydantic import ValidationError
 from scipy import ndimage
 from torch import nn
 
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
+from natlib_image.encoders.alexnet import AlexNet, Sobel
+from natlib_image.encoders.convnet import ConvNet
+from natlib_image.encoders.resnet import ResNet
+from natlib_image.encoders.torchvision import Torchvision
 
 SMALL = (3, 32, 32)
 # The families of torchvision whose builders or classifiers differ.

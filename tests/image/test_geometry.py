@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from natlib_image.geometry import Boxes, centre_boxes, crop, plain_boxes, resized_boxes
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop
+
+from natlib_image.geometry import Boxes, centre_boxes, crop, plain_boxes, resized_boxes
 
 SCALE, RATIO = (0.2, 1.0), (3 / 4, 4 / 3)
 

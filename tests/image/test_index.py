@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from natlib.errors import DataError
 from natlib_image import index_cache
 from natlib_image.index import EXTENSIONS, first_images, scan
 from natlib_image.index_cache import cached_scan
 from natlib_image.names import ChosenNames, NameTable, NumberedNames
-
-from natlib.errors import DataError
 
 PARTS = st.text(alphabet="aB1-. _é", min_size=1, max_size=4).filter(
     lambda part: not part.startswith(".") and part.strip() == part and not part.endswith(".")

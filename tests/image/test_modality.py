@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from natlib_image import Image
-from natlib_image.encoders.convnet import ConvNet
-from natlib_image.encoders.resnet import ResNet
 from PIL import Image as PILImage
 from pydantic import ValidationError
 
 from natlib.data import Modality, Unreadable
 from natlib.errors import ConfigError, DataError
 from natlib.objectives import NAT
+from natlib_image import Image
+from natlib_image.encoders.convnet import ConvNet
+from natlib_image.encoders.resnet import ResNet
 
 from .pictures import noise, tree, write
 

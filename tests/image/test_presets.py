@@ -2,12 +2,12 @@
 
 import pytest
 import yaml
-from natlib_image import Image
-from natlib_image.encoders.alexnet import AlexNet
 
 from natlib.encoders import LinearHead
 from natlib.objectives import NAT
 from natlib.training.config import RunConfig
+from natlib_image import Image
+from natlib_image.encoders.alexnet import AlexNet
 
 assert Image.presets is not None
 NAMES = sorted(path.stem for path in Image.presets.glob("*.yaml"))

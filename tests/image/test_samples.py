@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from natlib.data import Unreadable, load_batches
+from natlib.errors import DataError
 from natlib_image import Image
 from natlib_image.decoding import DecodedImage, decode
 from natlib_image.imageset import ImageSet
 from natlib_image.sources.base import ArrayImages
-
-from natlib.data import Unreadable, load_batches
-from natlib.errors import DataError
 
 from .pictures import noise, tree, write
 

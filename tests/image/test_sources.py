@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from natlib.data import Split
+from natlib.errors import DataError
 from natlib_image.sources import Images, find_source
 from natlib_image.sources.base import encode_labels, evenly_spaced
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS
-
-from natlib.data import Split
-from natlib.errors import DataError
 
 from .pictures import noise, tree, write
 

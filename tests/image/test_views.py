@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision.transforms.functional as TF
-from natlib_image import Augmentation, Image
-from natlib_image.augmentation import one_view
 from pydantic import ValidationError
 from torch import Tensor
+
+from natlib_image import Augmentation, Image
+from natlib_image.augmentation import one_view
 
 from .pictures import NOTHING, batch_of, noise
 
