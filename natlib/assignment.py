@@ -5,6 +5,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from natlib.errors import DuplicateSampleError, MatchingError
+from natlib.processes import process_count
 
 __all__ = ["AssignmentTable"]
 
@@ -62,7 +63,7 @@ class AssignmentTable(nn.Module):
             DuplicateSampleError: a sample stands in the batch twice.
             MatchingError: a layer of ``columns`` is not a permutation of the batch.
         """
-        if self._agreed is None and _processes() > 1:
+        if self._agreed is None and process_count() > 1:
             self._agreed = self.permutation.clone()
         index, columns = index.to(self.permutation.device), columns.to(self.permutation.device)
         if len(index.unique()) != len(index):
@@ -88,7 +89,7 @@ class AssignmentTable(nn.Module):
         Correct as long as, since the last merge, no sample was in the batches of two
         processes: call it at the end of every epoch.
         """
-        if _processes() == 1:
+        if process_count() == 1:
             return
         before = self.permutation if self._agreed is None else self._agreed
         change = self.permutation - before
@@ -101,7 +102,3 @@ class AssignmentTable(nn.Module):
     ) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._agreed = None  # all processes agree on what they load
-
-
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -8,7 +8,6 @@ the tensor files, so that a mixture of two saves or a damaged file is noticed.
 
 import hashlib
 import json
-import os
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +22,7 @@ from natlib.encoders import Encoder
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import ObjectiveModule
 from natlib.objectives.stream import StreamCounter
+from natlib.storage import flush, on_host
 
 if TYPE_CHECKING:
     from natlib.training.config import RunConfig
@@ -67,8 +67,8 @@ def save_model(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file(_on_host(encoder.state_dict()), partial / ENCODER_FILE)
-        save_file(_on_host(head_state(objective)), partial / HEAD_FILE)
+        save_file(on_host(encoder.state_dict()), partial / ENCODER_FILE)
+        save_file(on_host(head_state(objective)), partial / HEAD_FILE)
         description = {
             "format": _FORMAT,
             "natlib": metadata.version("natlib"),
@@ -81,13 +81,13 @@ def save_model(
         }
         (partial / _JSON_FILE).write_text(json.dumps(description, indent=2) + "\n")
         for file in partial.iterdir():
-            _flush(file)
+            flush(file)
         if folder.exists():
             # Only now: while ``folder`` is missing, ``previous`` is the only save.
             shutil.rmtree(previous, ignore_errors=True)
             folder.rename(previous)
         partial.rename(folder)
-        _flush(folder.parent)
+        flush(folder.parent)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"the model could not be written to {folder}: {error}; "
@@ -195,22 +195,9 @@ def _beside(folder: Path, suffix: str) -> Path:
     return folder.parent / f"{folder.name}.{suffix}"
 
 
-def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    # Copies, since safetensors refuses tensors that share memory.
-    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-
-
 def _digest(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _one_line(error: BaseException) -> str:

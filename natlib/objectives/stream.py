@@ -4,6 +4,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from natlib.processes import process_count, process_rank
+
 __all__ = ["StreamCounter"]
 
 
@@ -19,23 +21,23 @@ class StreamCounter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("taken", torch.zeros(_processes(), dtype=torch.int64))
+        self.register_buffer("taken", torch.zeros(process_count(), dtype=torch.int64))
 
     def peek(self, count: int) -> Tensor:
         """The next ``count`` slots of this process, int64[count], without taking them."""
-        rank, world = _rank(), len(self.taken)
+        rank, world = process_rank(), len(self.taken)
         return (self.taken[rank] + torch.arange(count, device=self.taken.device)) * world + rank
 
     def take(self, count: int) -> Tensor:
         """The next ``count`` slots of this process, int64[count]."""
         slots = self.peek(count)
-        self.taken[_rank()] += count
+        self.taken[process_rank()] += count
         return slots
 
     @torch.no_grad()
     def merge(self) -> None:
         """Tell all processes what each has taken; a collective call, a no-op for one."""
-        if _processes() > 1:
+        if process_count() > 1:
             # A process moves its own entry only, and only upwards.
             dist.all_reduce(self.taken, op=dist.ReduceOp.MAX)
 
@@ -50,11 +52,3 @@ class StreamCounter(nn.Module):
             begin = -(-highest // len(self.taken))
             state_dict[f"{prefix}taken"] = torch.full_like(self.taken, begin)
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _processes() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def _rank() -> int:
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

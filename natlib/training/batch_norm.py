@@ -3,9 +3,10 @@
 from typing import cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+
+from natlib.processes import process_count
 
 __all__ = ["synchronise_batch_norm"]
 
@@ -59,7 +60,7 @@ def synchronise_batch_norm(module: nn.Module, device: torch.device) -> nn.Module
 
     A no-op for a single process. On CUDA these are torch's own.
     """
-    if not dist.is_initialized() or dist.get_world_size() == 1:
+    if process_count() == 1:
         return module
     if device.type == "cuda":
         return cast("nn.Module", nn.SyncBatchNorm.convert_sync_batchnorm(module))

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from natlib.errors import CheckpointError, RunNotFoundError
+from natlib.storage import flush, on_host
 
 __all__ = ["Position", "latest_checkpoint", "read_checkpoint", "write_checkpoint"]
 
@@ -64,7 +65,7 @@ def write_checkpoint(
         CheckpointError: it could not be written (a full disk, say), or weights are
             not finite; older checkpoints are untouched.
     """
-    weights = _on_host(learner.state_dict())
+    weights = on_host(learner.state_dict())
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(
@@ -84,11 +85,11 @@ def write_checkpoint(
         state = {"format": _FORMAT, "position": asdict(position)}
         (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n")
         for file in partial.iterdir():
-            _flush(file)
+            flush(file)
         # A resumed run may write a step that exists: from before it was cut off.
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
-        _flush(folder)
+        flush(folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
@@ -155,14 +156,9 @@ def _what_is_left(folder: Path) -> str:
     return f"the last complete one is {found[-1]}" if found else "there is no earlier one"
 
 
-def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    # Copies, since safetensors refuses tensors that share memory.
-    return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-
-
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
-    return _on_host(
+    return on_host(
         {
             f"{parameter}.{name}": value
             for parameter, values in state.items()
@@ -180,11 +176,3 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
     # Groups hold settings only; they come from the configuration and the schedule.
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
