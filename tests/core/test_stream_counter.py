@@ -11,8 +11,8 @@ from natlib.objectives.stream import StreamCounter
 
 
 def as_process(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:
-    monkeypatch.setattr("natlib.objectives.stream._rank", lambda: rank)
-    monkeypatch.setattr("natlib.objectives.stream._processes", lambda: world)
+    monkeypatch.setattr("natlib.objectives.stream.process_rank", lambda: rank)
+    monkeypatch.setattr("natlib.objectives.stream.process_count", lambda: world)
 
 
 def test_one_process_counts_up() -> None:

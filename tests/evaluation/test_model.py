@@ -314,7 +314,7 @@ class Killed(BaseException):
     """Stands for a kill: nothing that cleans up after errors catches it."""
 
 
-STEPS = ["save_file", "_digest", "_flush", "mkdir", "write_text", "rename", "rmtree"]
+STEPS = ["save_file", "_digest", "flush", "mkdir", "write_text", "rename", "rmtree"]
 
 
 def saved_and_killed(monkeypatch, folder, parts, step, call):
