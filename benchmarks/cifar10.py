@@ -45,6 +45,7 @@ def run(name: str, settings: list[str], seed: int, arguments: argparse.Namespace
         f"data.subset_seed={seed}",
         f"data.max_samples={arguments.max_samples}",
         f"training.epochs={arguments.epochs}",
+        f"training.batch_size={arguments.batch_size}",
     ]
     config = natlib.compose(
         "image",
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--max-samples", type=int, default=20_000)
+    parser.add_argument("--batch-size", type=int, default=256)
     arguments = parser.parse_args()
     results = {
         name: [run(name, settings, seed, arguments) for seed in arguments.seeds]

@@ -28,6 +28,9 @@ NOT_RUN = {
     "pytest": "would run this test; .ci/run runs it as it stands",
     "python3 -m venv .venv": "installs; compared with the README's command below",
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
+    "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "run on a small made-up data set by test_cifar10_benchmark",
+    "pip install lightly": "installs a peer that the tests do not need",
+    "python benchmarks/image_views.py --images 8192": "needs lightly, which the tests do not",
 }
 LANGUAGES = {"python", "bash", "text", "toml", "yaml"}
 NOTE = re.compile(r"|exit code \d+|output of the block above|install and train|test")
@@ -48,7 +51,8 @@ def folder(tmp_path, monkeypatch):
         for number in range(40):
             pixels = rng.integers(shade - 40, shade + 40, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for name in ("examples", "benchmarks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -121,6 +125,26 @@ def test_foreign_loop_learns(folder):
     assert code == 0, output
     found = dict(re.findall(r"kNN accuracy,? (?:on )?(\w+) [\w ]+? +([\d.]+) %", output))
     assert float(found["trained"]) > 3 * max(float(found["raw"]), float(found["untrained"]))
+
+
+def test_cifar10_benchmark(folder):
+    for split in ("train", "test"):
+        shutil.copytree(folder / "photos", folder / "small" / split)
+    sizes = "--epochs 1 --max-samples 64 --batch-size 32"
+    command = f"python benchmarks/cifar10.py small --out runs/small {sizes}"
+    code, output = run_command(command, folder)
+    assert code == 0, output
+    table = [line for line in output.splitlines() if line.startswith("|")]
+    assert [line.split("|")[1].strip() for line in table[2:]] == [
+        "nat, encoder",
+        "nat, head",
+        "2017-style, single view, encoder",
+        "2017-style, single view, head",
+        "random",
+        "raw",
+    ]
+    # Finished runs are read, not made again.
+    assert run_command(command, folder)[1].splitlines()[-len(table) :] == table
 
 
 def test_install_commands_are_those_of_the_readme():
