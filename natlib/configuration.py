@@ -101,7 +101,7 @@ def assignment(text: str) -> dict[str, Any]:
         value = yaml.safe_load(raw) if raw.strip() else None
     except yaml.YAMLError as error:
         raise ConfigError(f"cannot read the value of '{text}': it is not valid YAML") from error
-    if isinstance(value, str):
+    if isinstance(value, str) and value == raw.strip():  # in quotes it is meant to be text
         value = _number(value)
     *parents, last = key.strip().split(".")
     nested: dict[str, Any] = {last: value}

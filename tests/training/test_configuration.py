@@ -1,0 +1,334 @@
+"""Assignments, layers, errors in one line, and that a configuration survives being written."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from natlib.component import Component
+from natlib.configuration import assignment, commented_yaml, describe, merge, read_yaml
+from natlib.data import Modality
+from natlib.encoders import Head, MlpEncoder
+from natlib.errors import ConfigError
+from natlib.objectives import NAT
+from natlib.solvers import Solver
+from natlib.targets import TargetDistribution
+from natlib.training import (
+    EvaluationConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+    compose,
+)
+from tests.evaluation.gaussian_blobs import GaussianBlobs
+from tests.training.support import toy_config
+
+# --- assignments
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=1", {"a": 1}),
+        ("a.b.c=2.5", {"a": {"b": {"c": 2.5}}}),
+        ("a=1e-3", {"a": 0.001}),
+        ("a=-1e3", {"a": -1000.0}),
+        ("a=.5", {"a": 0.5}),
+        ("a=true", {"a": True}),
+        ("a=null", {"a": None}),
+        ("a=", {"a": None}),
+        ("a= ", {"a": None}),
+        ("a=some text", {"a": "some text"}),
+        ("a=1e", {"a": "1e"}),
+        ("a=inf", {"a": "inf"}),
+        ("a=2020-12", {"a": "2020-12"}),
+        ("a='1'", {"a": "1"}),
+        ("a=x=y", {"a": "x=y"}),
+        ("a=[1, 2]", {"a": [1, 2]}),
+        ("a={kind: nat, views: 2}", {"a": {"kind": "nat", "views": 2}}),
+        (" a =1", {"a": 1}),
+        ("a=C:/photos", {"a": "C:/photos"}),
+    ],
+)
+def test_assignment(text: str, expected: dict[str, Any]) -> None:
+    assert assignment(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "=1", " =1"])
+def test_assignment_without_key_and_value(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot read the setting '{text}'; expected key=value"):
+        assignment(text)
+
+
+@given(
+    st.lists(st.from_regex(r"[a-z_]+", fullmatch=True), min_size=1, max_size=4),
+    st.one_of(st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False)),
+)
+def test_assignment_reads_what_yaml_and_json_write(keys: list[str], value: Any) -> None:
+    expected: Any = value
+    for key in reversed(keys):
+        expected = {key: expected}
+    if not (isinstance(value, float) and math.isinf(value)):
+        assert assignment(f"{'.'.join(keys)}={json.dumps(value)}") == expected
+    text = yaml.safe_dump(value).removesuffix("...\n").strip()
+    assert assignment(f"{'.'.join(keys)}={text}") == expected
+
+
+# --- layers
+
+VALUES = st.integers(0, 9) | st.none()
+# Keys a, b, c hold values, d and e hold keys: no layer puts keys where another has a value.
+TREES = st.recursive(
+    st.dictionaries(st.sampled_from("abc"), VALUES),
+    lambda inner: st.fixed_dictionaries({}, optional={"a": VALUES, "d": inner, "e": inner}),
+    max_leaves=8,
+)
+
+
+def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    found: dict[str, Any] = {}
+    for key in tree:
+        found |= leaves(tree[key], f"{prefix}.{key}")
+    return found
+
+
+@given(st.lists(TREES, max_size=4))
+def test_merging_takes_each_leaf_from_the_highest_layer(layers: list[dict[str, Any]]) -> None:
+    merged = leaves(merge(TrainingConfig, layers))
+    assert merged.keys() == {path for layer in layers for path in leaves(layer)}
+    for path, value in merged.items():
+        holders = [leaves(layer)[path] for layer in layers if path in leaves(layer)]
+        assert value == holders[-1]
+
+
+@given(TREES)
+def test_merging_a_layer_with_nothing_or_with_itself_changes_nothing(tree: dict[str, Any]) -> None:
+    for layers in ([tree], [{}, tree], [tree, {}], [tree, tree]):
+        assert merge(TrainingConfig, layers) == tree
+
+
+def nat(**settings: Any) -> dict[str, Any]:
+    return {"objective": {"kind": "nat", **settings}}
+
+
+SPHERE = {"kind": "uniform_sphere", "dim": 7, "seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        # The same kind: keys are laid over each other.
+        (nat(targets=SPHERE), nat(targets={"dim": 8}), nat(targets=SPHERE | {"dim": 8})),
+        # Another kind: keys that it shares stay.
+        (
+            nat(targets=SPHERE),
+            nat(targets={"kind": "gaussian"}),
+            nat(targets=SPHERE | {"kind": "gaussian"}),
+        ),
+        (nat(targets=SPHERE), nat(targets="gaussian"), nat(targets=SPHERE | {"kind": "gaussian"})),
+        (
+            nat(targets={"kind": "gaussian", "scale": 2.0, "dim": 5}),
+            nat(targets="uniform_sphere"),
+            nat(targets={"kind": "uniform_sphere", "dim": 5}),
+        ),
+        (
+            nat(head={"kind": "mlp", "widths": [3]}),
+            nat(head="linear"),
+            nat(head={"kind": "linear"}),
+        ),
+        # A bare kind below, keys above.
+        (
+            nat(targets="gaussian"),
+            nat(targets={"dim": 4}),
+            nat(targets={"kind": "gaussian", "dim": 4}),
+        ),
+        # An unknown kind keeps everything: validating says what is wrong.
+        (nat(targets=SPHERE), nat(targets="cube"), nat(targets=SPHERE | {"kind": "cube"})),
+        # Nothing below, or nothing above.
+        ({"encoder": None}, {"encoder": {"widths": [3]}}, {"encoder": {"widths": [3]}}),
+        ({"encoder": {"kind": "mlp"}}, {"encoder": None}, {"encoder": None}),
+        # Lists are values, not layers.
+        (
+            {"encoder": {"widths": [1, 2]}},
+            {"encoder": {"widths": [3]}},
+            {"encoder": {"widths": [3]}},
+        ),
+    ],
+)
+def test_merging_components(low: Any, high: Any, expected: Any) -> None:
+    assert merge(RunConfig, [low, high]) == expected
+
+
+def test_merging_does_not_change_its_layers() -> None:
+    low, high = nat(targets=dict(SPHERE)), nat(targets={"kind": "gaussian"})
+    merge(RunConfig, [low, high])
+    assert (low, high) == (nat(targets=SPHERE), nat(targets={"kind": "gaussian"}))
+
+
+def test_keys_over_a_value_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^objective.head: expected keys and values, got 3$"):
+        merge(RunConfig, [nat(head=3), nat(head={"widths": [3]})])
+
+
+def test_a_modality_without_presets() -> None:
+    assert compose("gaussian_blobs").data == GaussianBlobs()
+    made = compose("gaussian_blobs", settings=["data.train=40", "training.epochs=3"])
+    assert made == RunConfig(data=GaussianBlobs(train=40), training=TrainingConfig(epochs=3))
+    with pytest.raises(ConfigError, match="unknown preset 'nat'"):
+        compose("gaussian_blobs", preset="nat")
+
+
+def test_composing_over_a_configuration() -> None:
+    base = toy_config()
+    assert compose(base=base) == base
+    changed = compose(base=base, options={"training": {"epochs": 9}}, settings=["data.train=50"])
+    assert changed.training == base.training.model_copy(update={"epochs": 9})
+    assert changed.data == GaussianBlobs(train=50, test=40)
+
+
+# --- errors in one line
+
+
+def problem(values: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(values)
+    return describe(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "data: a value is needed"),
+        (
+            {"data": "gaussian_blobs", "trainning": {}},
+            "unknown key 'trainning'; did you mean 'training'?",
+        ),
+        (
+            {"data": {"kind": "gaussian_blobs", "tain": 3}},
+            "unknown key 'data.tain'; did you mean 'train'?",
+        ),
+        (
+            {"data": {"kind": "gaussian_blobs", "train": 0}},
+            "data.train: input should be greater than or equal to 1, got 0",
+        ),
+        (
+            {"data": "gaussian_blobs", **nat(targets={"kind": "gaussian", "dim": "many"})},
+            "objective.targets.dim: input should be a valid integer, unable to parse string as an "
+            "integer, got 'many'",
+        ),
+        (
+            {"data": "gaussian_blobs", **nat(solver="lapvj")},
+            "objective.solver: unknown solver 'lapvj'; did you mean 'lapjv'?",
+        ),
+        (
+            {"data": "gaussian_blobs", "training": {"batchsize": 1, "epochs": 0}},
+            "unknown key 'training.batchsize'; did you mean 'batch_size'?",
+        ),
+        (
+            {"data": "gaussian_blobs", "training": {"optimizer": {"betas": [1, 2, 3]}}},
+            "training.optimizer.betas: tuple should have at most 2 items after validation, not 3, "
+            "got [1, 2, 3]",
+        ),
+    ],
+)
+def test_describe(values: Any, expected: str) -> None:
+    assert problem(values) == expected
+
+
+def test_describe_names_three_problems_at_most() -> None:
+    bad = {"epochs": 0, "batch_size": 0, "accumulate": 0, "workers": -1}
+    text = problem({"data": "gaussian_blobs", "training": bad})
+    assert [part.split(":")[0] for part in text.split("; ")] == [
+        "training.epochs", "training.batch_size", "training.accumulate",
+    ]  # fmt: skip
+
+
+def test_describe_other_errors() -> None:
+    assert describe(ValueError("two\n  lines")) == "two lines"
+
+
+# --- round trips
+
+
+def components(family: type[Component]) -> st.SearchStrategy[Any]:
+    return st.sampled_from([family.registry.get(kind) for kind in family.registry.kinds()])
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> RunConfig:
+    dim = draw(st.integers(1, 4096))
+    bank = draw(st.booleans())
+    head = draw(components(Head))()
+    targets = draw(components(TargetDistribution))(dim=dim, seed=draw(st.integers(0, 2**32)))
+    objective = NAT(
+        targets=targets,
+        solver=draw(components(Solver))(),
+        head=head,
+        ownership="bank" if bank else "stream",
+        views=draw(st.integers(1 if bank else 2, 4)),
+        slots=draw(st.integers(1, 16)),
+        alignment=draw(st.floats(0, 1e6)),
+        reassign_every=draw(st.integers(1, 9)) if bank else 1,
+    )
+    training = TrainingConfig(
+        epochs=draw(st.integers(1, 10**6)),
+        optimizer=OptimizerConfig(
+            kind=draw(st.sampled_from(["adamw", "sgd"])),
+            learning_rate=draw(st.floats(1e-12, 1e3)),
+            betas=draw(st.tuples(st.floats(0, 0.99), st.floats(0, 0.99))),
+        ),
+        clip_gradient=draw(st.none() | st.floats(1e-9, 1e9)),
+        workers=draw(st.none() | st.integers(0, 64)),
+        compile=draw(st.booleans()),
+    )
+    source = draw(st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])))
+    image = Modality.registry.get("image")(source=source, size=32, mean=(0, 0.1, 1))
+    data = draw(st.sampled_from([GaussianBlobs(source=source), image]))
+    widths = tuple(draw(st.lists(st.integers(1, 512), min_size=1, max_size=5)))
+    return RunConfig(
+        preset=draw(st.none() | st.sampled_from(["nat", "digits"])),
+        data=data,
+        encoder=draw(st.none() | st.just(MlpEncoder(widths=widths))),
+        objective=objective,
+        training=training,
+        evaluation=EvaluationConfig(weight_decays=draw(st.tuples(st.floats(0, 1)))),
+    )
+
+
+@given(configurations())
+def test_a_configuration_survives_every_way_of_writing_it(config: RunConfig) -> None:
+    plain = config.model_dump(mode="json")
+    assert RunConfig.model_validate(plain) == config
+    assert RunConfig.model_validate(json.loads(json.dumps(plain))) == config
+    assert RunConfig.model_validate(yaml.safe_load(yaml.safe_dump(plain))) == config
+    assert RunConfig.model_validate(yaml.safe_load(commented_yaml(config))) == config
+    assert RunConfig.model_validate(merge(RunConfig, [plain, {}, plain])) == config
+    assert compose(base=config) == config
+
+
+def test_commented_yaml_explains_every_setting() -> None:
+    text = commented_yaml(toy_config())
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    for number, line in enumerate(lines):
+        # Every line with a value stands under a comment; groups may explain themselves.
+        if ": " in line and "#" not in line and "kind:" not in line:
+            above = lines[number - 1].strip()
+            assert above.startswith("#"), line
+    assert "  # Passes over the training samples.\n  epochs: 4\n" in text
+
+
+def test_read_yaml_takes_json_and_nothing_from_an_empty_file(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text('{"training": {"epochs": 3}}')
+    assert read_yaml(file) == {"training": {"epochs": 3}}
+    file.write_text("# nothing but a comment\n")
+    assert read_yaml(file) == {}
