@@ -1,5 +1,7 @@
 """``natlib train``."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -125,6 +127,12 @@ def train(
     _conclude(result)
 
 
+def _program() -> str:
+    """How this command was started: by itself, or as one of several processes."""
+    count = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return "natlib" if count == "1" else f"torchrun --nproc-per-node {count} -m natlib_cli"
+
+
 def _conclude(result: TrainResult) -> None:
     if result.unreadable:
         console.print(
@@ -133,7 +141,7 @@ def _conclude(result: TrainResult) -> None:
     if not result.finished:
         console.print(
             f"Interrupted after update {result.step}; a checkpoint is written. Go on with:\n"
-            f"  natlib train --resume {result.run}",
+            f"  {_program()} train --resume {shlex.quote(str(result.run))}",
             soft_wrap=True,
         )
         raise SystemExit(128 + (result.signal or 0))

@@ -61,7 +61,7 @@ class ConsoleProgress:
     """
 
     def __init__(self, console: Console | None = None, every: float = 15.0) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._every = every
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -103,7 +103,8 @@ class ConsoleProgress:
         self._spoke = now
         rate = (done - self._first) / max(now - self._began, 1e-9)
         left = f"{(self._total - done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
-        self._console.print(f"{self._name} {done}/{self._total}, {left}  {note}", soft_wrap=True)
+        line = f"{self._name} {done}/{self._total}, {left}  {note}".rstrip()
+        self._console.print(line, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """See :class:`ProgressReporter`."""

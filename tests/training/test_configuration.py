@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -303,6 +303,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     )
 
 
+@settings(max_examples=20)
 @given(configurations())
 def test_a_configuration_survives_every_way_of_writing_it(config: RunConfig) -> None:
     plain = config.model_dump(mode="json")

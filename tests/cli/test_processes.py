@@ -1,0 +1,161 @@
+"""The command as a process: exit codes, signals, several processes."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natlib.evaluation import Evaluation
+from natlib.training.checkpoint import latest_checkpoint
+from tests.cli.command import DIGITS, Said, assert_refused, natlib
+from tests.cli.test_training import cells, table_of
+
+# The installed command, or what it stands for.
+NATLIB = [found] if (found := shutil.which("natlib")) else [sys.executable, "-m", "natlib_cli"]
+SETTINGS = ("training.log_every_steps=1", "training.knn_every_epochs=null")
+LONG = ("--epochs", "80", *(word for setting in SETTINGS for word in ("--set", setting)))
+UPDATES = 160
+PATIENCE = 120.0
+
+
+def start(command: list[str], folder: Path) -> "subprocess.Popen[str]":
+    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=os.environ | {"COLUMNS": "200"}, **pipe)
+
+
+def finish(process: "subprocess.Popen[str]") -> Said:
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    return Said(process.returncode, out, err)
+
+
+def wait_for_updates(process: "subprocess.Popen[str]", run: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    metrics = run / "metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = "a run's folder"
+    process = start([*NATLIB, "train", *DIGITS, *LONG, "--out", run], tmp_path)
+    wait_for_updates(process, tmp_path / run)
+    process.send_signal(number)
+    said = finish(process)
+    assert said.code == 128 + number, said
+    assert said.err == ""
+    stopped, resume = said.out.splitlines()
+    found = re.fullmatch(
+        r"Interrupted after update (\d+); a checkpoint is written\. Go on with:", stopped
+    )
+    assert found, stopped
+    step = int(found[1])
+    assert latest_checkpoint(tmp_path / run / "checkpoints").name == f"step-{step:09d}"
+    words = shlex.split(resume)
+    assert words == ["natlib", "train", "--resume", run]
+    if number == signal.SIGTERM:
+        rest = finish(start([*NATLIB, *words[1:]], tmp_path))
+    else:  # Another start would take seconds and show nothing new.
+        monkeypatch.chdir(tmp_path)
+        rest = natlib(*words[1:])
+    assert rest.code == 0, rest.err
+    assert f"The run is in {run}\n" in rest.out
+    evaluation = Evaluation.from_json((tmp_path / run / "evaluation.json").read_text())
+    assert cells(rest.out) == table_of(evaluation)
+    lines = (tmp_path / run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
+    starts = json.loads((tmp_path / run / "environment.json").read_text())
+    assert [start["command"][1:] for start in starts][1] == ["train", "--resume", run]
+
+
+def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
+    command = [*NATLIB, "train", "--modality", "image", "--data", "gone"]
+    assert_refused(finish(start(command, tmp_path)), "'gone'")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    torchrun += ["--master-port", port, "-m", "natlib_cli"]
+    run = tmp_path / "run"
+    process = start([*torchrun, "train", *DIGITS, *LONG, "--out", "run"], tmp_path)
+    wait_for_updates(process, run)
+    # To torchrun alone, which passes it on to both.
+    process.send_signal(signal.SIGTERM)
+    said = finish(process)
+    assert said.code != 0
+    assert said.out.count("Interrupted after update") == 1
+    assert "\n  torchrun --nproc-per-node 2 -m natlib_cli train --resume run\n" in said.out
+    assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
+    rest = finish(start([*torchrun, "train", "--resume", "run"], tmp_path))
+    assert rest.code == 0, rest.err
+    assert rest.out.count("The run is in run\n") == 1
+    evaluation = Evaluation.from_json((run / "evaluation.json").read_text())
+    assert cells(rest.out) == table_of(evaluation)
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
+
+
+class Impatient:
+    """Presses Ctrl-C twice at the third update; stands for the progress on the console."""
+
+    def __enter__(self) -> "Impatient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        return
+
+    def advance(self, done: int, note: str = "") -> None:
+        if done == 3:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    def say(self, text: str) -> None:
+        return
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("natlib_cli.train.ConsoleProgress", Impatient)
+    run = tmp_path / "run"
+    handler = signal.getsignal(signal.SIGINT)
+    said = natlib("train", *DIGITS, *LONG, "--epochs", "2", "--out", run)
+    assert said == Said(130, "", "Stopped.\n")
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000000002"]
+    monkeypatch.undo()
+    assert natlib("train", "--resume", run).code == 0
+
+
+def test_ctrl_c_before_training_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["natlib.training.train"], "_prepare", stop)
+    said = natlib("train", *DIGITS, "--out", tmp_path / "run")
+    assert said == Said(130, "", "Stopped.\n")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,56 @@
+"""What a person sees while they wait."""
+
+import io
+import re
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from rich.console import Console
+
+from natlib.training import ConsoleProgress
+from tests.cli.command import DIGITS, assert_done, natlib
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def test_without_a_terminal_there_are_lines_with_an_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("natlib_cli.train.ConsoleProgress", partial(ConsoleProgress, every=0.0))
+    settings = ("--set", "training.log_every_steps=2", "--set", "training.knn_every_epochs=2")
+    said = assert_done(
+        natlib("train", *DIGITS, *settings, "--epochs", "4", "--out", tmp_path / "[b] run")
+    )
+    updates = [line for line in lines(said.err) if line.startswith("training ")]
+    pattern = (
+        r"training (\d)/8, \d+ s left  loss \d+\.\d{3}  matched -?0\.\d{3} \(random 0\.\d{3}\)"
+    )
+    steps = [re.fullmatch(pattern, line) for line in updates]
+    assert [found and int(found[1]) for found in steps] == [1, 2, 4, 6, 8]
+    accuracies = [line for line in lines(said.err) if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in accuracies] == ["epoch 2", "epoch 4"]
+    assert all(re.search(r"kNN accuracy \d+\.\d %$", line) for line in accuracies)
+    for stage in ("reading samples 32/32", "embedding training samples", "fitting probes 4/4"):
+        assert any(line.startswith(stage) for line in lines(said.err)), stage
+    # Nothing of it on standard output, which may go into a pipe.
+    assert "training" not in said.out
+
+
+def test_the_estimate_counts_what_was_done_in_this_start() -> None:
+    out = io.StringIO()
+    with mock.patch("time.monotonic", side_effect=[0.0, 0.0, 10.0, 12.0, 40.0]) as clock:
+        progress = ConsoleProgress(Console(file=out), every=5.0)
+        progress.stage("training", 100, done=60)
+        progress.advance(70)
+        assert lines(out.getvalue()) == ["training 70/100, 30 s left"]
+        # Sooner than five seconds after the last line: none.
+        progress.advance(75)
+        progress.advance(80, "loss 1")
+    assert clock.call_count == 5
+    assert [line.strip() for line in lines(out.getvalue())][1:] == [
+        "training 80/100, 40 s left  loss 1"
+    ]
