@@ -175,13 +175,13 @@ class Component(Settings):
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
                 "component",
-                "expected a {noun} (a mapping with 'kind', or the name of a kind), got {got}",
+                "expected one {noun} (a mapping with 'kind', or the name of a kind), got {got}",
                 {"noun": cls.registry.noun, "got": repr(value)},
             )
         if "kind" not in value:
             raise PydanticCustomError(
                 "component",
-                "a {noun} needs a 'kind'; expected one of: {kinds}",
+                "the {noun} needs a 'kind'; expected one of: {kinds}",
                 {"noun": cls.registry.noun, "kinds": ", ".join(cls.registry.kinds())},
             )
         try:

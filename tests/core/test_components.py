@@ -106,7 +106,7 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"targets": {"dim": 8}},
-            "targets: a target distribution needs a 'kind'; "
+            "targets: the target distribution needs a 'kind'; "
             "expected one of: gaussian, uniform_sphere",
         ),
         (
