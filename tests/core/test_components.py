@@ -111,15 +111,15 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"solver": 3},
-            "solver: expected a solver (a mapping with 'kind', or the name of a kind), got 3",
+            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got 3",
         ),
         (
             {"solver": None},
-            "solver: expected a solver (a mapping with 'kind', or the name of a kind), got None",
+            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got None",
         ),
         (
             {"targets": Lapjv()},
-            "targets: expected a target distribution (a mapping with 'kind', or the name of a "
+            "targets: expected one target distribution (a mapping with 'kind', or the name of a "
             "kind), got Lapjv(kind='lapjv')",
         ),
         (
