@@ -28,7 +28,7 @@ NOT_RUN = {
     "pytest": "would run this test; .ci/run runs it as it stands",
     "python3 -m venv .venv": "installs; compared with the README's command below",
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
-    "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "run on a small made-up data set by test_cifar10_benchmark",
+    "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
     "pip install lightly": "installs a peer that the tests do not need",
     "python benchmarks/image_views.py --images 8192": "needs lightly, which the tests do not",
 }
