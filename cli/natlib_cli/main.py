@@ -1,5 +1,7 @@
 """The application: its commands and its entry point."""
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,11 +24,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command(rich_help_panel="Train")(train)
-app.command("eval", rich_help_panel="Use and judge")(evaluate)
-app.command(rich_help_panel="Use and judge")(embed)
+
+
+def _command(name: str, function: Callable[..., None], panel: str) -> None:
+    """Add a command; its docstring is the help, with the lines of a paragraph joined."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(name, help=text, rich_help_panel=panel)(function)
+
+
+_command("train", train, "Train")
+_command("eval", evaluate, "Use and judge")
+_command("embed", embed, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
-app.command(rich_help_panel="Look up")(plugins)
+_command("plugins", plugins, "Look up")
 
 
 def _version(asked: bool) -> None:
