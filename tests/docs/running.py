@@ -33,7 +33,7 @@ SMALLER_PYTHON = {
 # Added to scripts that measure; the last of two equal options counts.
 SMALLER_SCRIPTS = {
     "python benchmarks/step_cost.py": "--batch-sizes 8 --rounds 1",
-    "python benchmarks/index_imagenet.py": "--files 2000 --workers 1",
+    "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
 }
 
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
