@@ -231,7 +231,7 @@ def test_resuming_a_run_with_other_damage(folder: Path) -> None:
     config = run / "config.yaml"
     text = config.read_text()
     for broken, word in (
-        (text[:300] + "\n[", "is not valid YAML: line 21, column 1: "),
+        (text + "[", f"is not valid YAML: line {text.count(chr(10)) + 1}, column 1: "),
         (text + "more: 1\n", "'more'"),
         ("", "data: a value is needed"),
     ):
