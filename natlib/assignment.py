@@ -7,15 +7,18 @@ from torch import Tensor, nn
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.processes import process_count
 
-__all__ = ["AssignmentTable"]
+__all__ = ["SLOTS_OF_A_LAYER", "AssignmentTable"]
+
+SLOTS_OF_A_LAYER = 2**32
 
 
 class AssignmentTable(nn.Module):
     """Sample index -> its m slots. Each of the m layers is a permutation of the n slots
     of that layer, at every moment.
 
-    Layer j of sample i owns slot ``permutation[j, i] * m + j``, so that no two layers
-    share a target and a data set that grows keeps the slots it has.
+    Layer j of sample i owns slot ``permutation[j, i] + j * 2^32``: no two layers share a
+    slot, a data set that grows keeps the slots it has, and the slots of a layer follow each
+    other, so that distributions that spread over neighbouring slots stay spread.
 
     Args:
         samples: n, the number of samples.
@@ -48,7 +51,7 @@ class AssignmentTable(nn.Module):
         """Slots int64[m, b] of the samples int64[b]."""
         layer = torch.arange(self.layers, device=self.permutation.device)
         owned = self.permutation[:, index.to(self.permutation.device)]
-        return owned * self.layers + layer[:, None]
+        return owned + layer[:, None] * SLOTS_OF_A_LAYER
 
     @torch.no_grad()
     def reassign(self, index: Tensor, columns: Tensor) -> None:

@@ -11,7 +11,7 @@ from natlib.targets import TargetDistribution
 __all__ = ["effective_rank", "embedding_health", "random_matching_line"]
 
 # Slots far above any that training uses, so that the line is not drawn from its targets.
-_LINE_SLOT = 2**41
+_LINE_SLOT = 2**61
 
 
 def effective_rank(z: Tensor) -> Tensor:

@@ -8,13 +8,16 @@ from natlib.processes import process_count, process_rank
 
 __all__ = ["StreamCounter"]
 
+_SLOTS_OF_A_PROCESS = 2**48
+
 
 class StreamCounter(nn.Module):
     """Deals slot numbers that no other batch and no other process ever gets.
 
-    Process r of W takes the slots that are r modulo W, so that nothing needs to be
-    communicated in a step. What each process has taken is one entry of ``taken``; it
-    is part of the state, and a run that resumes goes on where it was.
+    Process r takes the slots from ``r * 2^48`` on, one after the other, so that nothing needs
+    to be communicated in a step and the slots of a batch follow each other: distributions
+    that spread over neighbouring slots stay spread. What each process has taken is one entry
+    of ``taken``; it is part of the state, and a run that resumes goes on where it was.
     """
 
     taken: Tensor
@@ -25,8 +28,9 @@ class StreamCounter(nn.Module):
 
     def peek(self, count: int) -> Tensor:
         """The next ``count`` slots of this process, int64[count], without taking them."""
-        rank, world = process_rank(), len(self.taken)
-        return (self.taken[rank] + torch.arange(count, device=self.taken.device)) * world + rank
+        rank = process_rank()
+        first = rank * _SLOTS_OF_A_PROCESS + self.taken[rank]
+        return first + torch.arange(count, device=self.taken.device)
 
     def take(self, count: int) -> Tensor:
         """The next ``count`` slots of this process, int64[count]."""
@@ -46,9 +50,6 @@ class StreamCounter(nn.Module):
     ) -> None:
         saved = state_dict.get(f"{prefix}taken")
         if saved is not None and len(saved) != len(self.taken):
-            # Another number of processes than before: all go on above the highest slot
-            # that was dealt.
-            highest = int(saved.max()) * len(saved)
-            begin = -(-highest // len(self.taken))
-            state_dict[f"{prefix}taken"] = torch.full_like(self.taken, begin)
+            # Another number of processes than before: all go on from where the busiest was.
+            state_dict[f"{prefix}taken"] = torch.full_like(self.taken, int(saved.max()))
         super()._load_from_state_dict(state_dict, prefix, *rest)

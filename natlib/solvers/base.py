@@ -1,18 +1,19 @@
-"""The matching problem and what every solver of it returns."""
+"""The matching problem and what every solver of it returns.
+
+Shapes: p problems, b rows, k columns, d dimensions.
+"""
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from natlib.component import Component, Registry
 from natlib.errors import MatchingError
+from natlib.solvers.mask import check_feasible
 
-__all__ = ["Matching", "Solver", "pairwise_cost"]
+__all__ = ["Matching", "Solution", "Solver", "pairwise_cost"]
 
 
 class Matching(NamedTuple):
@@ -23,11 +24,34 @@ class Matching(NamedTuple):
         cost: float64[...], the sum of the costs of the matched pairs.
         exact: whether no other matching costs less, up to rounding: two millionths of
             the largest cost for each pair, less for costs in float64.
+        iterations: rounds that an iterative solver took, the most of any problem; 0 for others.
+        converged: whether every problem met the solver's own tolerance.
+        gap: float64[...], how much more the matching costs than the cheapest one at most:
+            0 where it is exact, infinite where nothing is known.
     """
 
     columns: Tensor
     cost: Tensor
     exact: bool
+    iterations: int
+    converged: bool
+    gap: Tensor
+
+
+class Solution(NamedTuple):
+    """What a solver finds for a stack of problems.
+
+    Attributes:
+        columns: int64[p, b].
+        gap: float64[p], see :class:`Matching`; None for 0.
+        iterations: see :class:`Matching`.
+        converged: see :class:`Matching`.
+    """
+
+    columns: Tensor
+    gap: Tensor | None = None
+    iterations: int = 0
+    converged: bool = True
 
 
 def pairwise_cost(z: Tensor, c: Tensor) -> Tensor:
@@ -52,55 +76,71 @@ class Solver(Component):
     """Deals k candidates to b rows, one-to-one, at the lowest cost it can find.
 
     Adding a constant to a row or a column, or scaling all costs by a positive
-    number, changes no solver's answer beyond rounding.
+    number, changes no solver's answer beyond rounding. The same costs get the same answer,
+    whatever the number of threads.
     """
 
     registry: ClassVar[Registry[Any]] = Registry("solver", "natlib.solvers")
-    exact: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def exact(self) -> bool:
+        """Whether no other matching costs less, up to rounding."""
 
     @abstractmethod
-    def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
-        """Columns int64[b] for one finite, C-contiguous cost matrix [b, k], k >= b >= 1."""
-
-    @torch.no_grad()
-    def solve(self, cost: Tensor) -> Matching:
-        """Match every matrix of a stack; the stack is solved in parallel threads.
+    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+        """Match every problem of a stack; checked before, so that nothing else is needed.
 
         Args:
-            cost: Tensor[..., b, k] with k >= b, finite; half precision is widened
-                to float32.
+            cost: float32 or float64 Tensor[p, b, k], finite, k >= b >= 1, p >= 1, without
+                gradient; contiguous; not to be written to. Where a pair is not allowed it is 0.
+            allowed: bool[p, b, k], the pairs that may be matched, with at least one matching
+                in every problem; None for all pairs.
+        """
+
+    @torch.no_grad()
+    def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Matching:
+        """Match every matrix of a stack.
+
+        Args:
+            cost: Tensor[..., b, k] with k >= b, finite wherever a pair is allowed; half
+                precision is widened to float32.
+            allowed: bool Tensor that broadcasts to the shape of ``cost``: the pairs that may
+                be matched; by default all.
 
         Returns:
             A matching whose tensors lie on the device of ``cost``.
 
         Raises:
-            MatchingError: k < b, or a cost that is NaN or infinite (names the row).
+            MatchingError: k < b, a cost that is NaN or infinite, or a mask that no matching
+                satisfies (names the row).
         """
         rows, columns = _checked_shape(cost)
         wide = cost.detach() if cost.dtype == torch.float64 else cost.detach().float()
-        host = wide.cpu().contiguous()
-        _check_finite(host)
+        if allowed is not None:
+            allowed = _checked_mask(allowed, cost)
+            wide = torch.where(allowed, wide, 0.0)
+            allowed = allowed.reshape(-1, rows, columns)
+        _check_finite(wide)
         if cost.numel() == 0:
             nothing = torch.zeros(cost.shape[:-1], dtype=torch.int64, device=cost.device)
-            return Matching(nothing, nothing.sum(-1, dtype=torch.float64), self.exact)
-        problems = host.reshape(-1, rows, columns).numpy()
-        # Solvers release the interpreter lock, so threads run side by side.
-        threads = min(len(problems), torch.get_num_threads())
-        if threads > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                solved = list(pool.map(self.solve_one, problems))
-        else:
-            solved = [self.solve_one(problem) for problem in problems]
-        chosen = torch.from_numpy(np.stack(solved)).view(cost.shape[:-1])
-        total = host.gather(-1, chosen.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
-        return Matching(chosen.to(cost.device), total.to(cost.device), self.exact)
+            free = nothing.sum(-1, dtype=torch.float64)
+            return Matching(nothing, free, self.exact, 0, True, free)
+        if allowed is not None:
+            check_feasible(allowed, cost.shape[:-2])
+        stack = wide.reshape(-1, rows, columns).contiguous()
+        solution = self.solve_stack(stack, allowed)
+        chosen = solution.columns.view(cost.shape[:-1])
+        paid = wide.gather(-1, chosen.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
+        gap = torch.zeros_like(paid) if solution.gap is None else solution.gap.view_as(paid)
+        return Matching(chosen, paid, self.exact, solution.iterations, solution.converged, gap)
 
-    def match(self, z: Tensor, c: Tensor) -> Matching:
+    def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
         """Match points Tensor[..., b, d] with candidates Tensor[..., k, d].
 
         The cost of a pair is :func:`pairwise_cost`; leading dimensions broadcast.
         """
-        return self.solve(pairwise_cost(z, c))
+        return self.solve(pairwise_cost(z, c), allowed)
 
 
 def _checked_shape(cost: Tensor) -> tuple[int, int]:
@@ -113,6 +153,18 @@ def _checked_shape(cost: Tensor) -> tuple[int, int]:
             "give at least as many candidates as samples"
         )
     return rows, columns
+
+
+def _checked_mask(allowed: Tensor, cost: Tensor) -> Tensor:
+    if allowed.dtype != torch.bool:
+        raise MatchingError(f"a mask of allowed pairs needs the type bool, got {allowed.dtype}")
+    try:
+        return allowed.to(cost.device).broadcast_to(cost.shape)
+    except RuntimeError as error:
+        raise MatchingError(
+            f"a mask of the shape {list(allowed.shape)} does not fit costs {list(cost.shape)}; "
+            "give one truth value for each pair"
+        ) from error
 
 
 def _check_finite(cost: Tensor) -> None:

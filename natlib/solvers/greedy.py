@@ -1,19 +1,19 @@
 """Approximate matching: the cheapest pair first."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from natlib.component import register
-from natlib.solvers.base import Solver
 from natlib.solvers.centring import centred
+from natlib.solvers.host import HostSolver
 
 __all__ = ["Greedy"]
 
 
 @register
-class Greedy(Solver):
+class Greedy(HostSolver):
     """Takes the cheapest pair that is still free, again and again: a lower-quality baseline.
 
     Rows are centred first, so that a row's own constant does not decide who chooses
@@ -23,9 +23,12 @@ class Greedy(Solver):
     """
 
     kind: Literal["greedy"] = "greedy"
-    exact: ClassVar[bool] = False
 
-    def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
+    @property
+    def exact(self) -> bool:
+        return False
+
+    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         left = centred(cost.astype(np.float64))
         result = np.empty(len(left), dtype=np.int64)
         rows, columns = np.arange(left.shape[0]), np.arange(left.shape[1])

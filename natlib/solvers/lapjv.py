@@ -1,6 +1,6 @@
 """Exact matching by Jonker-Volgenant shortest augmenting paths."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import lapjv as _lapjv
 import numpy as np
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.base import Solver
 from natlib.solvers.centring import centred
+from natlib.solvers.host import HostSolver
 
 __all__ = ["Lapjv"]
 
@@ -21,7 +21,7 @@ _LEVELS = 2.0**18
 
 
 @register
-class Lapjv(Solver):
+class Lapjv(HostSolver):
     """Exact; the default on a CPU (Jonker & Volgenant 1987; the package ``lapjv``).
 
     Two to twenty times as fast as scipy's from b = 1,024, above all on features that
@@ -33,9 +33,12 @@ class Lapjv(Solver):
     """
 
     kind: Literal["lapjv"] = "lapjv"
-    exact: ClassVar[bool] = True
 
-    def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
+    @property
+    def exact(self) -> bool:
+        return True
+
+    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         even = centred(cost)
         if even.shape[0] < even.shape[1]:
             return _by_scipy(even)

@@ -1,20 +1,20 @@
 """Exact matching by scipy."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.base import Solver
 from natlib.solvers.centring import centred
+from natlib.solvers.host import HostSolver
 
 __all__ = ["Scipy"]
 
 
 @register
-class Scipy(Solver):
+class Scipy(HostSolver):
     """Exact (Crouse 2016, the algorithm behind ``scipy.optimize.linear_sum_assignment``).
 
     Costs are double-centred first. That changes no matching, and on nearly collapsed
@@ -23,9 +23,12 @@ class Scipy(Solver):
     """
 
     kind: Literal["scipy"] = "scipy"
-    exact: ClassVar[bool] = True
 
-    def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
+    @property
+    def exact(self) -> bool:
+        return True
+
+    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         return np.asarray(
             linear_sum_assignment(centred(cost.astype(np.float64)))[1], dtype=np.int64
         )

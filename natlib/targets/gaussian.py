@@ -31,5 +31,6 @@ class Gaussian(TargetDistribution):
         deviation = self.scale / math.sqrt(self.dim)
         return normal_rows(self.seed, slot, self.dim, dtype) * deviation
 
-    def project(self, z: Tensor) -> Tensor:
-        return z
+    @property
+    def on_sphere(self) -> bool:
+        return False

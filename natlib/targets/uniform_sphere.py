@@ -25,6 +25,3 @@ class UniformSphere(TargetDistribution):
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         return F.normalize(normal_rows(self.seed, slot, self.dim, dtype), dim=-1)
-
-    def project(self, z: Tensor) -> Tensor:
-        return F.normalize(z, dim=-1)

@@ -2,9 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from natlib.encoders import Head
@@ -31,12 +29,9 @@ class Watched(Scipy):
     kind: Literal["watched"] = "watched"  # type: ignore[assignment]
     seen: ClassVar[list[tuple[torch.dtype, bool]]] = []
 
-    def solve(self, cost: Tensor) -> Any:
+    def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Any:
         self.seen.append((cost.dtype, cost.requires_grad))
-        return super().solve(cost)
-
-    def solve_one(self, cost: NDArray[Any]) -> NDArray[np.int64]:
-        return super().solve_one(cost)
+        return super().solve(cost, allowed)
 
 
 def built(samples: int | None = 50, **values: Any) -> NATModule:

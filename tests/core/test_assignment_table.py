@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable
+from natlib.assignment import SLOTS_OF_A_LAYER, AssignmentTable
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.solvers import Lapjv, Scipy, Solver
 from natlib.targets import TargetDistribution, UniformSphere
@@ -69,10 +69,10 @@ class TableMachine(RuleBasedStateMachine):
         assert self.table.permutation.tolist() == self.model
         n, m = self.table.samples, self.table.layers
         slots = self.table.slots(torch.arange(n))
-        # Every slot from 0 to n m - 1 has one owner, and no two layers share one.
-        assert slots.flatten().sort().values.tolist() == list(range(n * m))
+        # The n slots from layer * 2^32 on have one owner each, so no two layers share one.
         for layer in range(m):
-            assert set((slots[layer] % m).tolist()) <= {layer}
+            own = range(layer * SLOTS_OF_A_LAYER, layer * SLOTS_OF_A_LAYER + n)
+            assert slots[layer].sort().values.tolist() == list(own)
 
 
 TestTableMachine = TableMachine.TestCase
@@ -103,7 +103,7 @@ def test_slots_of_a_batch_are_in_its_order() -> None:
     index = torch.tensor([5, 0, 3])
     slots = table.slots(index)
     assert slots.shape == (2, 3)
-    expected = [[int(table.permutation[j, i]) * 2 + j for i in (5, 0, 3)] for j in (0, 1)]
+    expected = [[int(table.permutation[j, i]) + j * 2**32 for i in (5, 0, 3)] for j in (0, 1)]
     assert slots.tolist() == expected
 
 

@@ -1,0 +1,48 @@
+"""Solvers that work on one matrix at a time, in the memory of the host."""
+
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from natlib.solvers.base import Solution, Solver
+from natlib.solvers.duality import lower_bound
+
+__all__ = ["HostSolver"]
+
+
+class HostSolver(Solver):
+    """A solver of NumPy matrices; a stack of them is solved in parallel threads."""
+
+    @abstractmethod
+    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Columns int64[b] for one finite, C-contiguous cost matrix [b, k], k >= b >= 1.
+
+        Args:
+            cost: float32 or float64; not to be written to.
+            allowed: the pairs that may be matched; at least one matching exists.
+        """
+
+    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+        host = cost.cpu()
+        problems = host.numpy()
+        masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
+        # Solvers release the interpreter lock, so threads run side by side.
+        threads = min(len(problems), torch.get_num_threads())
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                solved = list(pool.map(self.solve_one, problems, masks))
+        else:
+            solved = list(map(self.solve_one, problems, masks))
+        columns = torch.from_numpy(np.stack(solved)).to(cost.device)
+        return Solution(columns, None if self.exact else _gap(cost, columns, allowed))
+
+
+def _gap(cost: Tensor, columns: Tensor, allowed: Tensor | None) -> Tensor:
+    """How far the matchings are from the best ones at most."""
+    paid = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
+    return (paid - lower_bound(cost, None, allowed)).clamp_min(0)
