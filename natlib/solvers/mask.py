@@ -57,12 +57,12 @@ def check_feasible(allowed: Tensor, stack: tuple[int, ...]) -> None:
         if mask.all():
             continue
         empty = np.flatnonzero(~mask.any(axis=1))
-        columns = maximum_bipartite_matching(csr_array(mask), perm_type="column")
-        left = np.flatnonzero(columns < 0)
+        largest = maximum_bipartite_matching(csr_array(mask), perm_type="column")
+        left = np.flatnonzero(largest < 0)
         if not len(left):
             continue
         row = int(empty[0] if len(empty) else left[0])
-        columns = columns.astype(np.int64)
+        columns = largest.astype(np.int64)
         owner = np.full(mask.shape[1], -1, dtype=np.int64)
         owner[columns[columns >= 0]] = np.flatnonzero(columns >= 0)
         reached = _augment(row, columns, owner, mask)
