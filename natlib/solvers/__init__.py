@@ -1,5 +1,6 @@
 """How to match: assignment solvers."""
 
+from natlib.solvers.auto import Auto
 from natlib.solvers.base import Matching, Solution, Solver, pairwise_cost
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
@@ -7,6 +8,7 @@ from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
 
 __all__ = [
+    "Auto",
     "Greedy",
     "HostSolver",
     "Lapjv",
