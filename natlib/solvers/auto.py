@@ -41,7 +41,9 @@ class Auto(Solver):
         return Lapjv()
 
     def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        return self._announced(*cost.shape[-2:], cost.device).solve_stack(cost, allowed)
+        return self._announced(cost.shape[-2], cost.shape[-1], cost.device).solve_stack(
+            cost, allowed
+        )
 
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
         chosen = self._announced(z.shape[-2], c.shape[-2], z.device)
