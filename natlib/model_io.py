@@ -21,6 +21,7 @@ from natlib.assignment import AssignmentTable
 from natlib.encoders import Encoder
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import ObjectiveModule
+from natlib.objectives.pool import Pool
 from natlib.objectives.stream import StreamCounter
 from natlib.storage import flush, on_host
 
@@ -158,11 +159,11 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
 
 
 def head_state(objective: ObjectiveModule) -> dict[str, Tensor]:
-    """The state of an objective's module without tables and counters of slots."""
+    """The state of an objective's module without tables, counters and pools."""
     owners = tuple(
         f"{name}."
         for name, part in objective.named_modules()
-        if isinstance(part, AssignmentTable | StreamCounter)
+        if isinstance(part, AssignmentTable | StreamCounter | Pool)
     )
     state: dict[str, Tensor] = objective.state_dict()
     return {name: value for name, value in state.items() if not name.startswith(owners)}

@@ -1,7 +1,7 @@
 """What is minimised, as a component and as the module that it builds."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
@@ -39,7 +39,7 @@ class ObjectiveModule(nn.Module):
     @abstractmethod
     def forward(
         self,
-        features: Sequence[Tensor],
+        features: Iterable[Tensor],
         index: Tensor | None = None,
         *,
         epoch: int = 0,
@@ -48,7 +48,8 @@ class ObjectiveModule(nn.Module):
         """One step.
 
         Args:
-            features: v tensors [b, f], the encoder's features of each view.
+            features: v tensors [b, f], the encoder's features of each view. Give a generator
+                that computes them, and the objective can work while a view is computed.
             index: int64[b], the stable index of each sample; needed where samples
                 own something from step to step.
             epoch: number of the epoch, from 0.

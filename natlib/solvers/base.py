@@ -98,6 +98,16 @@ class Solver(Component):
                 in every problem; None for all pairs.
         """
 
+    def choose(self, rows: int, columns: int, device: torch.device) -> "Solver":
+        """The solver that does the work for problems of this size: itself, unless it delegates.
+
+        Args:
+            rows: b.
+            columns: k.
+            device: where the points or costs are.
+        """
+        return self
+
     @torch.no_grad()
     def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Matching:
         """Match every matrix of a stack.

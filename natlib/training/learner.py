@@ -26,6 +26,7 @@ class Learner(nn.Module):
     def forward(
         self, views: Sequence[Tensor], index: Tensor, *, epoch: int, health: bool
     ) -> ObjectiveOutput:
-        features = [self.encoder(view) for view in views]
+        # A generator, so that the objective can match one view while the next is computed.
+        features = (self.encoder(view) for view in views)
         output: ObjectiveOutput = self.objective(features, index, epoch=epoch, health=health)
         return output

@@ -1,0 +1,81 @@
+"""A matching that may run while the next view is computed."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from natlib.solvers import HostSolver, Matching, Solver, pairwise_cost
+
+__all__ = ["PendingMatching", "start_matching"]
+
+# One thread for all objectives of a process: matchings follow each other, and the solver
+# starts threads of its own for a stack.
+_background: list[ThreadPoolExecutor] = []
+
+
+class PendingMatching:
+    """A matching that was asked for; ``result`` waits for it.
+
+    Attributes:
+        waited: seconds that the caller has spent on the matching so far.
+    """
+
+    def __init__(self, solve: Callable[[], Matching], device: torch.device, overlap: bool) -> None:
+        self.waited = 0.0
+        self._device = device
+        self._solve = solve
+        self._future: Future[Matching] | None = None
+        if overlap:
+            if not _background:
+                _background.append(ThreadPoolExecutor(1, thread_name_prefix="natlib-matching"))
+            self._future = _background[0].submit(solve)
+
+    def result(self) -> Tensor:
+        """Columns int64[..., b] on the device of the points.
+
+        Raises:
+            MatchingError: the costs cannot be matched.
+        """
+        began = time.perf_counter()
+        matching = self._solve() if self._future is None else self._future.result()
+        columns = matching.columns.to(self._device, non_blocking=True)
+        self.waited += time.perf_counter() - began
+        return columns
+
+
+@torch.no_grad()
+def start_matching(
+    solver: Solver, z_BD: Tensor, candidates_MKD: Tensor, *, overlap: bool
+) -> PendingMatching:
+    """Begin to match points with candidates.
+
+    A solver that works in the memory of the host gets its costs from an accelerator through
+    page-locked memory: nothing but that copy is waited for, and in another thread.
+
+    Args:
+        solver: what matches.
+        z_BD: Tensor[b, d], the points.
+        candidates_MKD: Tensor[m, k, d], one set of candidates for each matching.
+        overlap: solve in another thread; the same answer, only sooner or later.
+    """
+    device = z_BD.device
+    if device.type == "cpu" or not overlap:
+        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD), device, overlap)
+    chosen = solver.choose(len(z_BD), candidates_MKD.shape[1], device)
+    if not isinstance(chosen, HostSolver):
+        # It gives the accelerator its work by itself; a second thread would gain nothing.
+        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD), device, False)
+    cost_MBK = pairwise_cost(z_BD, candidates_MKD)
+    host = torch.empty(cost_MBK.shape, dtype=cost_MBK.dtype, pin_memory=True)
+    host.copy_(cost_MBK, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def solve() -> Matching:
+        copied.synchronize()
+        return chosen.solve(host)
+
+    return PendingMatching(solve, device, True)

@@ -1,0 +1,249 @@
+"""The trainable side of Noise As Targets.
+
+Shapes: v views, b samples in the batch, k in the matching (the batch, then the pool), d target
+dimensions, m slots per sample.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from natlib.assignment import AssignmentTable
+from natlib.diagnosis.health import embedding_health, random_matching_line
+from natlib.errors import ConfigError, NonFiniteError
+from natlib.measured_choice import MeasuredChoice
+from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
+from natlib.objectives.dealing import PendingMatching, start_matching
+from natlib.objectives.nat import NAT
+from natlib.objectives.pool import Pool, PoolEntries
+from natlib.objectives.stream import StreamCounter
+from natlib.processes import process_count
+
+__all__ = ["NATModule"]
+
+
+@dataclass
+class _Deal:
+    """What is matched in a step, the batch before the pool.
+
+    Attributes:
+        anchor: Tensor[k, d].
+        slots: int64[m, k], before the matching.
+        rows: Tensor[m, k, d], their targets.
+        index: int64[k].
+        pending: None where slots stay as they are.
+    """
+
+    anchor: Tensor
+    slots: Tensor
+    rows: Tensor
+    index: Tensor
+    pending: PendingMatching | None
+
+
+class NATModule(ObjectiveModule):
+    """Head, table or counter, pool, and the loss of :class:`NAT`."""
+
+    step: Tensor
+
+    def __init__(self, config: NAT, feature_dim: int, samples: int | None) -> None:
+        super().__init__()
+        self.config = config
+        self.loss_is_sum = config.reduction == "sum"
+        self.head: nn.Module = config.head.build(feature_dim, config.targets.dim)
+        self.targets = config.targets.build()
+        self.table: AssignmentTable | None = None
+        self.counter: StreamCounter | None = None
+        if config.ownership == "bank":
+            if samples is None:
+                raise ConfigError(
+                    "ownership 'bank' keeps a slot for every sample: "
+                    "give the size of the data set to build(..., samples=n)"
+                )
+            self.table = AssignmentTable(samples, config.slots, config.seed)
+        else:
+            self.counter = StreamCounter()
+        self.pool: Pool | None = None
+        if config.pool:
+            # In a bank the table knows who owns what.
+            slots = config.slots if self.table is None else 0
+            self.pool = Pool(config.pool, slots, config.targets.dim)
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        # Not part of the state: the answer is the same either way.
+        self._overlaps = MeasuredChoice(
+            {"auto": [True, False], "on": [True], "off": [False]}[config.overlap]
+        )
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Head outputs Tensor[b, d] in the space of the targets, float32 or better."""
+        z: Tensor = self.head(features)
+        z = z if z.dtype == torch.float64 else z.float()
+        return self.config.targets.project(z)
+
+    def forward(
+        self,
+        features: Iterable[Tensor],
+        index: Tensor | None = None,
+        *,
+        epoch: int = 0,
+        health: bool = False,
+    ) -> ObjectiveOutput:
+        config = self.config
+        began = time.perf_counter()
+        overlap = False
+        inputs: list[Tensor] = []
+        embedded: list[Tensor] = []
+        deal: _Deal | None = None
+        for view in features:
+            inputs.append(view)
+            embedded.append(self.embed(view))
+            if config.anchor == "first" and deal is None:
+                # Before the next view is asked for: it may be computed meanwhile.
+                overlap = config.views > 1 and (view.is_cuda or self._overlaps.next())
+                deal = self._begin(embedded[0].detach(), index, epoch, overlap)
+        z_VBD = torch.stack(embedded)
+        _check_finite(inputs, z_VBD)
+        if deal is None:
+            anchor_BD = config.targets.project(z_VBD.detach().mean(0))
+            deal = self._begin(anchor_BD, index, epoch, overlap=False)
+        matched_MBD, measures = self._finish(deal, z_VBD.shape[1])
+        if deal.pending is not None and not z_VBD.is_cuda:
+            self._overlaps.took(overlap, time.perf_counter() - began)
+
+        centroid_BD = matched_MBD.mean(0)
+        to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
+        between_views = _view_distance(z_VBD)
+        per_sample = config.target_weight * to_target + config.alignment * between_views
+        loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
+        parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
+        if health:
+            batch = z_VBD.shape[1]
+            anchor_BD, own_MBD = deal.anchor[:batch], deal.rows[:, :batch]
+            measures["matched_cosine"] = _cosine(anchor_BD, matched_MBD)
+            measures["own_cosine"] = _cosine(anchor_BD, own_MBD)
+            measures["random_cosine"] = random_matching_line(
+                config.targets, config.solver, len(deal.anchor)
+            )
+            measures |= embedding_health(anchor_BD)
+        return ObjectiveOutput(loss, parts, measures)
+
+    def merge(self) -> None:
+        """Bring table, counter and pool of all processes together; a collective call."""
+        for state in (self.table, self.counter, self.pool):
+            if state is not None:
+                state.merge()
+
+    def _begin(self, anchor_BD: Tensor, index: Tensor | None, epoch: int, overlap: bool) -> _Deal:
+        """Gather what is matched, and begin to match it."""
+        config = self.config
+        batch, device = len(anchor_BD), anchor_BD.device
+        slots_MK = self._own_slots(index, batch, device)
+        anchor_KD, index_K = anchor_BD, torch.full((batch,), -1) if index is None else index
+        matches = self._matches(epoch)
+        if matches and self.training and self.pool is not None and epoch >= config.pool_warmup:
+            if self.table is not None and process_count() > 1:
+                # Another process may have a sample of an earlier epoch in its batch by now.
+                self.pool.forget_other_epochs(epoch)
+            queue = self.pool.entries(without=index_K if self.table is not None else None)
+            index_K = torch.cat([index_K.to(queue.index.device), queue.index])
+            anchor_KD = torch.cat([anchor_BD, queue.anchors.to(anchor_BD)])
+            slots = queue.slots if self.table is None else self.table.slots(queue.index)
+            slots_MK = torch.cat([slots_MK, slots.to(device)], dim=1)
+        rows_MKD = self.targets.rows(slots_MK, dtype=anchor_BD.dtype)
+        pending = None
+        if matches:
+            pending = start_matching(config.solver, anchor_KD, rows_MKD.detach(), overlap=overlap)
+        return _Deal(anchor_KD, slots_MK, rows_MKD, index_K, pending)
+
+    def _finish(self, deal: _Deal, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The targets Tensor[m, b, d] of the batch after the matching, and what was measured.
+
+        Nothing of the state has changed before.
+        """
+        measures: dict[str, Tensor] = {}
+        slots_MK, rows_MBD = deal.slots, deal.rows[:, :batch]
+        if deal.pending is not None:
+            columns_MK = deal.pending.result()
+            if self.table is not None and self.training:
+                self.table.reassign(deal.index, columns_MK)
+            slots_MK = slots_MK.gather(1, columns_MK)
+            columns_MB = columns_MK[:, :batch]
+            chosen = columns_MB.unsqueeze(-1).expand_as(rows_MBD)
+            rows_MBD = deal.rows.gather(1, chosen)
+            stayed = columns_MB == torch.arange(batch, device=columns_MB.device)
+            measures["reassigned"] = 1.0 - stayed.float().mean()
+            measures["solver_seconds"] = torch.tensor(deal.pending.waited)
+        if self.training:
+            self.step += 1
+            if self.counter is not None:
+                self.counter.take(self.config.slots * batch)
+            self._remember(deal, slots_MK, batch)
+            self.targets.update(slots_MK[:, :batch], deal.anchor[:batch])
+        return rows_MBD, measures
+
+    def _remember(self, deal: _Deal, slots_MK: Tensor, batch: int) -> None:
+        """Put the batch into the pool, behind what is there."""
+        if self.pool is None:
+            return
+        in_bank = self.table is not None
+        index_B = deal.index[:batch].to(self.pool.index.device)
+        queue = self.pool.entries(without=index_B if in_bank else None)
+        if slots_MK.shape[1] > batch:
+            # What was in the matching too owns other slots now.
+            queue = replace(queue, slots=slots_MK[:, batch:])
+        slots_MN = torch.cat([queue.slots, slots_MK[:, :batch]], dim=1)
+        self.pool.fill(
+            PoolEntries(
+                torch.cat([queue.anchors, deal.anchor[:batch].to(queue.anchors)]),
+                slots_MN[:0] if in_bank else slots_MN,
+                torch.cat([queue.index, index_B]),
+            )
+        )
+
+    def _own_slots(self, index: Tensor | None, batch: int, device: torch.device) -> Tensor:
+        """Slots int64[m, b] that the samples hold before the matching."""
+        if self.counter is not None:
+            return self.counter.peek(self.config.slots * batch).view(-1, batch)
+        assert self.table is not None
+        if index is None:
+            raise ConfigError(
+                "ownership 'bank' needs the stable index of each sample: call with index=..."
+            )
+        return self.table.slots(index).to(device)
+
+    def _matches(self, epoch: int) -> bool:
+        config = self.config
+        if config.ownership == "stream":
+            return True
+        clock = epoch if config.reassign_unit == "epoch" else int(self.step)
+        return self.training and clock % config.reassign_every == 0
+
+
+def _check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
+    if torch.isfinite(z_VBD).all():
+        return
+    # Batch norm in the head spreads one sample's NaN over the batch: look before it first.
+    for views in (features, z_VBD):
+        bad = torch.stack([~torch.isfinite(view).all(-1) for view in views]).any(0)
+        if bad.any():
+            position = int(bad.nonzero()[0])
+            raise NonFiniteError(
+                f"the features of sample {position} of the batch hold NaN or infinity", position
+            )
+
+
+def _view_distance(z_VBD: Tensor) -> Tensor:
+    """Mean squared distance over the pairs of views of each sample: Tensor[b]."""
+    views = len(z_VBD)
+    if views == 1:
+        return z_VBD.new_zeros(z_VBD.shape[1])
+    # sum_{v<w} |z_v - z_w|^2 = V sum_v |z_v - mean|^2, and there are V (V - 1) / 2 pairs.
+    spread = (z_VBD - z_VBD.mean(0)).square().sum(-1).sum(0)
+    return spread * (2.0 / (views - 1))
+
+
+def _cosine(anchor_BD: Tensor, targets_MBD: Tensor) -> Tensor:
+    return torch.cosine_similarity(anchor_BD.expand_as(targets_MBD), targets_MBD, dim=-1).mean()

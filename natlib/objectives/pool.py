@@ -1,0 +1,110 @@
+"""A queue of the samples matched last, so that a matching may be larger than a batch.
+
+Shapes: q samples in the queue, N at most; m slots per sample; d target dimensions.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from natlib.processes import process_count, process_rank
+
+__all__ = ["Pool", "PoolEntries"]
+
+
+@dataclass(frozen=True)
+class PoolEntries:
+    """What a pool holds, the oldest first.
+
+    Attributes:
+        anchors: Tensor[q, d], what voted in the matching of each sample.
+        slots: int64[m, q], what it owns.
+        index: int64[q], its stable index; -1 where samples have none.
+    """
+
+    anchors: Tensor
+    slots: Tensor
+    index: Tensor
+
+
+class Pool(nn.Module):
+    """The last N samples that this process matched (the queue of SwAV, with targets for slots).
+
+    Anchors are as old as the samples: an encoder that changes slowly makes them good enough to
+    compete for targets, and a matching among more samples finds each a nearer one. All
+    processes' queues are part of the state.
+
+    Args:
+        size: N, the samples that are kept.
+        slots: m.
+        dim: d.
+    """
+
+    anchors: Tensor
+    slots: Tensor
+    index: Tensor
+    filled: Tensor
+    epoch: Tensor
+
+    def __init__(self, size: int, slots: int, dim: int) -> None:
+        super().__init__()
+        world = process_count()
+        self.size = size
+        self.register_buffer("anchors", torch.zeros(world, size, dim))
+        self.register_buffer("slots", torch.zeros(world, slots, size, dtype=torch.int64))
+        self.register_buffer("index", torch.full((world, size), -1))
+        self.register_buffer("filled", torch.zeros(world, dtype=torch.int64))
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+
+    def entries(self, without: Tensor | None = None) -> PoolEntries:
+        """What this process holds.
+
+        Args:
+            without: int64[b], samples to leave out, as one sample must not compete twice.
+        """
+        rank = process_rank()
+        first = self.size - int(self.filled[rank])
+        found = PoolEntries(
+            self.anchors[rank, first:], self.slots[rank, :, first:], self.index[rank, first:]
+        )
+        if without is None:
+            return found
+        keep = ~torch.isin(found.index, without.to(found.index.device))
+        return PoolEntries(found.anchors[keep], found.slots[:, keep], found.index[keep])
+
+    def fill(self, entries: PoolEntries) -> None:
+        """Hold the last N of these entries, in their order."""
+        rank = process_rank()
+        count = min(self.size, len(entries.index))
+        self.filled[rank] = count
+        if count:
+            self.anchors[rank, -count:] = entries.anchors[-count:].to(self.anchors.dtype)
+            self.slots[rank, :, -count:] = entries.slots[:, -count:]
+            self.index[rank, -count:] = entries.index[-count:]
+
+    def forget_other_epochs(self, epoch: int) -> None:
+        """Start empty where the epoch is another than in the last call."""
+        if int(self.epoch) != epoch:
+            self.filled[process_rank()] = 0
+            self.epoch.fill_(epoch)
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Tell all processes what each holds; a collective call, a no-op for one."""
+        if process_count() == 1:
+            return
+        for held in (self.anchors, self.slots, self.index, self.filled):
+            for rank, of_one in enumerate(held):
+                dist.broadcast(of_one, src=rank)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *rest: object
+    ) -> None:
+        saved = state_dict.get(f"{prefix}filled")
+        if saved is not None and len(saved) != len(self.filled):
+            # Another number of processes than before: what was whose is lost, so start empty.
+            for name, own in self.named_buffers():
+                state_dict[f"{prefix}{name}"] = torch.zeros_like(own)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
