@@ -2,10 +2,11 @@
 
 from natlib.data.base import Batch, Modality, SampleSet, Split, Unreadable
 from natlib.data.loading import load_batches
-from natlib.data.partition import EpochPartition
+from natlib.data.partition import EpochBatches, EpochPartition
 
 __all__ = [
     "Batch",
+    "EpochBatches",
     "EpochPartition",
     "Modality",
     "SampleSet",

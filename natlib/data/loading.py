@@ -1,6 +1,6 @@
 """From sample indices to batches on the device."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class _Indexed(Dataset[Any]):
 def load_batches(
     modality: Modality,
     samples: SampleSet,
-    batches: Sequence[list[int]],
+    batches: Iterable[list[int]],
     *,
     device: torch.device,
     workers: int = 0,
@@ -34,7 +34,7 @@ def load_batches(
     Args:
         modality: what collates.
         samples: what is indexed.
-        batches: sample indices of each batch.
+        batches: sample indices of each batch; taken a few ahead, as batches are loaded.
         device: where the batches go.
         workers: processes that decode; not used where samples are in memory already.
     """

@@ -1,5 +1,6 @@
 """Which samples are in which batch of which process: exact, without repetition."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from natlib.errors import DataError
 
-__all__ = ["EpochPartition"]
+__all__ = ["EpochBatches", "EpochPartition"]
 
 
 class EpochPartition:
@@ -54,45 +55,77 @@ class EpochPartition:
         self._usable = usable.cpu()
         self._seed = seed
         self._rank = rank
+        self._processes = processes
         # Steps are cut first, so that they hold the same samples for any number of processes.
-        if last_batch == "drop":
-            steps = count // batch_size
-            step_sizes = [batch_size] * steps
-        else:
-            steps = -(-count // batch_size)
-            step_sizes = _even(count, steps)
-        self._shares = [_even(size, processes) for size in step_sizes]
-        if min(map(min, self._shares)) < 2:
+        self._steps = count // batch_size if last_batch == "drop" else -(-count // batch_size)
+        self._used = self._steps * batch_size if last_batch == "drop" else count
+        if self._used // self._steps // processes < 2:
             raise DataError(
-                f"{count} samples spread over {steps} batches and {processes} processes leave "
-                f"fewer than two for each; use another batch size than {batch_size}, "
+                f"{count} samples spread over {self._steps} batches and {processes} processes "
+                f"leave fewer than two for each; use another batch size than {batch_size}, "
                 "or last_batch 'drop'"
             )
 
     @property
     def steps(self) -> int:
         """Batches in an epoch, the same for every process."""
-        return len(self._shares)
+        return self._steps
 
     def step_size(self, step: int) -> int:
         """Samples in a step over all processes together."""
-        return sum(self._shares[step])
+        begin, end = _part(self._used, self._steps, step)
+        return end - begin
 
-    def batches(self, epoch: int, first_step: int = 0) -> list[list[int]]:
+    def batches(self, epoch: int, first_step: int = 0) -> "EpochBatches":
         """Sample indices of each of this process's batches, from ``first_step`` on."""
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**64)
-        order = self._usable[torch.randperm(len(self._usable), generator=generator)]
-        result = []
-        start = 0
-        for step, shares in enumerate(self._shares):
-            mine = start + sum(shares[: self._rank])
-            if step >= first_step:
-                result.append(order[mine : mine + shares[self._rank]].tolist())
-            start += sum(shares)
-        return result
+        count = len(self._usable)
+        # The same order in half of the memory.
+        narrow = torch.int32 if count < 2**31 else torch.int64
+        return EpochBatches(
+            self, torch.randperm(count, generator=generator, dtype=narrow), first_step
+        )
+
+    def _share(self, step: int) -> tuple[int, int]:
+        """Where this process's share of a step begins and ends in the order of an epoch."""
+        begin, end = _part(self._used, self._steps, step)
+        mine, next_one = _part(end - begin, self._processes, self._rank)
+        return begin + mine, begin + next_one
 
 
-def _even(total: int, parts: int) -> list[int]:
-    """Parts that differ by at most one, the longer ones first."""
+class EpochBatches:
+    """The batches of one process in one epoch, each made when it is asked for.
+
+    What it holds is the order of the epoch, 4 bytes for each sample.
+
+    Args:
+        partition: where batches begin and end.
+        order: int[u], the order of the epoch: positions in the usable samples.
+        first_step: the step to begin with.
+    """
+
+    def __init__(self, partition: EpochPartition, order: Tensor, first_step: int) -> None:
+        self._partition = partition
+        self._order = order
+        self._first_step = first_step
+
+    def __len__(self) -> int:
+        return max(self._partition.steps - self._first_step, 0)
+
+    def __getitem__(self, number: int) -> list[int]:
+        """Sample indices of the batch ``number`` steps after the first one."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"batch {number} of {len(self)}")
+        begin, end = self._partition._share(self._first_step + number)
+        indices: list[int] = self._partition._usable[self._order[begin:end].long()].tolist()
+        return indices
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (self[number] for number in range(len(self)))
+
+
+def _part(total: int, parts: int, number: int) -> tuple[int, int]:
+    """Begin and end of a part; parts differ by at most one, the longer ones come first."""
     size, longer = divmod(total, parts)
-    return [size + 1] * longer + [size] * (parts - longer)
+    begin = number * size + min(number, longer)
+    return begin, begin + size + (number < longer)

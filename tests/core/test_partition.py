@@ -1,5 +1,7 @@
 """An epoch is cut exactly, for any number of processes."""
 
+import tracemalloc
+from itertools import islice
 from typing import Any, Literal
 
 import hypothesis.strategies as st
@@ -40,7 +42,7 @@ def partitions(problem: dict[str, Any]) -> list[EpochPartition]:
 @given(problem=problems(), epoch=st.integers(0, 50))
 def test_an_epoch_is_cut_exactly(problem: dict[str, Any], epoch: int) -> None:
     ranks = partitions(problem)
-    shares = [partition.batches(epoch) for partition in ranks]
+    shares = [list(partition.batches(epoch)) for partition in ranks]
     everything = [index for batches in shares for batch in batches for index in batch]
     usable, batch_size = problem["usable"].tolist(), problem["batch_size"]
     # Nothing twice, nothing from elsewhere, and only a remainder left out.
@@ -72,7 +74,9 @@ def test_an_epoch_is_cut_exactly(problem: dict[str, Any], epoch: int) -> None:
 def test_a_resume_gets_the_tail(problem: dict[str, Any], epoch: int, data: st.DataObject) -> None:
     for partition in partitions(problem):
         first = data.draw(st.integers(0, partition.steps))
-        assert partition.batches(epoch, first) == partition.batches(epoch)[first:]
+        tail = partition.batches(epoch, first)
+        assert list(tail) == list(partition.batches(epoch))[first:]
+        assert len(tail) == partition.steps - first
 
 
 @given(problem=problems())
@@ -80,7 +84,7 @@ def test_order_depends_on_seed_and_epoch_only(problem: dict[str, Any]) -> None:
     first, again = partitions(problem)[0], partitions(problem)[0]
     again.batches(3)
     torch.manual_seed(1)
-    assert first.batches(7) == again.batches(7)
+    assert list(first.batches(7)) == list(again.batches(7))
     state = torch.get_rng_state()
     first.batches(8)
     assert torch.equal(torch.get_rng_state(), state)
@@ -145,3 +149,30 @@ def test_too_few_samples_are_an_error(count: int, values: dict[str, Any], text: 
 def test_what_cannot_be_spread_can_be_dropped() -> None:
     partition = EpochPartition(torch.arange(5), 4, last_batch="drop", processes=2)
     assert [len(batch) for batch in partition.batches(0)] == [2]
+
+
+def test_batches_are_made_when_asked_for() -> None:
+    """A resume far into a long epoch pays for the batches that it takes, not for all."""
+    partition = EpochPartition(torch.arange(2_000_000), 4, last_batch="drop")
+    tracemalloc.start()
+    try:
+        batches = partition.batches(0, first_step=3)
+        taken = [*islice(batches, 5), batches[len(batches) - 1]]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(batches) == 500_000 - 3
+    # Python objects: 500,000 lists of four would be 50 MB and more.
+    assert peak < 100_000
+    everything = torch.randperm(2_000_000, generator=torch.Generator().manual_seed(0)).tolist()
+    steps = [3, 4, 5, 6, 7, 499_999]
+    assert taken == [everything[4 * step : 4 * step + 4] for step in steps]
+
+
+def test_there_is_no_batch_after_the_last() -> None:
+    batches = EpochPartition(torch.arange(10), 4).batches(0, first_step=2)
+    assert len(batches) == 1
+    for number in (1, -1):
+        with pytest.raises(IndexError):
+            batches[number]
+    assert list(EpochPartition(torch.arange(10), 4).batches(0, first_step=3)) == []

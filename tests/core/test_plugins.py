@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,13 @@ from natlib.training.config import RunConfig
 SOLVER = """
 from typing import ClassVar, Literal
 import numpy as np
-from natlib.solvers import Solver
+from natlib.solvers import HostSolver
 
-class Identity(Solver):
+class Identity(HostSolver):
     kind: Literal["{kind}"] = "{kind}"
     exact: ClassVar[bool] = False
 
-    def solve_one(self, cost):
+    def solve_one(self, cost, allowed):
         return np.arange(len(cost))
 """
 
@@ -135,3 +136,25 @@ def test_importing_natlib_imports_no_adapter() -> None:
         "sys.exit(any(name.startswith(('natlib_', 'torchvision')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
+
+
+def test_distributions_that_come_and_go_are_noticed(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "late" not in Solver.registry.kinds()
+    install("late_dist", "late", "late_module", SOLVER.format(kind="late"), "Identity")
+    assert "late" in Solver.registry.kinds()
+    # Into a folder that is searched already, as an installer does it.
+    folder = Path(sys.path[0]) / "later-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[natlib.solvers]\nlater = later:Identity\n")
+    assert {"late", "later"} <= set(Solver.registry.kinds())
+    monkeypatch.undo()
+    assert not {"late", "later"} & set(Solver.registry.kinds())
+
+
+def test_looking_up_twice_reads_distributions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    Solver.registry.kinds()
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("read again"))
+    assert "lapjv" in Solver.registry.kinds()
