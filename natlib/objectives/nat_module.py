@@ -188,17 +188,16 @@ class NATModule(ObjectiveModule):
         """Put the batch into the pool, behind what is there."""
         if self.pool is None:
             return
-        in_bank = self.table is not None
+        slots_MK = slots_MK[: self.pool.slots.shape[1]]
         index_B = deal.index[:batch].to(self.pool.index.device)
-        queue = self.pool.entries(without=index_B if in_bank else None)
-        if slots_MK.shape[1] > batch:
+        queue = self.pool.entries(without=index_B if self.table is not None else None)
+        if len(deal.index) > batch:
             # What was in the matching too owns other slots now.
             queue = replace(queue, slots=slots_MK[:, batch:])
-        slots_MN = torch.cat([queue.slots, slots_MK[:, :batch]], dim=1)
         self.pool.fill(
             PoolEntries(
                 torch.cat([queue.anchors, deal.anchor[:batch].to(queue.anchors)]),
-                slots_MN[:0] if in_bank else slots_MN,
+                torch.cat([queue.slots, slots_MK[:, :batch]], dim=1),
                 torch.cat([queue.index, index_B]),
             )
         )

@@ -1,0 +1,94 @@
+"""The first view is matched while the next one is computed; the answer stays what it is."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from natlib.errors import NonFiniteError
+from natlib.objectives.dealing import start_matching
+from natlib.solvers import Lapjv, Matching, Scipy
+from tests.core.nat_parts import built, features_of
+
+PATIENCE = 30.0
+
+
+class Meeting(Scipy):
+    """A solver that goes on only once the second view is being computed."""
+
+    kind: Literal["meeting"] = "meeting"  # type: ignore[assignment]
+
+    def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Matching:
+        solving.set()
+        assert computing.wait(PATIENCE), "the next view was not computed meanwhile"
+        return super().solve(cost, allowed)
+
+
+solving, computing = threading.Event(), threading.Event()
+
+
+def test_the_matching_runs_while_the_next_view_is_computed() -> None:
+    solving.clear()
+    computing.clear()
+    module = built(anchor="first", overlap="on", solver=Meeting())
+    first, second = features_of(2, 6)
+
+    def views() -> Iterator[Tensor]:
+        yield first
+        assert solving.wait(PATIENCE), "the matching had not begun"
+        computing.set()
+        yield second
+
+    assert module(views()).loss.isfinite()
+
+
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize("anchor", ["first", "mean"])
+def test_the_answer_does_not_depend_on_it(ownership: str, anchor: str) -> None:
+    states: list[dict[str, Tensor]] = []
+    losses: list[list[float]] = []
+    for overlap in ("on", "off", "auto"):
+        values: dict[str, Any] = {"ownership": ownership, "anchor": anchor, "slots": 3, "pool": 8}
+        module = built(**values, overlap=overlap)
+        losses.append([])
+        for step in range(14):  # enough for a measured choice to be made
+            features = features_of(2, 10, seed=step)
+            given = iter(features) if step % 2 else features
+            losses[-1].append(module(given, torch.arange(10)).loss.item())
+        states.append(dict(module.state_dict()))
+    assert losses[0] == losses[1] == losses[2]
+    for other in states[1:]:
+        assert all(torch.equal(states[0][name], other[name]) for name in other)
+
+
+def test_auto_chooses_after_a_while_and_one_view_has_nothing_to_overlap() -> None:
+    module = built(anchor="first")
+    for step in range(12):
+        assert module._overlaps.kept is None
+        module(features_of(2, 6, seed=step))
+    assert module._overlaps.kept in (True, False)
+    alone = built(anchor="first", views=1, ownership="bank", overlap="on", solver=Meeting())
+    computing.set()
+    assert alone(features_of(1, 6), torch.arange(6)).loss.isfinite()
+
+
+def test_not_finite_features_are_named_all_the_same() -> None:
+    module = built(anchor="first", overlap="on", ownership="bank")
+    assert module.table is not None
+    before = module.table.permutation.clone()
+    features = [view.detach() for view in features_of(2, 6)]
+    features[0][3] = torch.nan
+    with pytest.raises(NonFiniteError, match="sample 3 of the batch"):
+        module(features, torch.arange(6))
+    assert torch.equal(module.table.permutation, before)
+
+
+def test_waiting_is_what_counts() -> None:
+    z, c = torch.randn(5, 3), torch.randn(2, 5, 3)
+    pending = start_matching(Lapjv(), z, c, overlap=True)
+    assert pending.waited == 0.0
+    assert torch.equal(pending.result(), Lapjv().match(z, c).columns)
+    assert pending.waited > 0.0
