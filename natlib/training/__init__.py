@@ -9,7 +9,7 @@ from natlib.training.config import (
     TrainingConfig,
 )
 from natlib.training.processes import decoding_workers
-from natlib.training.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
+from natlib.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.run_directory import RunDirectory
 from natlib.training.train import TrainResult, resume, train
 

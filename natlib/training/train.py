@@ -30,7 +30,7 @@ from natlib.training.interruption import Interruption
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, decoding_workers, training_processes
-from natlib.training.progress import ProgressReporter, SilentProgress, stages
+from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.recorder import Recorder
 from natlib.training.run_directory import RunDirectory
 from natlib.training.same_run import same_run
