@@ -1,5 +1,6 @@
 """Run configuration, the loop, checkpoints and everything around them."""
 
+from natlib.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.compose import compose
 from natlib.training.config import (
     EvaluationConfig,
@@ -9,7 +10,6 @@ from natlib.training.config import (
     TrainingConfig,
 )
 from natlib.training.processes import decoding_workers
-from natlib.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.run_directory import RunDirectory
 from natlib.training.train import TrainResult, resume, train
 

@@ -18,6 +18,7 @@ from natlib.evaluation import (
     split_training_samples,
 )
 from natlib.model import load, save_model
+from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import (
     Position,
@@ -30,7 +31,6 @@ from natlib.training.interruption import Interruption
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, decoding_workers, training_processes
-from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.recorder import Recorder
 from natlib.training.run_directory import RunDirectory
 from natlib.training.same_run import same_run
