@@ -1,5 +1,6 @@
 """How to match: assignment solvers."""
 
+from natlib.solvers.auction import Auction
 from natlib.solvers.auto import Auto
 from natlib.solvers.base import Matching, Solution, Solver, pairwise_cost
 from natlib.solvers.greedy import Greedy
@@ -8,6 +9,7 @@ from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
 
 __all__ = [
+    "Auction",
     "Auto",
     "Greedy",
     "HostSolver",

@@ -1,0 +1,94 @@
+"""Take out of stacked costs what decides nothing, on their own device.
+
+Shapes: p problems, b rows, k columns.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Even", "even_out"]
+
+# Costs beyond these are scaled first: sums of larger ones overflow and squares of
+# smaller ones vanish. By powers of two, which rounds nothing.
+_LARGE, _SMALL = 1e15, 1e-15
+
+# Differences of so many roundings of the largest cost are not made larger, so that a
+# constant matrix stays one.
+_ROUNDING = 32
+
+
+class Even(NamedTuple):
+    """A stack of matching problems in which a typical difference of costs is 1.
+
+    Attributes:
+        cost: [p, b, k]; infinite where a pair is not allowed.
+        unit: float64[p], what a cost of 1 was before, over ``scale``.
+        shift: [p, k], what came off every column, over ``scale``.
+        scale: float64[p], powers of two that the costs were multiplied by at first.
+    """
+
+    cost: Tensor
+    unit: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def prices(self, price: Tensor) -> Tensor:
+        """Prices float64[p, k] for the original costs from prices [p, k] for the even ones."""
+        before = price.double() * self.unit[:, None] - self.shift.double()
+        return before / self.scale[:, None]
+
+
+def even_out(cost: Tensor, allowed: Tensor | None = None) -> Even:
+    """The same problems, centred and divided by the root mean square of what is left.
+
+    Constants on rows, and on columns if every column is taken, change no matching;
+    neither does a positive factor.
+
+    Args:
+        cost: float32 or float64 Tensor[p, b, k], finite, k >= b >= 1; it is left as it is.
+        allowed: bool[p, b, k], the pairs that count; None for all.
+    """
+    cost, peak, scale = _of_ordinary_size(cost)
+    weight = None if allowed is None else allowed.to(cost.dtype)
+    even = cost - _mean(cost, weight, -1)
+    if weight is not None:
+        even *= weight
+    shift = torch.zeros_like(even[:, :1])
+    if even.shape[1] == even.shape[2]:
+        shift = _mean(even, weight, 1)
+        even -= shift
+        if weight is not None:
+            even *= weight
+    # Row by row first, so that the result does not depend on how threads share the work.
+    square = torch.linalg.vector_norm(even, dim=-1).square()
+    count = even.shape[2] if weight is None else weight.sum(-1).mean(-1)
+    unit = (square.mean(-1) / count).sqrt()
+    info = torch.finfo(cost.dtype)
+    unit = torch.maximum(unit, _ROUNDING * info.eps * peak)
+    even /= unit.clamp_min(info.tiny)[:, None, None]
+    if allowed is not None:
+        even.masked_fill_(~allowed, torch.inf)
+    return Even(even, unit.double(), shift.squeeze(1), scale)
+
+
+def _mean(values: Tensor, weight: Tensor | None, dim: int) -> Tensor:
+    if weight is None:
+        return values.mean(dim, keepdim=True)
+    return values.sum(dim, keepdim=True) / weight.sum(dim, keepdim=True).clamp_min(1)
+
+
+def _of_ordinary_size(cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Costs, their largest size [p], and the powers of two float64[p] that they were scaled by."""
+    low, high = cost.flatten(1).aminmax(dim=1)
+    peak = torch.maximum(high, -low).double()
+    extreme = (peak > 0) & ((peak < _SMALL) | (peak > _LARGE))
+    exponent = torch.where(extreme, -torch.frexp(peak).exponent, 0)
+    if extreme.any():
+        # In two steps, since 2^149 is no float32.
+        half = exponent // 2
+        for part in (half, exponent - half):
+            cost = cost * torch.exp2(part.double()).to(cost.dtype)[:, None, None]
+    scale = torch.exp2(exponent.clamp(-1022, 1022).double())
+    return cost, (peak * scale).to(cost.dtype), scale
