@@ -1,15 +1,20 @@
 """What is minimised, as a component and as the module that it builds."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
+from natlib.progress import ProgressReporter
 
-__all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput"]
+__all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput", "Work"]
+
+# Told how far it is, and asking now and then whether to break off; says whether it is finished.
+Work = Callable[[ProgressReporter, Callable[[], bool]], bool]
 
 
 class ObjectiveOutput(NamedTuple):
@@ -55,6 +60,24 @@ class ObjectiveModule(nn.Module):
             epoch: number of the epoch, from 0.
             health: also compute the measures that cost time.
         """
+
+    def attach(self, folder: Path) -> None:
+        """Give a folder for what is too large for a checkpoint; called once, before training.
+
+        All processes call it, the first one before the others, with one folder. It is kept as
+        long as the run is, and given again when the run resumes.
+
+        Raises:
+            CheckpointError: nothing can be written there.
+        """
+
+    def before_epoch(self, epoch: int) -> Work | None:
+        """What is due before the first update of an epoch; None where nothing is.
+
+        All processes ask, and do what they get, together. Work that was broken off goes on
+        where it was when the run resumes.
+        """
+        return None
 
     @abstractmethod
     def embed(self, features: Tensor) -> Tensor:

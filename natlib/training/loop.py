@@ -10,7 +10,7 @@ import gc
 import itertools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from natlib.data import Batch, EpochPartition, Modality, SampleSet, load_batches
 from natlib.errors import DataError, DeviceError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
+from natlib.progress import ProgressReporter
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
 from natlib.training.learner import Learner
@@ -134,12 +135,22 @@ class Loop:
         """Samples that this process is known to have left out, since they cannot be decoded."""
         return len(self.samples.unreadable) + len(self._unreadable)
 
-    def run(self) -> Iterator[Position]:
-        """Train on from ``position``, yielding it after every update."""
+    def run(self, progress: ProgressReporter, stop: Callable[[], bool]) -> Iterator[Position]:
+        """Train on from ``position``, yielding it after every update.
+
+        Args:
+            progress: told of work between epochs.
+            stop: whether to break that work off; the position then stays where it is.
+        """
         self.learner.train()
         self.meter = Meter()
         while self.position.epoch < self.config.epochs:
             epoch = self.position.epoch
+            work = self.learner.objective.before_epoch(epoch)
+            if work is not None and self.position.epoch_step == 0:
+                if not work(progress, stop):
+                    return
+                progress.stage("training", self.updates, self.position.step)
             first = self.position.epoch_step * self.config.accumulate
             batches = load_batches(
                 self.modality,

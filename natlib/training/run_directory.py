@@ -41,6 +41,7 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.index = self.path / "index"
+        self.objective = self.path / "objective"
         self.evaluation = self.path / "evaluation.json"
         self._samples = self.path / "samples.jsonl.gz"
         self._existed = True

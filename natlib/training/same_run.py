@@ -9,6 +9,7 @@ __all__ = ["same_run"]
 
 # What may change when a run resumes: where and how it computes, not what.
 _MAY_CHANGE = (
+    "objective.overlap",
     "training.device",
     "training.workers",
     "training.compile",

@@ -104,6 +104,7 @@ def train(
         if processes.first:
             directory.start(resolved, samples)
         processes.wait()
+        _attach(loop, directory, processes)
         return _run(resolved, directory, loop, processes, progress or SilentProgress())
 
 
@@ -137,6 +138,7 @@ def resume(
         loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
         if processes.first:
             directory.write_environment()
+        _attach(loop, directory, processes)
         return _run(saved, directory, loop, processes, progress or SilentProgress())
 
 
@@ -189,6 +191,15 @@ def _prepare(config: RunConfig, samples: SampleSet, processes: Processes) -> Loo
     )
 
 
+def _attach(loop: Loop, directory: RunDirectory, processes: Processes) -> None:
+    """Give the objective its folder, to the first process first."""
+    if not processes.first:
+        processes.wait()
+    loop.learner.objective.attach(directory.objective)
+    if processes.first:
+        processes.wait()
+
+
 def _initialise(learner: Learner, run: Path | str) -> None:
     """Take encoder and head of another run; they need to have the same shapes."""
     source = load(run)
@@ -225,12 +236,13 @@ def _run(
             _save_model(config, directory, loop)
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
-            for position in loop.run():
+            for position in loop.run(progress, lambda: interruption.signal is not None):
                 interrupted = processes.any(interruption.signal is not None)
                 _measure(config, loop, recorder, progress, position, splits)
                 _save(config, directory, loop, processes, position, interrupted)
                 if interrupted:
                     break
+            interrupted = interrupted or loop.position.step < loop.updates
         evaluation, unjudged = None, None
         if processes.first and not interrupted:
             try:

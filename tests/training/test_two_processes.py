@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import natlib
 from natlib.encoders import MlpEncoder
 from natlib.objectives import NAT, NATModule
+from natlib.progress import SilentProgress
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.learner import Learner
@@ -91,7 +92,7 @@ def all_updates(folder: Path) -> None:
             learner = learner_for(objective)
             synchronise_batch_norm(learner, processes.device)
             loop = loop_for(objective, learner, processes, accumulate)
-            for _ in loop.run():
+            for _ in loop.run(SilentProgress(), lambda: False):
                 pass
             loop.close()
             learner.objective.merge()
@@ -115,10 +116,12 @@ class Fixed(nn.Module):
         super().__init__()
         self.slots = slots
 
+    def peek(self, count: int) -> Tensor:
+        assert len(self.slots[0]) == count
+        return self.slots[0]
+
     def take(self, count: int) -> Tensor:
-        slots = self.slots.pop(0)
-        assert len(slots) == count
-        return slots
+        return self.slots.pop(0)
 
 
 def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tensor | None, Learner]:
@@ -142,7 +145,7 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
         for rank, part in enumerate(parts):
             if objective.ownership == "stream":
                 count = objective.slots * len(part)
-                halves.counter = Fixed([(taken[rank] + torch.arange(count)) * 2 + rank])  # type: ignore[assignment]
+                halves.counter = Fixed([rank * 2**48 + taken[rank] + torch.arange(count)])  # type: ignore[assignment]
                 taken[rank] += count
             output = halves([view[part] for view in z], batch.index[part], epoch=0)
             share = 1.0 if module.loss_is_sum else len(part) / BATCH / accumulate
