@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import natlib
+from natlib_cli.bench import bench_app
 from natlib_cli.config import config_app
 from natlib_cli.embed import embed
 from natlib_cli.evaluate import evaluate
@@ -38,6 +39,7 @@ _command("eval", evaluate, "Use and judge")
 _command("embed", embed, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")
+app.add_typer(bench_app, name="bench", rich_help_panel="Measure")
 
 
 def _version(asked: bool) -> None:
