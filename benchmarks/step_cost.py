@@ -2,10 +2,10 @@
 
     python benchmarks/step_cost.py [--device cuda] [--encoder resnet --size 32]
 
-Three steps take turns, so that drift of the machine hits all alike; medians are compared:
-bare (forward and backward of the encoder), NAT with its matching left out
-(slots as they are), and NAT. ``matching`` is the time of the matching alone as a share of
-the NAT step.
+Four steps take turns, so that drift of the machine hits all alike; medians are compared:
+bare (forward and backward of the encoder), NAT with its matching left out (slots as they are),
+NAT, and NAT that matches the first view while the second one is computed. ``waiting`` is the
+time that a step waits for its matching, as a share of the step, without and with overlap.
 """
 
 import argparse
@@ -51,46 +51,65 @@ def main() -> None:
 
     print(f"{arguments.encoder}, {arguments.size} px, {device}, {arguments.precision},", end=" ")
     print(f"{torch.get_num_threads()} threads, two views, d = 32, solver lapjv")
-    print("| batch | m | bare ms | NAT / bare | NAT / NAT without matching | matching, % of step |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| batch | m | bare ms | NAT / bare | NAT / without matching | overlapped / without |",
+        end="",
+    )
+    print(" waiting, % of step | waiting with overlap, % of step |")
+    print("|---|---|---|---|---|---|---|---|")
     for batch in arguments.batch_sizes:
         for slots in (1, 8):
             torch.manual_seed(0)
             shape = (3, arguments.size, arguments.size)
             encoder = EncoderRecipe.resolve(arguments.encoder).build(shape).to(device)
-            # A bank that deals in every second epoch: epoch 1 is a step without matching.
-            objective = natlib.NAT(ownership="bank", slots=slots, reassign_every=2)
-            module = objective.build(encoder.dim, samples=10 * batch).to(device)
             views = [torch.randn(batch, *shape, device=device) for _ in range(2)]
             index = torch.randperm(10 * batch)[:batch].to(device)
-            solver_seconds: list[float] = []
+            modules: dict[str, NATModule] = {}
+            waited: dict[str, list[float]] = {"off": [], "on": []}
+            for overlap in waited:
+                # A bank that deals in every second epoch: epoch 1 is a step without matching.
+                objective = natlib.NAT(
+                    ownership="bank", slots=slots, reassign_every=2, anchor="first", overlap=overlap
+                )
+                modules[overlap] = objective.build(encoder.dim, samples=10 * batch).to(device)
 
             def nat(
                 epoch: int,
+                overlap: str,
                 encoder: torch.nn.Module = encoder,
-                module: NATModule = module,
+                modules: dict[str, NATModule] = modules,
                 views: list[Tensor] = views,
                 index: Tensor = index,
-                seconds: list[float] = solver_seconds,
+                waited: dict[str, list[float]] = waited,
             ) -> None:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    output = module([encoder(view) for view in views], index, epoch=epoch)
+                    output = modules[overlap]((encoder(v) for v in views), index, epoch=epoch)
                 output.loss.backward()
                 if "solver_seconds" in output.health:
-                    seconds.append(float(output.health["solver_seconds"]))
+                    waited[overlap].append(float(output.health["solver_seconds"]))
 
             def bare(encoder: torch.nn.Module = encoder, views: list[Tensor] = views) -> None:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     features = [encoder(view) for view in views]
                 torch.stack(features).float().square().mean().backward()
 
-            steps = {"bare": bare, "without": lambda: nat(1), "with": lambda: nat(0)}
+            steps = {
+                "bare": bare,
+                "without": lambda nat=nat: nat(1, "off"),
+                "off": lambda nat=nat: nat(0, "off"),
+                "on": lambda nat=nat: nat(0, "on"),
+            }
             seconds = measured(steps, arguments.rounds, device.type == "cuda")
-            share = 100 * statistics.median(solver_seconds) / seconds["with"]
+            share = {
+                name: 100 * statistics.median(values) / seconds[name]
+                for name, values in waited.items()
+            }
             print(
                 f"| {batch} | {slots} | {1e3 * seconds['bare']:.0f} "
-                f"| {seconds['with'] / seconds['bare']:.3f} "
-                f"| {seconds['with'] / seconds['without']:.3f} | {share:.2f} |",
+                f"| {seconds['off'] / seconds['bare']:.3f} "
+                f"| {seconds['off'] / seconds['without']:.3f} "
+                f"| {seconds['on'] / seconds['without']:.3f} "
+                f"| {share['off']:.2f} | {share['on']:.2f} |",
                 flush=True,
             )
 
