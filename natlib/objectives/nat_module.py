@@ -102,7 +102,8 @@ class NATModule(ObjectiveModule):
             embedded.append(self.embed(view))
             if config.anchor == "first" and deal is None:
                 # Before the next view is asked for: it may be computed meanwhile.
-                overlap = config.views > 1 and (view.is_cuda or self._overlaps.next())
+                worth_it = config.overlap != "off" if view.is_cuda else self._overlaps.next()
+                overlap = config.views > 1 and worth_it
                 deal = self._begin(embedded[0].detach(), index, epoch, overlap)
         z_VBD = torch.stack(embedded)
         _check_finite(inputs, z_VBD)
