@@ -3,6 +3,7 @@
 Shapes: p problems, b rows, k columns, d dimensions.
 """
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
@@ -141,7 +142,7 @@ class Solver(Component):
         stack = wide.reshape(-1, rows, columns).contiguous()
         solution = self.solve_stack(stack, allowed)
         chosen = solution.columns.view(cost.shape[:-1])
-        paid = wide.gather(-1, chosen.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
+        paid = wide.gather(-1, chosen.unsqueeze(-1)).sum((-2, -1), dtype=torch.float64)
         gap = torch.zeros_like(paid) if solution.gap is None else solution.gap.view_as(paid)
         return Matching(chosen, paid, self.exact, solution.iterations, solution.converged, gap)
 
@@ -178,8 +179,9 @@ def _checked_mask(allowed: Tensor, cost: Tensor) -> Tensor:
 
 
 def _check_finite(cost: Tensor) -> None:
-    # One sum finds every NaN and infinity; only then is the row looked for.
-    if torch.isfinite(cost.sum(dtype=torch.float64)):
+    # One sum finds every NaN and infinity, and in a rare while a sum that is too large for
+    # its type; only then is the row looked for.
+    if math.isfinite(cost.sum().item()):
         return
     bad = ~torch.isfinite(cost).all(-1)
     if bad.any():

@@ -8,16 +8,23 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import centred
+from natlib.solvers.centring import centred, row_minima, soft_prices
 from natlib.solvers.host import HostSolver
 
 __all__ = ["Lapjv"]
 
-# Costs are rounded to this many levels on each side of 0, so by two millionths of the largest
-# at most. The package starts with an auction in which two rows may outbid each other by one
-# level at a time: on float64 costs of rank 1 that takes practically for ever, and every bit
-# costs time on any input. Prices stay below 2^24, so that float32 adds them exactly.
+# Costs between -1 and 1 are rounded to this many levels for each unit, so by two millionths of
+# the largest at most. The package starts with an auction in which two rows may outbid each
+# other by one level at a time: on float64 costs of rank 1 that takes practically for ever, and
+# every bit costs time on any input. Prices stay below 2^24, so that float32 adds them exactly.
 _LEVELS = 2.0**18
+
+# What a pair costs that is not allowed: so much that the best matching hardly ever needs one;
+# where it does, scipy's solver is asked again.
+_FORBIDDEN = 12.0
+
+# From this size on soft prices are worth their computation on any kind of features.
+_PRICED = 1024
 
 
 @register
@@ -25,11 +32,12 @@ class Lapjv(HostSolver):
     """Exact; the default on a CPU (Jonker & Volgenant 1987; the package ``lapjv``).
 
     Two to twenty times as fast as scipy's from b = 1,024, above all on features that
-    have nearly collapsed. Costs are matched as whole numbers up to 2^18, which bounds the
-    time that any input can take; the prices that come with the answer prove that it is the
-    best one. Costs in float64 are then matched exactly, starting from these prices.
+    have nearly collapsed. Costs are matched as whole numbers, which bounds the time that any
+    input can take; the prices that come with the answer prove that it is the best one. Costs
+    in float64 are then matched exactly, starting from these prices.
 
-    A wide problem goes to scipy's solver, which need not make it square.
+    Rows whose cheapest columns all differ get them at once. A wide problem goes to scipy's
+    solver, which need not make it square.
     """
 
     kind: Literal["lapjv"] = "lapjv"
@@ -39,31 +47,52 @@ class Lapjv(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        even = centred(cost)
+        wish = _without(cost, allowed, np.inf).argmin(axis=1)
+        if np.bincount(wish).max() == 1:
+            return wish
+        even = centred(cost, allowed)
         if even.shape[0] < even.shape[1]:
-            return _by_scipy(even)
-        even *= _LEVELS
-        whole = np.rint(even).astype(np.float32, copy=False)
+            return _by_scipy(even, allowed)
+        even = _without(even, allowed, _FORBIDDEN)
+        whole = np.empty(even.shape, dtype=np.float32)
+        if len(even) >= _PRICED:
+            even -= soft_prices(even, whole).astype(even.dtype)
+        # Rows that start at 0 are what the package is fastest with.
+        even -= row_minima(even)
+        np.multiply(even, _LEVELS, out=whole, casting="same_kind")
+        np.rint(whole, out=whole)
         columns, _, (_, _, price) = _lapjv.lapjv(whole)
-        if cost.dtype == np.float64 or not _proven(whole, columns, price):
-            # Prices are the price of a column: taking them off changes no matching, and
-            # leaves hardly anything to search.
-            even -= price
-            return _by_scipy(even)
+        if cost.dtype == np.float64 or not _proven(whole, columns, price, allowed):
+            # Taking a price off a column changes no matching, and leaves hardly anything
+            # to search.
+            even -= price / _LEVELS
+            return _by_scipy(even, allowed)
         return np.asarray(columns, dtype=np.int64)
 
 
-def _proven(cost: NDArray[Any], columns: NDArray[Any], price: NDArray[Any]) -> bool:
-    """Whether the columns are a permutation, and each the best of its row at these prices.
+def _without(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, instead: float) -> NDArray[Any]:
+    """The costs with another one for pairs that are not allowed."""
+    return cost if allowed is None else np.where(allowed, cost, cost.dtype.type(instead))
 
-    By linear programming duality no matching costs less if so.
+
+def _proven(
+    cost: NDArray[Any],
+    columns: NDArray[Any],
+    price: NDArray[Any],
+    allowed: NDArray[np.bool_] | None,
+) -> bool:
+    """Whether the columns are a permutation of allowed pairs, each the best of its row at the
+    prices. By linear programming duality no matching costs less if so. Overwrites ``cost``.
     """
     rows = np.arange(len(cost))
-    if not np.array_equal(np.sort(columns), rows):
+    if np.bincount(columns, minlength=len(cost)).max() > 1:
         return False
-    priced = cost - price
-    return bool((priced[rows, columns] == priced.min(axis=1)).all())
+    if allowed is not None and not allowed[rows, columns].all():
+        return False
+    cost -= price
+    return bool((cost[rows, columns] == row_minima(cost)[:, 0]).all())
 
 
-def _by_scipy(cost: NDArray[Any]) -> NDArray[np.int64]:
-    return np.asarray(linear_sum_assignment(cost)[1], dtype=np.int64)
+def _by_scipy(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    columns = linear_sum_assignment(_without(cost, allowed, np.inf))[1]
+    return np.asarray(columns, dtype=np.int64)
