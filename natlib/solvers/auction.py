@@ -36,10 +36,10 @@ class Auction(Solver):
     """
 
     kind: Literal["auction"] = "auction"
-    epsilon: float = Field(default=0.01, ge=1e-5)
+    epsilon: float = Field(default=0.02, ge=1e-4)
     """How much worse than its best column a row's own may be, at the final prices: in units of
     the root mean square of the costs after rows and columns are centred."""
-    start: float = Field(default=0.25, gt=0)
+    start: float = Field(default=0.1, gt=0)
     """Epsilon of the first phase, in the same unit; from ``epsilon`` down there is one phase."""
     scaling: float = Field(default=5.0, gt=1)
     """Each phase divides epsilon by this."""
@@ -77,9 +77,12 @@ class Auction(Solver):
 
 
 def _ripples(cost: Tensor) -> Tensor:
-    """Small numbers [b, k], all different for neighbours, the same on every device."""
+    """Small numbers [p, b, k], different for pairs that are neighbours.
+
+    Rows and columns are numbered by their norms, so that the numbers move with them.
+    """
     rows, columns = (
-        (torch.arange(n, dtype=torch.float64) * step).frac().to(cost)
-        for n, step in zip(cost.shape[1:], (0.7548776662466927, 0.5698402909980532), strict=True)
+        (torch.linalg.vector_norm(cost, dim=dim).argsort(stable=True).argsort() * step).frac()
+        for dim, step in ((2, 0.7548776662466927), (1, 0.5698402909980532))
     )
-    return _RIPPLE * (rows[:, None] + columns).frac()
+    return _RIPPLE * (rows.unsqueeze(2) + columns.unsqueeze(1)).frac().to(cost.dtype)

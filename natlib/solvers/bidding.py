@@ -55,19 +55,31 @@ class Auctioneer:
         return self.price[:-1].view(self.problems, self.columns)
 
     def release(self, epsilon: float) -> Tensor:
-        """Take columns from the rows that do not find them best, within epsilon.
+        """Lower prices at which rows would rather have another column, by epsilon or more.
+
+        Where that draws away the row of another column, both are free afterwards. Without the
+        lower prices a single free row would have to raise all others, a bid at a time.
 
         Returns:
             int64[f], the free rows.
         """
         column = self.matched().view(-1)
         row = torch.arange(len(column), device=column.device)
-        slot = row // self.rows * self.columns + column.clamp_min(0)
-        paid = self.cost.gather(1, column.clamp_min(0)[:, None]).squeeze(1) + self.price[slot]
-        least = self._offers(row)[0]
-        free = (column < 0) | (paid > least + epsilon)
-        self.owner[slot[free & (column >= 0)]] = -1
-        return row[free]
+        has = column >= 0
+        column = column.clamp_min(0)
+        slot = row // self.rows * self.columns + column
+        nobody = len(self.price) - 1
+        own = self.cost.gather(1, column[:, None]).squeeze(1)
+        for last in (False, True):
+            regret = own + self.price[slot] - self._offers(row)[0] - epsilon
+            unhappy = has & (regret > 0)
+            target = torch.where(unhappy, slot, nobody)
+            if last:
+                self.owner[target] = -1
+            else:
+                # By a bit more, so that rounding does not set the row free.
+                self.price[target] = self.price[slot] - regret - 0.5 * epsilon
+        return row[unhappy | ~has]
 
     def sell(self, free: Tensor, epsilon: float, rounds: int) -> bool:
         """Hold rounds until no row is free.

@@ -43,7 +43,7 @@ def test_a_small_epsilon_finds_the_optimum() -> None:
         assert float(matching.cost) == pytest.approx(lowest_cost(cost), abs=1e-12)
 
 
-def test_phases_keep_a_line_of_points_from_a_price_war() -> None:
+def test_phases_shorten_a_price_war() -> None:
     # Rows that want the same columns outbid each other by epsilon at a time.
     cost = torch.from_numpy(make("collapsed2", 120, 120))
     scaled, direct = Auction(epsilon=1e-3), Auction(epsilon=1e-3, start=1e-3)
