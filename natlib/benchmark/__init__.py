@@ -1,6 +1,6 @@
 """What solvers cost and what they find, measured on this machine."""
 
-from natlib.benchmark.candidates import Candidate, candidates
+from natlib.benchmark.candidates import Answer, Candidate, candidates
 from natlib.benchmark.features import FEATURES, Problem, make_problem
 from natlib.benchmark.measurement import (
     Measurement,
@@ -14,6 +14,7 @@ __all__ = [
     "DARK",
     "FEATURES",
     "LIGHT",
+    "Answer",
     "Candidate",
     "Colours",
     "Measurement",

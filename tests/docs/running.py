@@ -34,6 +34,9 @@ SMALLER_PYTHON = {
 SMALLER_SCRIPTS = {
     "python benchmarks/step_cost.py": "--batch-sizes 8 --rounds 1",
     "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
+    "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
+    "python benchmarks/memory.py": "--samples 2000 --steps 3",
+    "natlib bench solvers": "--sizes 8,16 --repeats 1",
 }
 
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
