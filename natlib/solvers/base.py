@@ -126,21 +126,12 @@ class Solver(Component):
             MatchingError: k < b, a cost that is NaN or infinite, or a mask that no matching
                 satisfies (names the row).
         """
-        rows, columns = _checked_shape(cost)
-        wide = cost.detach() if cost.dtype == torch.float64 else cost.detach().float()
-        if allowed is not None:
-            allowed = _checked_mask(allowed, cost)
-            wide = torch.where(allowed, wide, 0.0)
-            allowed = allowed.reshape(-1, rows, columns)
-        _check_finite(wide)
+        wide, mask = checked(cost, allowed)
         if cost.numel() == 0:
             nothing = torch.zeros(cost.shape[:-1], dtype=torch.int64, device=cost.device)
             free = nothing.sum(-1, dtype=torch.float64)
             return Matching(nothing, free, self.exact, 0, True, free)
-        if allowed is not None:
-            check_feasible(allowed, cost.shape[:-2])
-        stack = wide.reshape(-1, rows, columns).contiguous()
-        solution = self.solve_stack(stack, allowed)
+        solution = self.solve_stack(wide.reshape(-1, *cost.shape[-2:]).contiguous(), mask)
         chosen = solution.columns.view(cost.shape[:-1])
         paid = wide.gather(-1, chosen.unsqueeze(-1)).sum((-2, -1), dtype=torch.float64)
         gap = torch.zeros_like(paid) if solution.gap is None else solution.gap.view_as(paid)
@@ -152,6 +143,25 @@ class Solver(Component):
         The cost of a pair is :func:`pairwise_cost`; leading dimensions broadcast.
         """
         return self.solve(pairwise_cost(z, c), allowed)
+
+
+def checked(cost: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """What :meth:`Solver.solve` takes, or one of the errors that it raises.
+
+    Returns:
+        Costs float32 or float64 [..., b, k], without gradient and 0 where a pair is not
+        allowed, and the mask bool[p, b, k] of all problems in a row, or None.
+    """
+    rows, columns = _checked_shape(cost)
+    wide = cost.detach() if cost.dtype == torch.float64 else cost.detach().float()
+    if allowed is not None:
+        allowed = _checked_mask(allowed, cost)
+        wide = torch.where(allowed, wide, 0.0)
+        allowed = allowed.reshape(cost.shape[:-2].numel(), rows, columns)
+    _check_finite(wide)
+    if allowed is not None and cost.numel() > 0:
+        check_feasible(allowed, cost.shape[:-2])
+    return wide, allowed
 
 
 def _checked_shape(cost: Tensor) -> tuple[int, int]:

@@ -24,13 +24,15 @@ class Even(NamedTuple):
 
     Attributes:
         cost: [p, b, k]; infinite where a pair is not allowed.
-        unit: float64[p], what a cost of 1 was before, over ``scale``.
-        shift: [p, k], what came off every column, over ``scale``.
+        unit: float64[p], what a cost of 1 was before, times ``scale``.
+        row: [p, b], what came off every row, times ``scale``.
+        shift: [p, k], what came off every column, times ``scale``.
         scale: float64[p], powers of two that the costs were multiplied by at first.
     """
 
     cost: Tensor
     unit: Tensor
+    row: Tensor
     shift: Tensor
     scale: Tensor
 
@@ -52,7 +54,8 @@ def even_out(cost: Tensor, allowed: Tensor | None = None) -> Even:
     """
     cost, peak, scale = _of_ordinary_size(cost)
     weight = None if allowed is None else allowed.to(cost.dtype)
-    even = cost - _mean(cost, weight, -1)
+    row = _mean(cost, weight, -1)
+    even = cost - row
     if weight is not None:
         even *= weight
     shift = torch.zeros_like(even[:, :1])
@@ -70,7 +73,7 @@ def even_out(cost: Tensor, allowed: Tensor | None = None) -> Even:
     even /= unit.clamp_min(info.tiny)[:, None, None]
     if allowed is not None:
         even.masked_fill_(~allowed, torch.inf)
-    return Even(even, unit.double(), shift.squeeze(1), scale)
+    return Even(even, unit.double(), row.squeeze(-1), shift.squeeze(1), scale)
 
 
 def _mean(values: Tensor, weight: Tensor | None, dim: int) -> Tensor:
