@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from natlib.component import register
 from natlib.solvers.centring import centred, row_minima, soft_prices
 from natlib.solvers.host import HostSolver
+from natlib.solvers.mask import without
 
 __all__ = ["Lapjv"]
 
@@ -47,13 +48,13 @@ class Lapjv(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        wish = _without(cost, allowed, np.inf).argmin(axis=1)
+        wish = np.asarray(without(cost, allowed, np.inf).argmin(axis=1), dtype=np.int64)
         if np.bincount(wish).max() == 1:
             return wish
         even = centred(cost, allowed)
         if even.shape[0] < even.shape[1]:
             return _by_scipy(even, allowed)
-        even = _without(even, allowed, _FORBIDDEN)
+        even = without(even, allowed, _FORBIDDEN)
         whole = np.empty(even.shape, dtype=np.float32)
         if len(even) >= _PRICED:
             even -= soft_prices(even, whole).astype(even.dtype)
@@ -68,11 +69,6 @@ class Lapjv(HostSolver):
             even -= price / _LEVELS
             return _by_scipy(even, allowed)
         return np.asarray(columns, dtype=np.int64)
-
-
-def _without(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, instead: float) -> NDArray[Any]:
-    """The costs with another one for pairs that are not allowed."""
-    return cost if allowed is None else np.where(allowed, cost, cost.dtype.type(instead))
 
 
 def _proven(
@@ -94,5 +90,5 @@ def _proven(
 
 
 def _by_scipy(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    columns = linear_sum_assignment(_without(cost, allowed, np.inf))[1]
+    columns = linear_sum_assignment(without(cost, allowed, np.inf))[1]
     return np.asarray(columns, dtype=np.int64)

@@ -3,6 +3,8 @@
 Shapes: p problems, b rows, k columns.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -11,7 +13,14 @@ from torch import Tensor
 
 from natlib.errors import MatchingError
 
-__all__ = ["check_feasible", "complete"]
+__all__ = ["check_feasible", "complete", "without"]
+
+
+def without(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, instead: float) -> NDArray[Any]:
+    """The costs [b, k] with another one for pairs that are not allowed; themselves without a
+    mask.
+    """
+    return cost if allowed is None else np.where(allowed, cost, cost.dtype.type(instead))
 
 
 def complete(columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

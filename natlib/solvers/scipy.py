@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from natlib.component import register
 from natlib.solvers.centring import centred
 from natlib.solvers.host import HostSolver
+from natlib.solvers.mask import without
 
 __all__ = ["Scipy"]
 
@@ -29,6 +30,5 @@ class Scipy(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        return np.asarray(
-            linear_sum_assignment(centred(cost.astype(np.float64)))[1], dtype=np.int64
-        )
+        even = without(centred(cost.astype(np.float64), allowed), allowed, np.inf)
+        return np.asarray(linear_sum_assignment(even)[1], dtype=np.int64)

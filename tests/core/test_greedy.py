@@ -62,3 +62,46 @@ def test_is_nearly_as_good_as_the_best_on_random_costs() -> None:
     cost = make("random", 200, 200)
     paid = float(Greedy().solve(torch.from_numpy(cost)).cost)
     assert 0.85 < paid / lowest_cost(cost) < 1.0
+
+
+def row_by_row(cost: NDArray[np.float64]) -> list[int]:
+    """Rows of the largest regret first, each to its cheapest free column."""
+    b, k = cost.shape
+    cost = cost - cost.mean(1, keepdims=True)
+    if b == k:
+        cost = cost - cost.mean(0)
+    regret = [np.diff(np.sort(row)[:2])[0] if k > 1 else 0.0 for row in cost]
+    columns = [-1] * b
+    for row in sorted(range(b), key=lambda row: -regret[row]):
+        columns[row] = min((c for c in range(k) if c not in columns), key=lambda c: cost[row, c])
+    return columns
+
+
+@pytest.mark.parametrize("family", ["random", "normal", "rank2", "collapsed2", "clustered"])
+@pytest.mark.parametrize(("b", "k"), [(1, 1), (1, 4), (2, 2), (17, 17), (9, 30)])
+def test_row_by_row(family: str, b: int, k: int) -> None:
+    for seed in range(5):
+        cost = make(family, b, k, seed)
+        found = Greedy(order="rows").solve(torch.from_numpy(cost))
+        assert found.columns.tolist() == row_by_row(cost)
+
+
+@pytest.mark.parametrize("family", ["constant", "ties", "rank1", "line", "wild"])
+def test_many_rows_that_want_one_column(family: str) -> None:
+    cost = make(family, 150, 150)
+    found = Greedy().solve(torch.from_numpy(cost)).columns.numpy()
+    assert sorted(found) == list(range(150))
+    # Of two matched pairs the cheaper one was taken while all four ends were free, so that
+    # no pair across them costs less than it.
+    even = centred(cost)
+    paid = even[np.arange(150), found]
+    cheaper = np.minimum(paid[:, None], paid[None])
+    assert (cheaper <= even[:, found] + 1e-12).all()
+
+
+@pytest.mark.parametrize("order", ["best", "rows"])
+def test_a_row_that_is_left_without_a_column_gets_one(order: str) -> None:
+    cost = torch.tensor([[0.0, 5.0, 9.0], [1.0, 6.0, 9.0], [0.0, 9.0, 9.0]])
+    allowed = torch.tensor([[True, True, False], [True, False, False], [True, True, True]])
+    solver = Greedy.model_validate({"order": order})
+    assert solver.solve(cost, allowed).columns.tolist() == [1, 0, 2]
