@@ -7,6 +7,7 @@ from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
+from natlib.solvers.sinkhorn import Plan, Sinkhorn
 
 __all__ = [
     "Auction",
@@ -15,7 +16,9 @@ __all__ = [
     "HostSolver",
     "Lapjv",
     "Matching",
+    "Plan",
     "Scipy",
+    "Sinkhorn",
     "Solution",
     "Solver",
     "pairwise_cost",

@@ -5,23 +5,15 @@ Shapes: p problems, b rows, k columns.
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.bidding import Auctioneer
-from natlib.solvers.duality import lower_bound
 from natlib.solvers.evening import even_out
-from natlib.solvers.reverse_auction import offer_unsold
-from natlib.solvers.rounding import completed
+from natlib.solvers.rounding import deal
 
 __all__ = ["Auction"]
-
-# Ties are broken by this much of a typical difference: without it, rows with equal costs
-# all bid for the same column, and a constant matrix takes b rounds.
-_RIPPLE = 1e-5
 
 
 @register
@@ -53,36 +45,10 @@ class Auction(Solver):
 
     def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
         even = even_out(cost, allowed)
-        even.cost.add_(_ripples(even.cost))
-        auctioneer = Auctioneer(even.cost)
-        converged = True
-        for epsilon in self._phases():
-            free = auctioneer.release(epsilon)
-            converged = converged and auctioneer.sell(free, epsilon, self.rounds)
-        if converged and cost.shape[1] < cost.shape[2]:
-            converged = offer_unsold(auctioneer, self.epsilon, self.rounds)
-        columns = auctioneer.matched()
-        if (columns < 0).any():
-            columns = completed(columns, allowed, cost.shape[2])
-        paid = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
-        bound = lower_bound(cost, even.prices(auctioneer.prices()), allowed)
-        gap = (paid - bound).clamp_min(0).nan_to_num(torch.inf)
-        return Solution(columns, gap, auctioneer.rounds, converged)
+        return deal(cost, allowed, even, self._phases(), self.rounds)
 
     def _phases(self) -> list[float]:
         phases = [self.epsilon]
         while phases[0] * self.scaling <= self.start:
             phases.insert(0, phases[0] * self.scaling)
         return phases
-
-
-def _ripples(cost: Tensor) -> Tensor:
-    """Small numbers [p, b, k], different for pairs that are neighbours.
-
-    Rows and columns are numbered by their norms, so that the numbers move with them.
-    """
-    rows, columns = (
-        (torch.linalg.vector_norm(cost, dim=dim).argsort(stable=True).argsort() * step).frac()
-        for dim, step in ((2, 0.7548776662466927), (1, 0.5698402909980532))
-    )
-    return _RIPPLE * (rows.unsqueeze(2) + columns.unsqueeze(1)).frac().to(cost.dtype)
