@@ -61,22 +61,29 @@ def _lap(lap: Any) -> list[Candidate]:
 
 
 def _ot(ot: Any) -> list[Candidate]:
-    def sinkhorn(regularisation: float) -> Candidate:
+    def sinkhorn(regularisation: float, method: str = "sinkhorn") -> Candidate:
         def call(problem: Problem) -> Answer:
             cost = problem.array
             spread = (cost - cost.mean(0) - cost.mean(1, keepdims=True) + cost.mean()).std()
             with warnings.catch_warnings(record=True) as complaints:
                 warnings.simplefilter("always")
-                plan = ot.sinkhorn([], [], cost, regularisation * spread, stopThr=1e-6)
+                plan = ot.sinkhorn(
+                    [], [], cost, regularisation * spread, method=method, stopThr=1e-6
+                )
             # A soft plan: what it is worth is measured without making it one-to-one.
             return Answer(torch.as_tensor(plan).float(), converged=not complaints)
 
-        return Candidate("ot.sinkhorn", f"reg={regularisation}", call, exact=False)
+        return Candidate(f"ot.{method}", f"reg={regularisation}", call, exact=False)
 
     def emd(cost: Any) -> Any:
         return ot.emd([], [], cost, numItermax=10_000_000).argmax(1)
 
-    return [_exact("ot.emd", emd), *map(sinkhorn, SINKHORN_REGULARISATION)]
+    # Plain sinkhorn underflows on features that have collapsed; in logarithms it is slow.
+    return [
+        _exact("ot.emd", emd),
+        *map(sinkhorn, SINKHORN_REGULARISATION),
+        sinkhorn(SINKHORN_REGULARISATION[0], "sinkhorn_log"),
+    ]
 
 
 def _torch_linear_assignment(package: Any) -> Candidate:

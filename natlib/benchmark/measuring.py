@@ -1,5 +1,6 @@
 """Measures candidates on the same problems, in turns."""
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -159,6 +160,8 @@ def _measurements(
         for runner in runners
         if runner.answer is not None
     }
+    # Sums of soft matchings underflow where a package does not see to it.
+    found = {key: value for key, value in found.items() if math.isfinite(value)}
     best = [found[id(one)] for one in runners if one.candidate.exact and id(one) in found]
     if not best:
         reference.turn(problem, 0)
@@ -193,7 +196,8 @@ def _measurements(
                 similarity=similarity,
                 gap=gap,
                 by=runner.answer.by if runner.answer is not None else "",
-                converged=runner.answer is None or runner.answer.converged,
+                converged=runner.answer is None
+                or (runner.answer.converged and similarity is not None),
                 skipped=runner.skipped,
             )
         )

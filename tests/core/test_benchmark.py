@@ -160,6 +160,17 @@ def test_sizes_that_would_take_too_long_are_left_out() -> None:
     assert "more than 1e-09 s" in measured[1].skipped
 
 
+def test_an_answer_that_is_none_has_no_gap() -> None:
+    def call(problem: benchmark.Problem) -> Answer:
+        return Answer(torch.zeros(problem.size, problem.size))
+
+    underflows = Candidate("underflows", "", call, exact=False)
+    (row,) = measure([underflows], features=["random"], sizes=[8], dim=4, repeats=1)
+    assert row.similarity is None
+    assert row.gap is None
+    assert not row.converged
+
+
 def test_growth_is_measured_and_stays_between_quadratic_and_cubic() -> None:
     growth = Growth()
     assert growth.predict(10) is None
