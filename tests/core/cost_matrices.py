@@ -1,12 +1,12 @@
 """Cost matrices that a solver may meet, ordinary and degenerate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["FAMILIES", "lowest_cost", "make"]
+__all__ = ["FAMILIES", "lowest_cost", "make", "stack"]
 
 Matrix = NDArray[np.float64]
 Generator = np.random.Generator
@@ -80,7 +80,12 @@ def make(family: str, b: int, k: int, seed: int = 0) -> Matrix:
     return FAMILIES[family](np.random.default_rng(seed), b, k)
 
 
+def stack(families: Iterable[str], b: int, k: int, seed: int = 0) -> Matrix:
+    """Costs float64[p, b, k], one problem of each family."""
+    return np.stack([make(family, b, k, seed) for family in families])
+
+
 def lowest_cost(cost: Matrix) -> float:
-    """Of all matchings, by scipy."""
+    """Of all matchings, by scipy; infinite costs forbid a pair."""
     rows, columns = linear_sum_assignment(cost)
     return float(cost[rows, columns].sum())

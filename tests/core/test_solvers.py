@@ -1,4 +1,8 @@
-"""Every registered solver against oracles and the invariants of the matching problem."""
+"""Every registered solver against oracles and the invariants of the matching problem.
+
+A solver that has a random ``seed`` may answer otherwise where the problem looks otherwise:
+of such a one only costs are compared.
+"""
 
 import itertools
 
@@ -6,61 +10,30 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from torch import Tensor
 
 from natlib.errors import MatchingError
 from natlib.solvers import Matching, Solver, pairwise_cost
-from tests.core.cost_matrices import FAMILIES, lowest_cost, make
-from tests.core.families import members
+from tests.core.cost_matrices import FAMILIES, lowest_cost, make, stack
+from tests.core.matchings import EVERY, check_matching, is_random, name, paid, slack
 
-EVERY = members(Solver)
-by_kind = pytest.mark.parametrize("solver", EVERY, ids=lambda s: s.kind)
-exact_ones = pytest.mark.parametrize("solver", [s for s in EVERY if s.exact], ids=lambda s: s.kind)
+by_kind = pytest.mark.parametrize("solver", EVERY, ids=name)
+exact_ones = pytest.mark.parametrize("solver", [s for s in EVERY if s.exact], ids=name)
+rough_ones = pytest.mark.parametrize("solver", [s for s in EVERY if not s.exact], ids=name)
 by_family = pytest.mark.parametrize("family", FAMILIES)
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 # Rows and columns; both square and wide, and the smallest.
 SHAPES = [(1, 1), (1, 4), (2, 2), (3, 3), (13, 13), (40, 40), (9, 11), (12, 48)]
 
 
-def slack(cost: Tensor) -> float:
-    """What rounding may cost an exact solver: two millionths of the largest cost a pair.
-
-    float64 is exact to its own rounding.
-    """
-    relative = 1e-13 if cost.dtype == torch.float64 else 2e-6
-    return relative * float(cost.double().abs().max()) * cost.shape[-2]
-
-
-def check_one_to_one(matching: Matching, cost: Tensor) -> None:
-    b, k = cost.shape[-2:]
-    assert matching.columns.shape == cost.shape[:-1]
-    assert matching.columns.dtype == torch.int64
-    assert matching.cost.shape == cost.shape[:-2]
-    assert matching.cost.dtype == torch.float64
-    for columns in matching.columns.reshape(cost.shape[:-2].numel(), b).tolist():
-        assert len(set(columns)) == b
-        assert all(0 <= column < k for column in columns)
-    paid = cost.double().gather(-1, matching.columns.unsqueeze(-1)).squeeze(-1).sum(-1)
-    torch.testing.assert_close(matching.cost, paid, rtol=1e-12, atol=0)
-
-
 @by_kind
-@by_family
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_is_one_to_one_and_as_cheap_as_scipy_finds(
-    solver: Solver, family: str, dtype: torch.dtype
-) -> None:
+def test_one_to_one_and_true_about_cost_and_gap(solver: Solver, dtype: torch.dtype) -> None:
     for seed, (b, k) in enumerate(SHAPES):
-        values = np.clip(make(family, b, k, seed), -6e4, 6e4)  # what float16 can hold
+        values = np.clip(stack(FAMILIES, b, k, seed), -6e4, 6e4)  # what float16 can hold
         cost = torch.from_numpy(values).to(dtype)
-        matching = solver.solve(cost)
-        check_one_to_one(matching, cost)
-        assert matching.exact is solver.exact
-        lowest = lowest_cost(cost.double().numpy())
-        assert float(matching.cost) >= lowest - 1e-12 * abs(lowest)
-        if solver.exact:
-            assert float(matching.cost) <= lowest + slack(cost), (b, k)
+        check_matching(solver, solver.solve(cost), cost, names=list(FAMILIES))
 
 
 @exact_ones
@@ -70,9 +43,7 @@ def test_is_one_to_one_and_as_cheap_as_scipy_finds(
 def test_exact_ones_at_the_size_of_a_batch(solver: Solver, family: str) -> None:
     for dtype in (torch.float32, torch.float64):
         cost = torch.from_numpy(make(family, 200, 200)).to(dtype)
-        matching = solver.solve(cost)
-        check_one_to_one(matching, cost)
-        assert float(matching.cost) <= lowest_cost(cost.double().numpy()) + slack(cost)
+        check_matching(solver, solver.solve(cost), cost)
 
 
 @exact_ones
@@ -85,29 +56,46 @@ def test_exact_ones_against_all_permutations(solver: Solver, family: str) -> Non
         assert float(solver.solve(cost).cost) <= float(lowest) + slack(cost)
 
 
-@by_kind
+@rough_ones
 @by_family
+def test_rough_ones_are_no_worse_than_a_random_matching_on_average(
+    solver: Solver, family: str
+) -> None:
+    for b, k in [(30, 30), (10, 40)]:
+        cost = torch.from_numpy(np.stack([make(family, b, k, seed) for seed in range(6)]))
+        # A random matching pays the mean of every row.
+        by_chance = cost.mean(-1).sum(-1)
+        assert float((solver.solve(cost).cost - by_chance).mean()) <= slack(cost)
+
+
+@rough_ones
+def test_rough_ones_are_good_on_random_costs(solver: Solver) -> None:
+    cost = torch.from_numpy(make("random", 200, 200))
+    matching = solver.solve(cost)
+    lowest = lowest_cost(cost.numpy())
+    assert float(matching.cost) / lowest > 0.8
+    # What is said about the distance to the best is of use, too.
+    assert float(matching.gap) < 0.5 * abs(lowest)
+
+
+@by_kind
 @pytest.mark.parametrize("scale", [1e-300, 1e-38, 1e-30, 1e-8, 1e8, 1e30, 1e300])
-def test_scales_of_any_size(solver: Solver, family: str, scale: float) -> None:
-    values = make(family, 30, 30)
-    values /= max(np.abs(values).max(), 1)
+def test_scales_of_any_size(solver: Solver, scale: float) -> None:
+    values = stack(FAMILIES, 30, 30)
+    values /= np.maximum(np.abs(values).max((1, 2), keepdims=True), 1)
     dtypes = [torch.float64] if scale in (1e-300, 1e300) else [torch.float32, torch.float64]
     for dtype in dtypes:
         cost = torch.from_numpy(values * scale).to(dtype)
         matching = solver.solve(cost)
-        check_one_to_one(matching, cost)
-        if solver.exact:
-            # Measured in units of the scale, so that 1e-300 counts.
-            units = cost.double() / scale
-            columns = matching.columns.unsqueeze(-1)
-            paid = float(units.gather(-1, columns).sum())
-            tolerance = slack(units.to(dtype))
-            assert paid <= lowest_cost(units.numpy()) + tolerance
+        # Measured in units of the scale, so that 1e-300 counts.
+        units = cost.double() / scale
+        in_units = matching._replace(cost=paid(units, matching.columns), gap=matching.gap / scale)
+        check_matching(solver, in_units, units, names=list(FAMILIES), dtype=dtype)
 
 
 @by_kind
 def test_largest_numbers_of_all(solver: Solver) -> None:
-    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+    for dtype in DTYPES:
         cost = torch.full((6, 6), torch.finfo(dtype).max, dtype=dtype)
         cost.fill_diagonal_(-torch.finfo(dtype).max)
         cost = cost.roll(2, dims=1)
@@ -118,8 +106,10 @@ def test_largest_numbers_of_all(solver: Solver) -> None:
 def test_empty_problems(solver: Solver) -> None:
     for shape in [(0, 0), (0, 5), (3, 0, 4), (0, 2, 2), (2, 0, 0)]:
         matching = solver.solve(torch.zeros(shape))
-        check_one_to_one(matching, torch.zeros(shape))
+        check_matching(solver, matching, torch.zeros(shape))
         assert float(matching.cost.sum()) == 0.0
+        allowed = torch.ones(shape, dtype=torch.bool)
+        assert solver.solve(torch.zeros(shape), allowed).columns.shape == shape[:-1]
 
 
 @by_kind
@@ -131,10 +121,10 @@ def test_not_finite_costs_name_their_row(solver: Solver, bad: float, dtype: torc
     cost[4, 0] = bad
     with pytest.raises(MatchingError, match="the costs of row 3 hold NaN or infinity"):
         solver.solve(cost)
-    stack = torch.zeros(2, 4, 5, 6, dtype=dtype)
-    stack[1, 2, 3] = bad
+    stacked = torch.zeros(2, 4, 5, 6, dtype=dtype)
+    stacked[1, 2, 3] = bad
     with pytest.raises(MatchingError, match=r"row 3 of problem \[1, 2\]"):
-        solver.solve(stack)
+        solver.solve(stacked)
 
 
 @by_kind
@@ -159,19 +149,18 @@ def test_impossible_shapes(solver: Solver) -> None:
 def test_a_stack_equals_its_problems(solver: Solver) -> None:
     names = ["random", "ties", "rank1", "collapsed5", "duplicates", "normal"]
     for b, k in [(12, 12), (7, 15)]:
-        cost = torch.from_numpy(np.stack([make(name, b, k) for name in names])).view(2, 3, b, k)
+        cost = torch.from_numpy(stack(names, b, k)).view(2, 3, b, k)
         stacked = solver.solve(cost)
-        check_one_to_one(stacked, cost)
         for i, j in itertools.product(range(2), range(3)):
             single = solver.solve(cost[i, j])
-            assert torch.equal(stacked.columns[i, j], single.columns)
-            assert torch.equal(stacked.cost[i, j], single.cost)
+            if not is_random(solver):
+                assert torch.equal(stacked.columns[i, j], single.columns), names[3 * i + j]
+            check_matching(solver, single, cost[i, j])
 
 
 @by_kind
 def test_answers_do_not_depend_on_threads_or_memory_layout(solver: Solver) -> None:
-    names = ["random", "ties", "collapsed2", "constant"]
-    cost = torch.from_numpy(np.stack([make(name, 40, 40) for name in names])).float()
+    cost = torch.from_numpy(stack(["random", "ties", "collapsed2", "constant"], 40, 40)).float()
     alone = solver.solve(cost)
     before = torch.get_num_threads()
     try:
@@ -180,21 +169,24 @@ def test_answers_do_not_depend_on_threads_or_memory_layout(solver: Solver) -> No
     finally:
         torch.set_num_threads(before)
     transposed = solver.solve(cost.mT.contiguous().mT)
-    again = solver.solve(cost)
+    again = type(solver).model_validate(solver.model_dump()).solve(cost)
     for other in (threaded, transposed, again):
         assert torch.equal(alone.columns, other.columns)
         assert torch.equal(alone.cost, other.cost)
 
 
 @by_kind
-@by_family
-def test_leaves_costs_as_they_are_and_passes_no_gradient(solver: Solver, family: str) -> None:
-    for shape in [(9, 9), (6, 9)]:
-        cost = torch.from_numpy(make(family, *shape)).requires_grad_()
-        before = cost.detach().clone()
-        matching = solver.solve(cost)
-        assert torch.equal(cost.detach(), before)
-        assert not matching.cost.requires_grad
+def test_leaves_costs_as_they_are_and_passes_no_gradient(solver: Solver) -> None:
+    for b, k in [(9, 9), (6, 9)]:
+        cost = torch.from_numpy(stack(FAMILIES, b, k)).requires_grad_()
+        allowed = torch.rand(cost.shape) < 0.5
+        allowed[:, torch.arange(b), torch.arange(b)] = True
+        before, mask = cost.detach().clone(), allowed.clone()
+        for matching in (solver.solve(cost), solver.solve(cost, allowed)):
+            assert torch.equal(cost.detach(), before)
+            assert torch.equal(allowed, mask)
+            assert not matching.cost.requires_grad
+            assert not matching.gap.requires_grad
     z = torch.randn(4, 3, requires_grad=True)
     assert not solver.match(z, torch.randn(5, 3)).cost.requires_grad
 
@@ -209,7 +201,7 @@ def test_moving_rows_and_columns_moves_the_answer(solver: Solver, family: str) -
         plain, moved = solver.solve(cost), solver.solve(cost[rows][:, columns])
         if solver.exact:
             assert float(moved.cost) == pytest.approx(float(plain.cost), abs=slack(cost))
-        elif cost.unique().numel() == cost.numel():
+        elif cost.unique().numel() == cost.numel() and not is_random(solver):
             # Without ties an approximate matching moves too.
             assert torch.equal(columns[moved.columns], plain.columns[rows])
 
@@ -222,35 +214,32 @@ def test_constants_and_factors_change_no_answer(solver: Solver, family: str) -> 
     size = float(cost.abs().max()) or 1.0
     row = size * torch.randn(14, 1, generator=generator, dtype=torch.float64)
     column = size * torch.randn(1, 14, generator=generator, dtype=torch.float64)
+    plain = solver.solve(cost)
     for other in (cost + row, cost + column, 3.7 * cost, 1e-3 * (cost + row + column)):
         found = solver.solve(other).columns
-        paid = float(cost.gather(1, found[:, None]).sum())
         if solver.exact:
             # float64 loses digits to the constants, a few times over.
-            tolerance = 100 * slack(cost)
-        elif cost.unique().numel() < cost.numel():
-            continue  # ties may break differently: see the test of greedy itself
-        else:
-            assert torch.equal(found, solver.solve(cost).columns)
-            tolerance = 0.0
-        assert paid <= float(solver.solve(cost).cost) + tolerance
+            assert float(paid(cost, found)) <= float(plain.cost) + 100 * slack(cost)
+        elif cost.unique().numel() == cost.numel():  # ties may break differently
+            assert torch.equal(found, plain.columns)
 
 
+@by_kind
+@settings(max_examples=30)
 @given(
     b=st.integers(1, 9),
     extra=st.integers(0, 4),
     levels=st.integers(1, 6),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_small_problems_of_whole_numbers(b: int, extra: int, levels: int, seed: int) -> None:
+def test_small_problems_of_whole_numbers(
+    solver: Solver, b: int, extra: int, levels: int, seed: int
+) -> None:
     costs = np.random.default_rng(seed).integers(0, levels, (b, b + extra)).astype(np.float32)
-    cost = torch.from_numpy(costs)
-    lowest = lowest_cost(costs.astype(np.float64))
-    for solver in EVERY:
-        matching = solver.solve(cost)
-        check_one_to_one(matching, cost)
-        paid = float(matching.cost)
-        assert paid == lowest if solver.exact else paid >= lowest
+    matching = solver.solve(torch.from_numpy(costs))
+    check_matching(solver, matching, torch.from_numpy(costs))
+    if solver.exact:
+        assert float(matching.cost) == lowest_cost(costs.astype(np.float64))
 
 
 @by_kind
@@ -258,12 +247,18 @@ def test_match_solves_the_squared_distances(solver: Solver) -> None:
     generator = torch.Generator().manual_seed(7)
     z = torch.randn(3, 10, 4, generator=generator, dtype=torch.float64)
     c = 2 * torch.randn(3, 10, 4, generator=generator, dtype=torch.float64)
+    cost = pairwise_cost(z, c)
     matching = solver.match(z, c)
-    assert torch.equal(matching.columns, solver.solve(torch.cdist(z, c).square()).columns)
+    check_matching(solver, matching, cost)
+    assert float((matching.cost - cost.mean(-1).sum(-1)).sum()) < 0
+    if solver.exact:
+        assert torch.equal(matching.columns, solver.solve(torch.cdist(z, c).square()).columns)
     # Points alone broadcast against a stack of candidates, as slots of m layers need.
     shared = solver.match(z[0], c)
+    check_matching(solver, shared, pairwise_cost(z[0], c))
     for layer in range(3):
-        assert torch.equal(shared.columns[layer], solver.match(z[0], c[layer]).columns)
+        if not is_random(solver):
+            assert torch.equal(shared.columns[layer], solver.match(z[0], c[layer]).columns)
 
 
 def test_pairwise_cost_is_half_the_squared_distance_up_to_rows() -> None:
@@ -290,8 +285,18 @@ def test_matching_stays_in_float32_under_autocast(dtype: torch.dtype) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
 @by_kind
 def test_answers_return_to_the_device(solver: Solver) -> None:
-    cost = torch.from_numpy(make("random", 20, 20)).float()
-    matching = solver.solve(cost.cuda())
-    assert matching.columns.is_cuda
-    assert matching.cost.is_cuda
-    assert torch.equal(matching.columns.cpu(), solver.solve(cost).columns)
+    cost = torch.from_numpy(make("random", 20, 20)).float().cuda()
+    matching: Matching = solver.solve(cost)
+    assert all(tensor.is_cuda for tensor in (matching.columns, matching.cost, matching.gap))
+    on_host = matching._replace(
+        columns=matching.columns.cpu(), cost=matching.cost.cpu(), gap=matching.gap.cpu()
+    )
+    check_matching(solver, on_host, cost.cpu())
+
+
+def test_a_tensor_of_costs_may_be_cut_from_a_larger_one() -> None:
+    whole: Tensor = torch.from_numpy(make("random", 30, 30))
+    for solver in EVERY:
+        part = whole[::2, 3:27]
+        found = solver.solve(part)
+        assert torch.equal(found.columns, solver.solve(part.contiguous()).columns)
