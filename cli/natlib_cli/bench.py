@@ -1,6 +1,6 @@
 """``natlib bench``: measure parts of natlib on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -141,13 +141,21 @@ def _print(measurements: Sequence[Measurement]) -> None:
         setting = f"{row.setting} ({row.by})".lstrip() if row.by else row.setting
         table.add_row(*where, row.solver, setting, ms, _gap(row), cosine)
     console.print(table)
+    _print_groups("Left out, since a call would take too long", measurements, lambda m: m.skipped)
+    _print_groups("Not converged", measurements, lambda m: not m.converged)
+
+
+def _print_groups(
+    title: str, measurements: Sequence[Measurement], concerned: Callable[[Measurement], object]
+) -> None:
+    """A line for each solver: on which features, from which size on."""
+    groups: dict[str, dict[str, int]] = {}
     for row in measurements:
-        if row.skipped:
-            what = f"{row.label}, {row.features}, b = {row.size}"
-            console.print(f"Left out: {what}: {row.skipped}", soft_wrap=True)
-        elif not row.converged:
-            what = f"{row.label}, {row.features}, b = {row.size}"
-            console.print(f"Not converged: {what}", soft_wrap=True)
+        if concerned(row):
+            groups.setdefault(row.label, {}).setdefault(row.features, row.size)
+    for label, sizes in groups.items():
+        where = ", ".join(f"{features} from b = {size}" for features, size in sizes.items())
+        console.print(f"{title}: {label}: {where}", soft_wrap=True)
 
 
 def _gap(row: Measurement) -> str:

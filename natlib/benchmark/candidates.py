@@ -16,15 +16,25 @@ __all__ = ["Answer", "Candidate", "candidates"]
 _CURVES: dict[str, list[dict[str, Any]]] = {
     "auction": [{"epsilon": value} for value in (0.3, 0.1, 0.03, 0.01, 0.001)],
     "auto": [{}, {"quality": "fast"}],
+    "greedy": [{"order": "rows"}, {"order": "best"}],
+    "sinkhorn": [{"epsilon": value} for value in (0.3, 0.1, 0.05)],
 }
 
 
 class Answer(NamedTuple):
-    """What a candidate finds: columns or a soft matching (see :meth:`Problem.similarity`)."""
+    """What a candidate finds.
+
+    Attributes:
+        columns: columns or a soft matching, see :meth:`Problem.similarity`.
+        converged: whether it met its own tolerance.
+        by: the solver that it left the work to, if it did.
+        points: whether it worked on points, so that its time is all that a matching takes.
+    """
 
     columns: Tensor
     converged: bool = True
     by: str = ""
+    points: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,17 +43,15 @@ class Candidate:
 
     Attributes:
         solver: its name.
-        setting: values that differ from the default ones, as ``key=value``.
+        setting: values that were set, as ``key=value``.
         call: solves a problem.
         exact: whether it finds the optimum.
-        points: whether it works on points, so that making the costs is part of its time.
     """
 
     solver: str
     setting: str
     call: Callable[[Problem], Answer]
     exact: bool
-    points: bool = False
 
     @property
     def label(self) -> str:
@@ -72,15 +80,15 @@ def candidates(chosen: Sequence[str | Solver] | None = None) -> list[Candidate]:
 
 
 def _candidate(solver: Solver) -> Candidate:
-    values = solver.model_dump(exclude={"kind"}, exclude_defaults=True)
+    values = solver.model_dump(exclude={"kind"}, exclude_unset=True)
     setting = ", ".join(f"{name}={value}" for name, value in values.items())
-    # Solvers that need no costs of all pairs are not charged for them.
-    points = not solver.exact and type(solver).match is not Solver.match
 
     def call(problem: Problem) -> Answer:
+        worker = solver.choose(problem.size, problem.size, problem.z.device)
+        # Solvers that need no costs of all pairs are not charged for them.
+        points = not worker.exact and type(worker).match is not Solver.match
         matching = solver.match(problem.z, problem.c) if points else solver.solve(problem.cost)
-        worker = solver.choose(problem.size, problem.size, problem.z.device).kind
-        by = worker if worker != solver.kind else ""
-        return Answer(matching.columns, matching.converged, by)
+        by = worker.kind if worker.kind != solver.kind else ""
+        return Answer(matching.columns, matching.converged, by, points)
 
-    return Candidate(solver.kind, setting, call, solver.exact, points)
+    return Candidate(solver.kind, setting, call, solver.exact)

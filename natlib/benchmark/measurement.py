@@ -25,7 +25,7 @@ class Measurement(Settings):
     solver: str
     """The solver's ``kind``, or the name of another package's function."""
     setting: str = ""
-    """Values that differ from the default ones, as ``key=value``."""
+    """Values that were set, as ``key=value``."""
     features: str
     """Kind of the features."""
     size: int

@@ -189,7 +189,7 @@ def _measurements(
                 device=problem.z.device.type,
                 threads=torch.get_num_threads(),
                 exact=runner.candidate.exact,
-                points=runner.candidate.points,
+                points=runner.answer is not None and runner.answer.points,
                 seconds=statistics.median(runner.times) if runner.times else None,
                 cost_seconds=cost_seconds,
                 repeats=len(runner.times),

@@ -37,12 +37,13 @@ class Growth:
     def predict(self, size: int) -> float | None:
         """Seconds at a larger size: growth between the last two sizes goes on.
 
-        It is taken to be at least quadratic, since costs are read, and at most cubic.
+        It is taken to be at least quadratic, since costs are read, and at most cubic; quadratic
+        where only one size is known.
         """
         if not self._seen:
             return None
         last_size, last = self._seen[-1]
-        power = 3.0
+        power = 2.0
         if len(self._seen) > 1:
             size_before, before = self._seen[-2]
             power = math.log(last / before) / math.log(last_size / size_before)
