@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from natlib.errors import ConfigError
 from natlib.objectives import NAT
@@ -66,6 +67,9 @@ def test_a_plugin_is_listed_without_and_loaded_with_its_kind(install: Install) -
     assert "lazy_solver_module" in sys.modules
     assert type(solver) is sys.modules["lazy_solver_module"].Identity
     assert Solver.resolve(solver.model_dump(mode="json")) == solver
+    matching = solver.solve(1.0 - torch.eye(3))
+    assert matching.columns.tolist() == [0, 1, 2]
+    assert (float(matching.cost), float(matching.gap)) == (0.0, 0.0)
 
 
 def test_two_plugins_of_one_name_are_an_error_that_names_both(install: Install) -> None:
