@@ -1,9 +1,12 @@
 """Counter-based random numbers: a pure function of (key, counter), on any device.
 
-Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-as 1, 2, 3" (SC 2011). The words are 32-bit unsigned numbers held in int64 tensors,
+Philox4x32 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
+1, 2, 3" (SC 2011). The words are 32-bit unsigned numbers held in int64 tensors,
 since torch has no 32 x 32 -> 64 bit product; int64 products wrap, and the wrapped
 bits are the right ones.
+
+What the last word of a counter is kept for, so that no two uses share a number:
+0 normal vectors, 1 signs, 2 single uniform words, 16 and up permutations.
 """
 
 import math
@@ -11,38 +14,75 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["normal_rows", "philox4x32"]
+__all__ = ["ROUNDS", "counter_words", "normal_rows", "philox4x32", "slot_halves"]
 
-_ROUNDS = 10
+ROUNDS = 7
+"""The least number of rounds that passes BigCrush (Salmon et al. 2011, table 2)."""
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _MASK = 0xFFFFFFFF
-# Counters worked on at once on a CPU: what keeps the working set in the cache.
-_CPU_CHUNK = 1 << 16
+# Counters that a thread works on at once on a CPU: what keeps the working set in its cache. It is
+# also the least that torch gives a thread of its own.
+_CPU_CHUNK = 1 << 15
 
 
-def philox4x32(
-    counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+Words = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def philox4x32(counter: Words, key: tuple[int, int], rounds: int = ROUNDS) -> Words:
     """Four random 32-bit words for each 128-bit counter.
 
     Args:
-        counter: four int64 tensors of one shape, each element in [0, 2^32).
+        counter: four int64 tensors whose shapes broadcast, each element in [0, 2^32).
         key: two integers in [0, 2^32).
+        rounds: at least 5; 10 is the paper's default with a margin, 7 its fast choice.
 
     Returns:
-        Four int64 tensors of that shape, each element in [0, 2^32).
+        Four int64 tensors of the common shape, each element in [0, 2^32).
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
-    for _ in range(_ROUNDS):
-        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        # >> on int64 copies the sign; the mask after it removes what it copied.
-        c0 = (p1 >> 32).bitwise_and_(_MASK).bitwise_xor_(c1).bitwise_xor_(k0)
-        c2 = (p0 >> 32).bitwise_and_(_MASK).bitwise_xor_(c3).bitwise_xor_(k1)
-        c1, c3 = p1.bitwise_and_(_MASK), p0.bitwise_and_(_MASK)
+    spare: tuple[Tensor | None, Tensor | None] = (None, None)
+    for number in range(rounds):
+        # >> on int64 copies the sign; the mask at the end removes what it copied.
+        if number and c0.shape == c1.shape == c2.shape == c3.shape:
+            # Almost nothing is allocated: fresh memory costs more than the arithmetic in it.
+            p0 = torch.mul(c0, _MULTIPLIERS[0], out=spare[0])
+            p1 = torch.mul(c2, _MULTIPLIERS[1], out=spare[1])
+            torch.bitwise_right_shift(p1, 32, out=c0).bitwise_xor_(k0).bitwise_xor_(c1)
+            torch.bitwise_right_shift(p0, 32, out=c2).bitwise_xor_(k1).bitwise_xor_(c3)
+            spare = (c1, c3)
+        else:
+            # Where a word of the counter is the same in a whole row or column of counters,
+            # most words of the first two rounds are too, and stay small.
+            p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+            c0 = (p1 >> 32).bitwise_xor_(k0) ^ c1
+            c2 = (p0 >> 32).bitwise_xor_(k1) ^ c3
+        c0.bitwise_and_(_MASK)
+        c2.bitwise_and_(_MASK)
+        # Of these the upper halves are cut off where they come in again, and at the end.
+        c1, c3 = p1, p0
         k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
-    return c0, c1, c2, c3
+    return c0, c1.bitwise_and_(_MASK), c2, c3.bitwise_and_(_MASK)
+
+
+def slot_halves(slot: Tensor) -> tuple[Tensor, Tensor]:
+    """The lower and the upper 32 bits of int64[...] numbers in [0, 2^63)."""
+    return slot & _MASK, slot >> 32
+
+
+def counter_words(seed: int, low: Tensor, high: Tensor, position: Tensor, use: int) -> Words:
+    """The four words of (seed, number, position, use).
+
+    Args:
+        seed: any integer in [0, 2^64).
+        low: int64, lower half of the number; all three broadcast.
+        high: int64, upper half of the number.
+        position: int64 in [0, 2^32).
+        use: what the words are for; see the head of this module.
+    """
+    last = torch.full((1,) * low.dim(), use, dtype=torch.int64, device=low.device)
+    return philox4x32((low, high, position, last), (seed & _MASK, seed >> 32))
 
 
 def normal_rows(seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -55,11 +95,13 @@ def normal_rows(seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.fl
         dtype: float32 or float64; what the Box-Muller transform is computed in.
 
     Returns:
-        Tensor[..., dim] on the device of ``slot``.
+        Tensor[..., dim] on the device of ``slot``, which nobody else has.
     """
     flat = slot.reshape(-1)
     words = -(-dim // 4)
-    chunk = max(1, _CPU_CHUNK // words) if flat.device.type == "cpu" else max(1, len(flat))
+    chunk = max(1, len(flat))
+    if flat.device.type == "cpu":
+        chunk = max(1, _CPU_CHUNK * torch.get_num_threads() // words)
     rows = torch.empty(len(flat), words * 4, dtype=dtype, device=flat.device)
     for start in range(0, len(flat), chunk):
         part = flat[start : start + chunk]
@@ -69,16 +111,13 @@ def normal_rows(seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.fl
 
 def _fill(out: Tensor, seed: int, slot: Tensor) -> None:
     """Box-Muller on the Philox words of (slot, position in the row)."""
-    words = out.shape[1]
-    position = torch.arange(words, device=slot.device).expand(len(slot), words)
-    low = (slot & _MASK)[:, None].expand(-1, words).contiguous()
-    high = (slot >> 32)[:, None].expand(-1, words).contiguous()
-    counter = (low, high, position.contiguous(), torch.zeros_like(low))
-    x = philox4x32(counter, (seed & _MASK, seed >> 32))
-    # (x + 1/2) / 2^32 is never 0, so the logarithm is finite.
-    u = [word.to(out.dtype).mul_(2.0**-32).add_(2.0**-33) for word in x]
+    position = torch.arange(out.shape[1], device=slot.device)
+    low, high = slot_halves(slot[:, None])
+    x = counter_words(seed, low, high, position[None], use=0)
+    radius, angle, turned = torch.empty((3, *out.shape[:2]), dtype=out.dtype, device=out.device)
     for pair in (0, 2):
-        radius = u[pair].log_().mul_(-2.0).sqrt_()
-        angle = u[pair + 1].mul_(2.0 * math.pi)
-        torch.mul(radius, angle.cos(), out=out[..., pair])
+        # (x + 1/2) / 2^32 is never 0, so the logarithm is finite.
+        radius.copy_(x[pair]).mul_(2.0**-32).add_(2.0**-33).log_().mul_(-2.0).sqrt_()
+        angle.copy_(x[pair + 1]).mul_(2.0 * math.pi * 2.0**-32)
+        torch.mul(radius, torch.cos(angle, out=turned), out=out[..., pair])
         torch.mul(radius, angle.sin_(), out=out[..., pair + 1])

@@ -3,12 +3,12 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from natlib.component import register
 from natlib.targets.base import TargetDistribution
 from natlib.targets.philox import normal_rows
+from natlib.targets.sphere import normalise_
 
 __all__ = ["UniformSphere"]
 
@@ -24,4 +24,4 @@ class UniformSphere(TargetDistribution):
     kind: Literal["uniform_sphere"] = "uniform_sphere"
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        return F.normalize(normal_rows(self.seed, slot, self.dim, dtype), dim=-1)
+        return normalise_(normal_rows(self.seed, slot, self.dim, dtype))

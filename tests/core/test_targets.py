@@ -17,7 +17,7 @@ from tests.core.families import members
 EVERY = members(TargetDistribution)
 by_kind = pytest.mark.parametrize("targets", EVERY, ids=lambda t: t.kind)
 by_dim = pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 8, 31, 32, 130])
-LARGEST = 2**40
+LARGEST = 2**62
 
 
 def of(targets: TargetDistribution, **values: object) -> TargetDistribution:
