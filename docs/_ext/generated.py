@@ -9,7 +9,7 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import health, sphere
+from pictures import health, solvers, sphere
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -28,12 +28,14 @@ def generate(docs: Path) -> None:
         "cli.md": cli_reference.render(),
         "names.md": names.render(modules),
         "presets.md": presets.render(),
+        "solvers.md": solvers.table(),
         "config.yaml": commented_yaml(compose("image")),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     sphere.draw(folder)
     health.draw(folder)
+    solvers.draw(folder)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
