@@ -1,7 +1,6 @@
 """Solvers that work on one matrix at a time, in the memory of the host."""
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,13 @@ from torch import Tensor
 
 from natlib.solvers.base import Solution, Solver
 from natlib.solvers.duality import lower_bound
+from natlib.solvers.threads import solve_all
 
 __all__ = ["HostSolver"]
 
 
 class HostSolver(Solver):
-    """A solver of NumPy matrices; a stack of them is solved in parallel threads."""
+    """A solver of NumPy matrices; a stack of them is solved in as many threads as is fastest."""
 
     @abstractmethod
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
@@ -31,13 +31,7 @@ class HostSolver(Solver):
         host = cost.cpu()
         problems = host.numpy()
         masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
-        # Solvers release the interpreter lock, so threads run side by side.
-        threads = min(len(problems), torch.get_num_threads())
-        if threads > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                solved = list(pool.map(self.solve_one, problems, masks))
-        else:
-            solved = list(map(self.solve_one, problems, masks))
+        solved = solve_all(self.kind, self.solve_one, problems, masks)
         columns = torch.from_numpy(np.stack(solved)).to(cost.device)
         return Solution(columns, None if self.exact else _gap(cost, columns, allowed))
 
