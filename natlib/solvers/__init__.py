@@ -7,17 +7,20 @@ from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
+from natlib.solvers.semidiscrete import Cells, SemiDiscrete
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
 
 __all__ = [
     "Auction",
     "Auto",
+    "Cells",
     "Greedy",
     "HostSolver",
     "Lapjv",
     "Matching",
     "Plan",
     "Scipy",
+    "SemiDiscrete",
     "Sinkhorn",
     "Solution",
     "Solver",

@@ -1,0 +1,212 @@
+"""Cells of a distribution: against closed forms, large matchings and invariances."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.stats import norm
+from torch import Tensor
+
+from natlib.errors import MatchingError
+from natlib.solvers import Lapjv, SemiDiscrete
+from natlib.targets import UniformSphere
+
+PRECISE = SemiDiscrete(temperature=0.0, passes=8, tolerance=0.1)
+
+
+def gauss(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def sphere(n: int, dim: int, seed: int = 0) -> Tensor:
+    return F.normalize(gauss(n, dim, seed=seed), dim=-1)
+
+
+def rms(values: Tensor) -> float:
+    return float(values.square().mean().sqrt())
+
+
+def test_cells_of_points_on_a_line_are_quantiles() -> None:
+    b = 10
+    z = gauss(b, 1, seed=1)
+    cells = PRECISE.cells(z, gauss(100_000, 1))
+    edges = norm.ppf(np.arange(b + 1) / b)
+    # The mean of a normal number between two edges.
+    means = torch.from_numpy(b * -np.diff(norm.pdf(edges)))
+    torch.testing.assert_close(cells.centroid[z[:, 0].argsort(), 0], means, atol=0.04, rtol=0)
+    assert cells.converged
+    # Neighbours meet where their scores are equal.
+    order = z[:, 0].argsort()
+    meet = -cells.potential[order].diff() / z[order, 0].diff()
+    torch.testing.assert_close(meet, torch.from_numpy(edges[1:-1]), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_cells_of_points_on_a_circle_are_arcs_of_one_length(even: bool) -> None:
+    b = 8
+    uneven = torch.tensor([0.1, 0.2, 0.5, 1.9, 2.0, 3.0, 4.4, 4.5])
+    angle = torch.arange(b) * 2 * math.pi / b if even else uneven
+    z = torch.stack([angle.cos(), angle.sin()], 1).double()
+    cells = PRECISE.cells(z, sphere(100_000, 2))
+    length = math.sin(math.pi / b) / (math.pi / b)
+    norms = cells.centroid.norm(dim=1)
+    torch.testing.assert_close(norms, torch.full_like(norms, length), atol=2e-3, rtol=0)
+    if even:
+        torch.testing.assert_close(cells.centroid, length * z, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["random", "clustered", "collapsed", "long and short"])
+def test_masses_come_close_to_one_in_b(kind: str, temperature: float) -> None:
+    b, dim = 64, 8
+    z = {
+        "random": sphere(b, dim, seed=2),
+        "clustered": F.normalize(sphere(4, dim).repeat(b // 4, 1) + 0.02 * gauss(b, dim), dim=1),
+        "collapsed": F.normalize(1 + 1e-4 * gauss(b, dim), dim=1),
+        "long and short": gauss(b, dim) * torch.linspace(0.1, 3, b).double()[:, None],
+    }[kind]
+    wrong = []
+    for points in (1024, 8192, 65536):
+        cells = SemiDiscrete(temperature=temperature).cells(z, sphere(points, dim, seed=3))
+        # Judged by points that were not used, of which a cell gets about 2,048.
+        fresh = sphere(2**17, dim, seed=4)
+        best = (fresh @ z.mT + cells.potential).argmax(1)
+        wrong.append(rms(torch.bincount(best, minlength=b) * b / len(fresh) - 1))
+    assert cells.converged
+    assert rms(cells.mass * b - 1) < 0.1
+    if temperature == 0:
+        assert wrong[2] < 0.6 * wrong[0]
+        assert wrong[2] < 0.12
+
+
+def test_agrees_with_one_large_matching_of_the_same_targets() -> None:
+    b, copies, dim = 8, 60, 4
+    z, targets = sphere(b, dim, seed=5), sphere(b * copies, dim, seed=6)
+    columns = Lapjv().match(z.repeat_interleave(copies, 0), targets).columns
+    means = targets[columns].view(b, copies, dim).mean(1)
+    cells = SemiDiscrete(temperature=0.0, passes=200).cells(z, targets)
+    # A target or two at the border may fall to the other side.
+    assert rms((cells.centroid - means).norm(dim=1)) < 0.03
+
+
+def test_comes_closer_to_the_centroids_than_as_many_targets_in_matchings() -> None:
+    b, dim, layers = 32, 16, 16
+    z = sphere(b, dim, seed=7)
+    truth = SemiDiscrete(temperature=0.0).cells(z, sphere(2**19, dim, seed=8)).centroid
+    ours, theirs = [], []
+    for seed in range(4):
+        targets = UniformSphere(dim=dim, seed=seed).rows(torch.arange(layers * b)).double()
+        cells = SemiDiscrete().cells(z, targets)
+        layered = targets.view(layers, b, dim)
+        columns = Lapjv().match(z, layered).columns
+        means = layered.gather(1, columns.unsqueeze(-1).expand(-1, -1, dim)).mean(0)
+        ours.append(rms(cells.centroid - truth))
+        theirs.append(rms(means - truth))
+    assert np.mean(ours) < np.mean(theirs)
+
+
+def changed(change: Callable[[Tensor], Tensor], z: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+    solver = SemiDiscrete()
+    plain, other = solver.cells(z, targets), solver.cells(change(z), targets)
+    return plain.centroid, other.centroid, plain.potential, other.potential
+
+
+def test_order_scale_and_place_of_the_anchors_do_not_matter() -> None:
+    z, targets = gauss(20, 5, seed=9), gauss(4000, 5, seed=10)
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
+    before, after, potential, moved = changed(lambda z: z[order], z, targets)
+    torch.testing.assert_close(after, before[order])
+    torch.testing.assert_close(moved, potential[order])
+    before, after, potential, larger = changed(lambda z: 1e3 * z, z, targets)
+    torch.testing.assert_close(after, before)
+    torch.testing.assert_close(larger, 1e3 * potential)
+    before, after, potential, shifted = changed(lambda z: z + 2.5, z, targets)
+    torch.testing.assert_close(after, before)
+    torch.testing.assert_close(shifted, potential)
+
+
+def test_turning_everything_turns_the_centroids() -> None:
+    z, targets = sphere(20, 5, seed=9), sphere(4000, 5, seed=10)
+    turn = torch.linalg.qr(gauss(5, 5, seed=11)).Q
+    plain, turned = SemiDiscrete().cells(z, targets), SemiDiscrete().cells(z @ turn, targets @ turn)
+    torch.testing.assert_close(turned.centroid, plain.centroid @ turn)
+
+
+def test_the_same_answer_again_and_in_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    z, targets = sphere(30, 6).float(), sphere(3000, 6).float()
+    first, again = SemiDiscrete().cells(z, targets), SemiDiscrete().cells(z, targets)
+    assert torch.equal(first.centroid, again.centroid)
+    assert first.centroid.dtype == torch.float32
+    monkeypatch.setattr("natlib.solvers.semidiscrete._PAIRS", 30 * 100)
+    pieces = SemiDiscrete().cells(z, targets)
+    torch.testing.assert_close(pieces.centroid, first.centroid)
+    torch.testing.assert_close(pieces.mass, first.mass)
+
+
+def test_a_function_gives_fresh_targets_in_small_numbers() -> None:
+    asked: list[int] = []
+
+    def fresh(count: int) -> Tensor:
+        asked.append(count)
+        return sphere(count, 6, seed=len(asked))
+
+    z = sphere(256, 6, seed=12)
+    cells = SemiDiscrete(points=50_000).cells(z, fresh)
+    assert max(asked) <= 2**20 // 256
+    assert sum(asked) >= 100_000 - 256
+    assert cells.iterations == 50_000 // 256
+    assert cells.converged
+
+
+def test_a_start_near_the_end_helps_where_targets_are_few() -> None:
+    z = F.normalize(sphere(4, 8).repeat(32, 1) + 0.05 * gauss(128, 8), dim=1)
+    known = SemiDiscrete().cells(z, sphere(2**17, 8, seed=13)).potential
+    few, fresh = sphere(512, 8, seed=14), sphere(2**16, 8, seed=15)
+    error = []
+    for start in (None, known):
+        cells = SemiDiscrete().cells(z, few, start)
+        best = (fresh @ z.mT + cells.potential).argmax(1)
+        error.append(rms(torch.bincount(best, minlength=128) * 128 / len(fresh) - 1))
+    assert error[1] < 0.8 * error[0]
+
+
+def test_more_anchors_than_targets() -> None:
+    z, targets = sphere(50, 4, seed=16), sphere(10, 4, seed=17)
+    cells = SemiDiscrete(temperature=0.0).cells(z, targets)
+    assert not cells.converged
+    empty = cells.mass == 0
+    assert int(empty.sum()) >= 40
+    # The centroid of an empty cell is some target.
+    assert float(torch.cdist(cells.centroid[empty], targets).amin(1).max()) < 1e-6
+    alone = SemiDiscrete().cells(z[:1], targets)
+    torch.testing.assert_close(alone.centroid[0], targets.mean(0))
+
+
+def test_equal_anchors_share_everything() -> None:
+    z, targets = torch.ones(6, 3), sphere(600, 3, seed=18).float()
+    cells = SemiDiscrete().cells(z, targets)
+    torch.testing.assert_close(cells.mass, torch.full((6,), 1 / 6))
+    torch.testing.assert_close(cells.centroid, targets.mean(0).expand(6, 3), atol=1e-5, rtol=1e-4)
+
+
+def test_passes_no_gradient_and_widens_half_precision() -> None:
+    z = sphere(8, 4).half().requires_grad_()
+    cells = SemiDiscrete().cells(z, sphere(512, 4).half())
+    assert cells.centroid.dtype == torch.float32
+    assert not cells.centroid.requires_grad
+
+
+def test_nonsense_is_named() -> None:
+    z, targets = torch.ones(3, 2), torch.ones(5, 2)
+    with pytest.raises(MatchingError, match=r"shape \[b, d\] with b >= 1, got \[0, 2\]"):
+        SemiDiscrete().cells(z[:0], targets)
+    with pytest.raises(MatchingError, match="give at least one"):
+        SemiDiscrete().cells(z, targets[:0])
+    with pytest.raises(MatchingError, match=r"shape \[5, 2\], .* got \[5, 3\]"):
+        SemiDiscrete().cells(z, torch.ones(5, 3))
+    with pytest.raises(MatchingError, match=r"potentials need the shape \[3\]"):
+        SemiDiscrete().cells(z, targets, torch.zeros(4))
