@@ -91,7 +91,8 @@ class SemiDiscrete(Settings):
                 while ago. By default 0, which one pass makes up for.
 
         Raises:
-            MatchingError: there is no anchor or no target, or shapes do not fit.
+            MatchingError: there is no anchor or no target, shapes do not fit, or an anchor holds
+                NaN or infinity.
         """
         with torch.autocast(z.device.type, enabled=False):
             z = z if z.dtype == torch.float64 else z.float()
@@ -118,8 +119,9 @@ class SemiDiscrete(Settings):
     ) -> tuple[Tensor, int]:
         """Potentials [b], averaged over the second half of the updates, and their number."""
         b = len(z)
-        batch = min(max(b, 64), 1024)
-        updates = max(1, source.count // batch) * self.passes
+        each = max(1, source.count // min(max(b, 64), 1024))
+        batch = -(-source.count // each)
+        updates = -(-source.count // batch) * self.passes
         # A batch much smaller than b says little about each cell.
         rate = self.rate * min(1.0, batch / b)
         warm = potential is not None
@@ -179,6 +181,11 @@ class _Source:
     def __init__(self, noise: Noise, count: int, z: Tensor) -> None:
         if z.ndim != 2 or len(z) == 0:
             raise MatchingError(f"anchors need the shape [b, d] with b >= 1, got {list(z.shape)}")
+        bad = ~torch.isfinite(z).all(1)
+        if bad.any():
+            raise MatchingError(
+                f"anchor {int(bad.nonzero()[0])} holds NaN or infinity; check the features"
+            )
         self.noise = noise
         self.z = z
         self.count = len(noise) if isinstance(noise, Tensor) else count

@@ -210,3 +210,6 @@ def test_nonsense_is_named() -> None:
         SemiDiscrete().cells(z, torch.ones(5, 3))
     with pytest.raises(MatchingError, match=r"potentials need the shape \[3\]"):
         SemiDiscrete().cells(z, targets, torch.zeros(4))
+    z[1, 0] = torch.nan
+    with pytest.raises(MatchingError, match="anchor 1 holds NaN"):
+        SemiDiscrete().cells(z, targets)
