@@ -53,7 +53,10 @@ toc_object_entries_show_parents = "hide"
 
 nitpick_ignore_regex = [
     # What other projects document cannot be looked up without a network.
-    ("py:.*", r"(torch|np|numpy|pydantic|annotated_types|rich|PIL|collections|pathlib)(\..*)?"),
+    (
+        "py:.*",
+        r"(torch|np|numpy|pydantic|annotated_types|rich|PIL|matplotlib|collections|pathlib)(\..*)?",
+    ),
     # A type variable, and the image adapter's own class behind natlib.data.SampleSet.
     ("py:.*", r"natlib\.component\.C|natlib_image\.imageset\.ImageSet"),
 ]

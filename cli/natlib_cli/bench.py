@@ -161,4 +161,6 @@ def _print_groups(
 def _gap(row: Measurement) -> str:
     if row.gap is None:
         return "-"
-    return "exact" if row.exact and row.gap < 1e-5 else f"{100 * row.gap:.2g}"
+    if row.gap < 1e-5:
+        return "exact" if row.exact else "0"
+    return f"{100 * row.gap:.2g}"

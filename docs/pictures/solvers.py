@@ -53,4 +53,6 @@ def _cell(row: Measurement) -> str:
     took = f"{1e3 * row.seconds:,.0f} ms" if row.seconds >= 0.01 else f"{1e3 * row.seconds:.1f} ms"
     if row.exact:
         return took
-    return f"{took}, ?" if row.gap is None else f"{took}, {100 * row.gap:.2g} %"
+    if row.gap is None:
+        return f"{took}, gap unknown"
+    return f"{took}, {100 * row.gap:.2g} %" if row.gap >= 1e-5 else f"{took}, 0 %"

@@ -108,9 +108,7 @@ FEATURES: dict[str, Callable[[torch.Generator, Tensor], Tensor]] = {
     "collapsed": _collapsed,
     "matched": _matched,
 }
-"""Kinds of features: ``random``, uniform on the sphere; ``clustered``, around ten points, with a
-cosine of about 0.96 to their own; ``collapsed``, around a single point, 0.01 away from it;
-``matched``, around targets of their own, with a cosine of about 0.7 to them."""
+"""Kinds of features, see :func:`make_problem`."""
 
 
 def make_problem(
@@ -125,9 +123,11 @@ def make_problem(
     """Unit features of a kind, targets of ``uniform_sphere``, and what matchings of them cost.
 
     Args:
-        features: a key of :data:`FEATURES`.
+        features: ``random``, uniform on the sphere; ``clustered``, around ten points, with a
+            cosine of about 0.96 to their own; ``collapsed``, around a single point, 0.01 away
+            from it; ``matched``, around targets of their own, with a cosine of about 0.7.
         size: b, samples and targets of a problem.
-        dim: d.
+        dim: dimension of the targets.
         count: m, problems that are solved together; the tensors of a single one have no
             dimension for it.
         seed: of features and targets.

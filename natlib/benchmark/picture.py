@@ -11,8 +11,8 @@ from natlib.benchmark.measurement import Measurement
 from natlib.errors import ConfigError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    import matplotlib.axes
+    import matplotlib.figure
 
 __all__ = ["DARK", "LIGHT", "Colours", "check_drawable", "draw", "figure"]
 
@@ -83,7 +83,9 @@ def check_drawable(path: Path | str) -> None:
     _matplotlib()
 
 
-def figure(measurements: Sequence[Measurement], colours: Colours = LIGHT) -> Figure:
+def figure(
+    measurements: Sequence[Measurement], colours: Colours = LIGHT
+) -> matplotlib.figure.Figure:
     """A matplotlib figure with a panel for each kind of features.
 
     Each point is a solver with one setting at one size; a line joins the settings of a solver
@@ -103,7 +105,7 @@ def figure(measurements: Sequence[Measurement], colours: Colours = LIGHT) -> Fig
     kinds = list(dict.fromkeys(row.features for row in shown))
     across = min(len(kinds), 2)
     down = -(-len(kinds) // across)
-    image: Figure = plot.Figure(figsize=(1.2 + 4.2 * across, 1.5 + 2.9 * down))
+    image: matplotlib.figure.Figure = plot.Figure(figsize=(1.2 + 4.2 * across, 1.5 + 2.9 * down))
     image.patch.set_facecolor(colours.page or "none")
     panels = image.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     looks = _looks(shown, colours)
@@ -138,7 +140,7 @@ def _looks(shown: Sequence[Measurement], colours: Colours) -> dict[str, tuple[st
 
 
 def _panel(
-    axes: Axes,
+    axes: matplotlib.axes.Axes,
     kind: str,
     rows: Sequence[Measurement],
     looks: dict[str, tuple[str, str]],
@@ -174,7 +176,7 @@ def _panel(
 
 
 def _legends(
-    image: Figure,
+    image: matplotlib.figure.Figure,
     looks: dict[str, tuple[str, str]],
     areas: dict[int, float],
     colours: Colours,
