@@ -1,11 +1,14 @@
-"""Take out of a cost matrix what decides nothing."""
+"""Take out of a cost matrix what decides nothing.
+
+Shapes: b rows, k columns.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centred", "row_minima", "soft_prices"]
+__all__ = ["centred", "levelled", "row_minima", "soft_prices"]
 
 # Costs outside of these are scaled before they are added up: sums of larger ones overflow
 # and means of smaller ones lose digits.
@@ -54,6 +57,36 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
     return rest
 
 
+def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArray[Any], float]:
+    """The same matching problem with rows that start at 0 and columns that are even on average.
+
+    Args:
+        cost: finite [b, b]; it is left as it is.
+        allowed: bool[b, b], the pairs that may be matched.
+
+    Returns:
+        [b, b], a fresh array of the same precision (float64 for costs of extreme size) with
+        infinity where a pair is not allowed, and its largest number otherwise: 0 if every
+        matching costs the same.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        even, high = _level(cost, allowed)
+    if not _SMALL < high < _LARGE and (peak := _peak(cost)):
+        even, high = _level(cost.astype(np.float64) / peak / 2, allowed)
+    return even, high
+
+
+def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArray[Any], float]:
+    in_column = len(cost) if allowed is None else np.maximum(allowed.sum(axis=0), 1)
+    even: NDArray[Any] = cost - (np.einsum("ij->j", cost) / in_column).astype(cost.dtype)
+    if allowed is None:
+        even -= row_minima(even)
+        return even, float(even.max())
+    even[~allowed] = np.inf
+    even -= row_minima(even)
+    return even, float(even.max(where=allowed, initial=0.0))
+
+
 def soft_prices(cost: NDArray[Any], buffer: NDArray[np.float32]) -> NDArray[np.float64]:
     """Prices of columns at which the demand for them is nearly even.
 
@@ -61,26 +94,25 @@ def soft_prices(cost: NDArray[Any], buffer: NDArray[np.float32]) -> NDArray[np.f
     matching of a square problem, and leave an exact solver half of its work.
 
     Args:
-        cost: [b, b] from :func:`centred`, b > 1; pairs that nobody should want cost 2 or more.
+        cost: [b, b] from :func:`levelled`; not all 0.
         buffer: [b, b], overwritten.
 
     Returns:
-        float64[b], between -2 and 2. The same costs get the same ones, whatever the number
-        of threads: einsum keeps to one, matrix products do not.
+        float64[b], within the largest finite cost of 0. The same costs get the same ones,
+        whatever the number of threads: einsum keeps to one, matrix products do not.
     """
     some = cost[:: max(1, len(cost) // 256)]
-    softness = _SOFTNESS * float(some.std(where=some < 2))
-    if not softness:
-        return np.zeros(len(cost))
-    np.subtract(row_minima(cost), cost, out=buffer, casting="same_kind")
-    buffer *= 1 / softness
+    some = some[np.isfinite(some)]
+    softness = _SOFTNESS * max(float(some.std()), 1e-6 * float(some.max()))
+    np.multiply(cost, -1 / softness, out=buffer, casting="same_kind")
     np.exp(buffer, out=buffer)
     share = np.ones(len(cost), dtype=np.float32)
     for _ in range(_ROUNDS):
         demand = np.einsum("i,ij->j", 1 / np.einsum("ij,j->i", buffer, share), buffer)
         share = 1 / np.maximum(demand, _LEAST)
     price = softness * np.log(share.astype(np.float64))
-    return np.clip(price - np.median(price), -2.0, 2.0)
+    limit = float(some.max())
+    return np.clip(price - np.median(price), -limit, limit)
 
 
 def row_minima(cost: NDArray[Any]) -> NDArray[Any]:

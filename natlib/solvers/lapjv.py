@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import centred, row_minima, soft_prices
+from natlib.solvers.centring import centred, levelled, row_minima, soft_prices
 from natlib.solvers.host import HostSolver
-from natlib.solvers.mask import without
+from natlib.solvers.mask import complete, without
 
 __all__ = ["Lapjv"]
 
-# Costs between -1 and 1 are rounded to this many levels for each unit, so by two millionths of
-# the largest at most. The package starts with an auction in which two rows may outbid each
-# other by one level at a time: on float64 costs of rank 1 that takes practically for ever, and
-# every bit costs time on any input. Prices stay below 2^24, so that float32 adds them exactly.
-_LEVELS = 2.0**18
+# Costs are rounded to this many levels from the lowest to the highest once rows and columns are
+# even, so by about a millionth. The package starts with an auction in which two rows may outbid
+# each other by one level at a time: on float64 costs of rank 1 that takes practically for ever,
+# and every bit costs time on any input. Prices stay below 2^24, so that float32 adds them exactly.
+_LEVELS = 2.0**19
 
-# What a pair costs that is not allowed: so much that the best matching hardly ever needs one;
-# where it does, scipy's solver is asked again.
-_FORBIDDEN = 12.0
+# What a pair costs that is not allowed, in levels: so much that the best matching hardly ever
+# needs one; where it does, scipy's solver is asked again.
+_FORBIDDEN = 6 * _LEVELS
 
 # From this size on soft prices are worth their computation on any kind of features.
 _PRICED = 1024
@@ -51,23 +51,27 @@ class Lapjv(HostSolver):
         wish = np.asarray(without(cost, allowed, np.inf).argmin(axis=1), dtype=np.int64)
         if np.bincount(wish).max() == 1:
             return wish
-        even = centred(cost, allowed)
-        if even.shape[0] < even.shape[1]:
-            return _by_scipy(even, allowed)
-        even = without(even, allowed, _FORBIDDEN)
+        if cost.shape[0] < cost.shape[1]:
+            return _by_scipy(without(centred(cost, allowed), allowed, np.inf))
+        even, high = levelled(cost, allowed)
+        if high == 0:
+            free = np.full(len(cost), -1)
+            return np.arange(len(cost)) if allowed is None else complete(free, allowed)
         whole = np.empty(even.shape, dtype=np.float32)
         if len(even) >= _PRICED:
             even -= soft_prices(even, whole).astype(even.dtype)
-        # Rows that start at 0 are what the package is fastest with.
-        even -= row_minima(even)
-        np.multiply(even, _LEVELS, out=whole, casting="same_kind")
+            even -= row_minima(even)
+        scale = _LEVELS / high
+        np.multiply(even, scale, out=whole, casting="same_kind")
         np.rint(whole, out=whole)
+        if allowed is not None:
+            whole[~allowed] = _FORBIDDEN
         columns, _, (_, _, price) = _lapjv.lapjv(whole)
         if cost.dtype == np.float64 or not _proven(whole, columns, price, allowed):
             # Taking a price off a column changes no matching, and leaves hardly anything
             # to search.
-            even -= price / _LEVELS
-            return _by_scipy(even, allowed)
+            even -= price / scale
+            return _by_scipy(even)
         return np.asarray(columns, dtype=np.int64)
 
 
@@ -89,6 +93,5 @@ def _proven(
     return bool((cost[rows, columns] == row_minima(cost)[:, 0]).all())
 
 
-def _by_scipy(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    columns = linear_sum_assignment(without(cost, allowed, np.inf))[1]
-    return np.asarray(columns, dtype=np.int64)
+def _by_scipy(cost: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(linear_sum_assignment(cost)[1], dtype=np.int64)
