@@ -5,10 +5,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from natlib.solvers import Solver
+from natlib.solvers import SemiDiscrete, Solver
 from natlib.targets import TargetDistribution
 
-__all__ = ["effective_rank", "embedding_health", "random_matching_line"]
+__all__ = ["effective_rank", "embedding_health", "random_cell_line", "random_matching_line"]
 
 # Slots far above any that training uses, so that the line is not drawn from its targets.
 _LINE_SLOT = 2**61
@@ -62,3 +62,18 @@ def random_matching_line(targets: TargetDistribution, solver: Solver, batch: int
     columns = solver.match(points, candidates).columns
     matched = candidates.gather(1, columns.unsqueeze(-1).expand_as(candidates))
     return torch.cosine_similarity(points, matched, dim=-1).mean()
+
+
+@lru_cache(maxsize=64)
+def random_cell_line(targets: TargetDistribution, cells: SemiDiscrete, batch: int) -> Tensor:
+    """Mean cosine of *random* features with the centroids of their cells; see
+    :func:`random_matching_line`.
+
+    Args:
+        targets: the distribution that both the points and the targets come from.
+        cells: how the centroids are found.
+        batch: b, the points.
+    """
+    slot = _LINE_SLOT + torch.arange(batch + cells.points)
+    points, noise = targets.rows(slot).split([batch, cells.points])
+    return torch.cosine_similarity(points, cells.cells(points, noise).centroid, dim=-1).mean()

@@ -1,10 +1,10 @@
 """What each sample voted with when it was seen last, on disk."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from natlib.errors import CheckpointError
@@ -59,13 +59,13 @@ class AnchorStore:
         return self._folder / f"anchors-{epoch % 2}.npy", seen
 
 
-def _open(path: Path, kind: type, shape: tuple[int, ...]) -> "np.memmap[tuple[int, ...], np.dtype]":
+def _open(path: Path, kind: type, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
     if not path.exists():
         # Beside and renamed: another process may be about to open it too.
         partial = path.with_suffix(".partial")
         np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=shape).flush()
         partial.replace(path)
-    held: NDArray = np.lib.format.open_memmap(path, mode="r+")
+    held: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="r+")
     if held.shape != shape or held.dtype != kind:
         raise ValueError(f"{path} holds {list(held.shape)} of {held.dtype}, not {list(shape)}")
     return held

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
-from natlib.solvers import Lapjv, Solver
+from natlib.solvers import Lapjv, SemiDiscrete, Solver
 from natlib.targets import Seed, TargetDistribution, UniformSphere
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class NAT(Objective):
     anchor: Literal["mean", "first"] = "mean"
     """What votes in the matching: the mean of the views, or the first view. With the first, the
     matching can run while the other views are computed."""
+    semidiscrete: SemiDiscrete | None = None
+    """In place of matchings: the limit of infinitely many slots (stream only). A sample regresses
+    to the centroid of its cell of the target distribution, estimated from ``points`` fresh
+    targets in every step; ``slots`` and ``solver`` have no part in it."""
     overlap: Literal["auto", "on", "off"] = "auto"
     """Whether the first view is matched while the next one is computed (anchor 'first').
     ``auto`` does so on an accelerator; on a CPU it measures which is faster."""
@@ -77,6 +81,12 @@ class NAT(Objective):
             raise ValueError(
                 "reassign_every and reassign_unit are for ownership 'bank'; "
                 "a stream deals fresh slots in every step"
+            )
+        if self.semidiscrete is not None and (self.ownership != "stream" or self.pool):
+            raise ValueError(
+                "semidiscrete is for ownership 'stream' without a pool: it draws fresh targets "
+                "for every batch, as many as it likes; leave it out, or set ownership to "
+                "'stream' and pool to 0"
             )
         return self
 

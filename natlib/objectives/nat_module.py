@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from natlib.assignment import AssignmentTable
-from natlib.diagnosis.health import embedding_health, random_matching_line
+from natlib.diagnosis.health import embedding_health, random_cell_line, random_matching_line
 from natlib.errors import ConfigError, NonFiniteError
 from natlib.measured_choice import MeasuredChoice
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
@@ -21,6 +21,7 @@ from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool, PoolEntries
 from natlib.objectives.stream import StreamCounter
 from natlib.processes import process_count
+from natlib.solvers import SemiDiscrete
 
 __all__ = ["NATModule"]
 
@@ -100,19 +101,25 @@ class NATModule(ObjectiveModule):
         for view in features:
             inputs.append(view)
             embedded.append(self.embed(view))
-            if config.anchor == "first" and deal is None:
+            if config.anchor == "first" and config.semidiscrete is None and deal is None:
                 # Before the next view is asked for: it may be computed meanwhile.
                 worth_it = config.overlap != "off" if view.is_cuda else self._overlaps.next()
                 overlap = config.views > 1 and worth_it
                 deal = self._begin(embedded[0].detach(), index, epoch, overlap)
         z_VBD = torch.stack(embedded)
         _check_finite(inputs, z_VBD)
-        if deal is None:
+        if config.anchor == "mean":
             anchor_BD = config.targets.project(z_VBD.detach().mean(0))
-            deal = self._begin(anchor_BD, index, epoch, overlap=False)
-        matched_MBD, measures = self._finish(deal, z_VBD.shape[1])
-        if deal.pending is not None and not z_VBD.is_cuda:
-            self._overlaps.took(overlap, time.perf_counter() - began)
+        else:
+            anchor_BD = z_VBD[0].detach()
+        if config.semidiscrete is not None:
+            own_MBD, matched_MBD, measures = self._cells(anchor_BD, config.semidiscrete)
+        else:
+            deal = deal or self._begin(anchor_BD, index, epoch, overlap=False)
+            own_MBD = deal.rows[:, : len(anchor_BD)]
+            matched_MBD, measures = self._finish(deal, len(anchor_BD))
+            if deal.pending is not None and not z_VBD.is_cuda:
+                self._overlaps.took(overlap, time.perf_counter() - began)
 
         centroid_BD = matched_MBD.mean(0)
         to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
@@ -121,12 +128,10 @@ class NATModule(ObjectiveModule):
         loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
         parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
         if health:
-            batch = z_VBD.shape[1]
-            anchor_BD, own_MBD = deal.anchor[:batch], deal.rows[:, :batch]
             measures["matched_cosine"] = _cosine(anchor_BD, matched_MBD)
             measures["own_cosine"] = _cosine(anchor_BD, own_MBD)
-            measures["random_cosine"] = random_matching_line(
-                config.targets, config.solver, len(deal.anchor)
+            measures["random_cosine"] = self._random_line(
+                len(anchor_BD) if deal is None else len(deal.anchor)
             )
             measures |= embedding_health(anchor_BD)
         return ObjectiveOutput(loss, parts, measures)
@@ -184,6 +189,32 @@ class NATModule(ObjectiveModule):
             self._remember(deal, slots_MK, batch)
             self.targets.update(slots_MK[:, :batch], deal.anchor[:batch])
         return rows_MBD, measures
+
+    def _cells(
+        self, anchor_BD: Tensor, method: SemiDiscrete
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Targets that nobody chose, centroids of cells (both [1, b, d]), and what was measured."""
+        assert self.counter is not None
+        began = time.perf_counter()
+        slots = self.counter.peek(max(method.points, len(anchor_BD)))
+        noise = self.targets.rows(slots, dtype=anchor_BD.dtype)
+        cells = method.cells(anchor_BD, noise)
+        seconds = time.perf_counter() - began
+        if self.training:
+            self.step += 1
+            self.counter.take(len(slots))
+        share = len(anchor_BD) * cells.mass
+        measures = {
+            "uneven_cells": (share - 1).square().mean().sqrt().float(),
+            "solver_seconds": torch.tensor(seconds),
+        }
+        return noise[None, : len(anchor_BD)], cells.centroid[None], measures
+
+    def _random_line(self, batch: int) -> Tensor:
+        config = self.config
+        if config.semidiscrete is not None:
+            return random_cell_line(config.targets, config.semidiscrete, batch)
+        return random_matching_line(config.targets, config.solver, batch)
 
     def _remember(self, deal: _Deal, slots_MK: Tensor, batch: int) -> None:
         """Put the batch into the pool, behind what is there."""

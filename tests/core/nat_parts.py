@@ -57,7 +57,7 @@ def features_of(
 
 def project(targets: TargetDistribution, row: list[float]) -> list[float]:
     """Plain-Python twin of ``TargetDistribution.project`` for one row."""
-    if targets.kind == "gaussian":
+    if not targets.on_sphere:
         return row
     length = sum(x * x for x in row) ** 0.5
     return [x / length for x in row]
