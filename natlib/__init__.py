@@ -11,7 +11,18 @@ from natlib.export import export_embeddings
 from natlib.model import Model, load
 from natlib.objectives import NAT, Objective
 from natlib.solvers import Greedy, Lapjv, Matching, Scipy, Solver
-from natlib.targets import Gaussian, TargetDistribution, UniformSphere
+from natlib.targets import (
+    FromArray,
+    Gaussian,
+    Hypercube,
+    LowDiscrepancy,
+    Mixture,
+    OneHot,
+    ProjectedNormal,
+    Prototypes,
+    TargetDistribution,
+    UniformSphere,
+)
 from natlib.training import RunConfig, compose, resume, train
 
 __version__ = version("natlib")
@@ -21,16 +32,23 @@ __all__ = [
     "AssignmentTable",
     "Component",
     "EncoderRecipe",
+    "FromArray",
     "Gaussian",
     "Greedy",
+    "Hypercube",
     "Lapjv",
     "LinearHead",
+    "LowDiscrepancy",
     "Matching",
+    "Mixture",
     "MlpEncoder",
     "MlpHead",
     "Model",
     "NatlibError",
     "Objective",
+    "OneHot",
+    "ProjectedNormal",
+    "Prototypes",
     "Registry",
     "RunConfig",
     "Scipy",

@@ -1,7 +1,35 @@
 """What to predict: target distributions."""
 
+from natlib.targets.balanced import balanced
 from natlib.targets.base import Seed, TargetDistribution, TargetModule
+from natlib.targets.from_array import FromArray
 from natlib.targets.gaussian import Gaussian
+from natlib.targets.hypercube import Hypercube
+from natlib.targets.low_discrepancy import LowDiscrepancy
+from natlib.targets.mixture import Mixture
+from natlib.targets.one_hot import OneHot
+from natlib.targets.projected_normal import ProjectedNormal
+from natlib.targets.prototype_module import GradientPrototypes, MeanPrototypes, PrototypeModule
+from natlib.targets.prototypes import Prototypes
+from natlib.targets.spreading import spread_out
 from natlib.targets.uniform_sphere import UniformSphere
 
-__all__ = ["Gaussian", "Seed", "TargetDistribution", "TargetModule", "UniformSphere"]
+__all__ = [
+    "FromArray",
+    "Gaussian",
+    "GradientPrototypes",
+    "Hypercube",
+    "LowDiscrepancy",
+    "MeanPrototypes",
+    "Mixture",
+    "OneHot",
+    "ProjectedNormal",
+    "PrototypeModule",
+    "Prototypes",
+    "Seed",
+    "TargetDistribution",
+    "TargetModule",
+    "UniformSphere",
+    "balanced",
+    "spread_out",
+]

@@ -6,7 +6,7 @@ since torch has no 32 x 32 -> 64 bit product; int64 products wrap, and the wrapp
 bits are the right ones.
 
 What the last word of a counter is kept for, so that no two uses share a number:
-0 normal vectors, 1 signs, 2 single uniform words, 16 and up permutations.
+0 normal vectors, 1 signs, 2 derived seeds, 16 and up permutations.
 """
 
 import math
@@ -14,13 +14,14 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["ROUNDS", "counter_words", "normal_rows", "philox4x32", "slot_halves"]
+__all__ = ["ROUNDS", "counter_words", "derived_seed", "normal_rows", "philox4x32", "slot_halves"]
 
 ROUNDS = 7
 """The least number of rounds that passes BigCrush (Salmon et al. 2011, table 2)."""
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _MASK = 0xFFFFFFFF
+_SEEDS = 2
 # Counters that a thread works on at once on a CPU: what keeps the working set in its cache. It is
 # also the least that torch gives a thread of its own.
 _CPU_CHUNK = 1 << 15
@@ -121,3 +122,12 @@ def _fill(out: Tensor, seed: int, slot: Tensor) -> None:
         angle.copy_(x[pair + 1]).mul_(2.0 * math.pi * 2.0**-32)
         torch.mul(radius, torch.cos(angle, out=turned), out=out[..., pair])
         torch.mul(radius, angle.sin_(), out=out[..., pair + 1])
+
+
+def derived_seed(seed: int, *numbers: int) -> int:
+    """A seed in [0, 2^63) for a part of what ``seed`` stands for, named by integers >= 0."""
+    for number in numbers:
+        low, high, use = (torch.tensor(word) for word in (number & _MASK, number >> 32, _SEEDS))
+        x = philox4x32((low, high, torch.zeros_like(low), use), (seed & _MASK, seed >> 32))
+        seed = int(x[0]) | (int(x[1]) & 0x7FFFFFFF) << 32
+    return seed

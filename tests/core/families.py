@@ -1,13 +1,30 @@
 """Everything that is registered, so that a new component is tested on arrival."""
 
-from collections.abc import Iterator
+import atexit
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+import torch
 
 import natlib.data
 import natlib.objectives  # noqa: F401  (imports every other family)
 from natlib.component import Component
+from natlib.targets import FromArray
 
-__all__ = ["EVERYTHING", "FAMILIES", "members"]
+__all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "members"]
+
+
+def _from_array() -> FromArray:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    rows = torch.randn(1000, 128, generator=torch.Generator().manual_seed(0))
+    return FromArray.save(rows, Path(folder.name, "targets.npy"))
+
+
+# How to make one of a kind that has no defaults for all of its fields.
+MAKERS: dict[str, Callable[[], Component]] = {"from_array": _from_array}
 
 
 def families(root: type[Component] = Component) -> Iterator[type[Component]]:
@@ -21,9 +38,9 @@ FAMILIES: list[type[Component]] = sorted(set(families()), key=lambda cls: cls.__
 
 
 def members(family: type[Component]) -> list[Any]:
-    """One instance with default values of every kind that comes with natlib."""
-    listing = family.registry.listing()
-    return [family.registry.get(row.kind)() for row in listing if row.origin.startswith("natlib")]
+    """One instance, with default values, of every kind that comes with natlib."""
+    kinds = [row.kind for row in family.registry.listing() if row.origin.startswith("natlib")]
+    return [MAKERS.get(kind, family.registry.get(kind))() for kind in kinds]
 
 
 EVERYTHING: list[Any] = [member for family in FAMILIES for member in members(family)]

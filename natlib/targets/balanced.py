@@ -1,0 +1,68 @@
+"""Slots dealt to classes of exactly equal size, without a table."""
+
+import math
+
+from torch import Tensor
+
+from natlib.targets.philox import counter_words, slot_halves
+
+__all__ = ["balanced"]
+
+_ROUNDS = 6
+# The last word of a counter that permutations may use; see natlib.targets.philox.
+_USE = 16
+
+
+def balanced(seed: int, slot: Tensor, classes: int) -> Tensor:
+    """The class of each slot: every class owns equally many slots, within one.
+
+    From each multiple of 2^32 on, where a layer of a bank or a process of a stream begins, every
+    ``classes`` consecutive slots hold each class once, in an order of their own. Over any run of
+    slots from there on, the counts of two classes differ by at most one; over a run that begins
+    anywhere, by at most two. A pure function of (seed, slot), in O(number of slots).
+
+    Args:
+        seed: any integer in [0, 2^64); another seed is another order.
+        slot: int64[...], each element in [0, 2^63).
+        classes: K, from 1 to 2^32.
+
+    Returns:
+        int64[...] in [0, K) on the device of ``slot``.
+    """
+    flat = slot.reshape(-1)
+    offset, region = slot_halves(flat)
+    block, place = offset // classes, offset % classes
+    return _permute(seed, block, region, place, classes).reshape(slot.shape)
+
+
+def _permute(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
+    """Where the block's own permutation of [0, K) carries a place.
+
+    A Feistel network permutes the a x b >= K cells of a grid that is as square as can be; what
+    falls on a cell beyond K is permuted again until it does not (cycle walking; Black & Rogaway,
+    "Ciphers with arbitrary finite domains", CT-RSA 2002).
+    """
+    height = math.isqrt(classes - 1) + 1
+    width = -(-classes // height)
+    place = _feistel(seed, block, region, place, height, width)
+    if height * width == classes:
+        return place
+    beyond = (place >= classes).nonzero().squeeze(1)
+    while len(beyond):
+        again = _feistel(seed, block[beyond], region[beyond], place[beyond], height, width)
+        place[beyond] = again
+        beyond = beyond[again >= classes]
+    return place
+
+
+def _feistel(
+    seed: int, block: Tensor, region: Tensor, place: Tensor, height: int, width: int
+) -> Tensor:
+    row, column = place // width, place % width
+    for number in range(_ROUNDS):
+        half, other, size = (row, column, height) if number % 2 else (column, row, width)
+        if size > 1:
+            word = counter_words(seed, block, region, other, use=_USE + number)[0]
+            half = (half + word) % size
+        row, column = (half, column) if number % 2 else (row, half)
+    return row * width + column

@@ -1,0 +1,40 @@
+"""Targets in the corners of a cube, for binary codes."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from natlib.component import register
+from natlib.targets.base import TargetDistribution
+from natlib.targets.philox import counter_words, slot_halves
+
+__all__ = ["Hypercube"]
+
+_SIGNS = 1  # the last word of a counter; see natlib.targets.philox
+
+
+@register
+class Hypercube(TargetDistribution):
+    """Random corners of the cube: d independent signs, over sqrt(d).
+
+    The corners lie on the unit sphere, and head outputs are normalised onto it. An embedding
+    that learns them comes near a corner, so that its signs are a code of d bits: see ``code``.
+    """
+
+    kind: Literal["hypercube"] = "hypercube"
+
+    def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        # A counter has 128 bits.
+        position = torch.arange(-(-self.dim // 128), device=slot.device)
+        low, high = slot_halves(slot.reshape(-1, 1))
+        words = torch.stack(counter_words(self.seed, low, high, position[None], _SIGNS), dim=-1)
+        place = torch.arange(32, device=slot.device)
+        bits = (words.unsqueeze(-1) >> place).bitwise_and_(1).flatten(1)[:, : self.dim]
+        corner = self.dim**-0.5
+        return bits.to(dtype).mul_(2 * corner).sub_(corner).reshape(*slot.shape, self.dim)
+
+    @staticmethod
+    def code(z: Tensor) -> Tensor:
+        """The binary code bool[..., d] of embeddings Tensor[..., d]: where they are positive."""
+        return z > 0

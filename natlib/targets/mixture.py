@@ -1,0 +1,126 @@
+"""Several distributions in one."""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from itertools import accumulate
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from torch import Tensor
+
+from natlib.component import register
+from natlib.targets.base import TargetDistribution
+from natlib.targets.nested import fixed_part
+from natlib.targets.philox import derived_seed
+from natlib.targets.projected_normal import ProjectedNormal
+
+__all__ = ["Mixture"]
+
+# 2^64 over the golden ratio, as a signed number.
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+
+
+@register
+class Mixture(TargetDistribution):
+    """Targets from several distributions, in fixed shares: clusters, or classes.
+
+    The default is ten clusters on the sphere, a mixture of ``projected_normal``. Which component
+    a slot belongs to is a pure function of (seed, slot): multiples of the golden ratio fill the
+    shares as evenly as can be, so that in any run of consecutive slots the count of a component
+    is within a few of its share.
+    """
+
+    kind: Literal["mixture"] = "mixture"
+    components: tuple[TargetDistribution, ...] = Field(
+        default=(ProjectedNormal(),), min_length=1, validate_default=True
+    )
+    """What is mixed. All take over ``dim``; all fill the sphere, or none does."""
+    weights: tuple[float, ...] | None = None
+    """Share of each component, in any unit; equal shares if not given."""
+    repeat: int = Field(default=10, ge=1)
+    """Copies of each component, each with a seed of its own: ten clusters in one line."""
+
+    @field_validator("components")
+    @classmethod
+    def _hand_down(
+        cls, components: tuple[TargetDistribution, ...], info: ValidationInfo
+    ) -> tuple[TargetDistribution, ...]:
+        if "dim" not in info.data:  # it is wrong itself, and says so
+            return components
+        return tuple(fixed_part(part, "mixture", dim=info.data["dim"]) for part in components)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        where = {part.kind: part.on_sphere for part in self.components}
+        if len(set(where.values())) > 1:
+            on = ", ".join(sorted(kind for kind, sphere in where.items() if sphere))
+            off = ", ".join(sorted(kind for kind, sphere in where.items() if not sphere))
+            raise ValueError(
+                f"components fill the sphere ({on}) and all of space ({off}), so head outputs "
+                "cannot be carried to both; mix components of one sort"
+            )
+        if self.weights is not None:
+            if len(self.weights) != len(self.components):
+                raise ValueError(
+                    f"{len(self.weights)} weights for {len(self.components)} components; "
+                    "give one for each"
+                )
+            if not all(0 < weight < math.inf for weight in self.weights):
+                raise ValueError(f"weights need to be positive and finite, got {self.weights}")
+        return self
+
+    @property
+    def on_sphere(self) -> bool:
+        return self.components[0].on_sphere
+
+    @property
+    def count(self) -> int:
+        """How many components there are, repeats counted."""
+        return len(self.components) * self.repeat
+
+    def part(self, number: int) -> TargetDistribution:
+        """Component ``number``, as it is used: the repeats of the first one come first."""
+        return _parts(self)[number]
+
+    def component_of(self, slot: Tensor) -> Tensor:
+        """Which component each slot belongs to: int64[...] in [0, count) for int64[...]."""
+        boundaries, offset = _shares(self)
+        # int64 wraps, which is the fractional part that is wanted: the phase of a slot on a
+        # circle of 2^64, cut where it is most negative.
+        phase = slot * _GOLDEN + offset
+        return torch.searchsorted(boundaries.to(slot.device), phase, right=True)
+
+    def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        flat = slot.reshape(-1)
+        owner = self.component_of(flat)
+        rows = torch.empty(len(flat), self.dim, dtype=dtype, device=slot.device)
+        for number in owner.unique().tolist():
+            chosen = (owner == number).nonzero().squeeze(1)
+            rows[chosen] = self.part(number).rows(flat[chosen], dtype)
+        return rows.reshape(*slot.shape, self.dim)
+
+
+@lru_cache(maxsize=16)
+def _parts(mixture: Mixture) -> tuple[TargetDistribution, ...]:
+    numbered = (
+        (part, number * mixture.repeat + copy)
+        for number, part in enumerate(mixture.components)
+        for copy in range(mixture.repeat)
+    )
+    return tuple(
+        part.model_copy(update={"seed": derived_seed(mixture.seed, part.seed, number)})
+        for part, number in numbered
+    )
+
+
+@lru_cache(maxsize=16)
+def _shares(mixture: Mixture) -> tuple[Tensor, int]:
+    """Where on the circle the next component begins, int64[count - 1], and a random turn."""
+    weights = mixture.weights or (1.0,) * len(mixture.components)
+    exact = [Fraction(weight) for weight in weights for _ in range(mixture.repeat)]
+    whole = sum(exact)
+    ends = [int(end / whole * 2**64) - 2**63 for end in accumulate(exact)]
+    turn = 2 * derived_seed(mixture.seed, 0) - 2**63
+    return torch.tensor(ends[:-1], dtype=torch.int64), turn
