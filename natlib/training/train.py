@@ -17,6 +17,7 @@ from natlib.evaluation import (
     online_knn,
     split_training_samples,
 )
+from natlib.interruption import Interruption
 from natlib.model import load, save_model
 from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.batch_norm import synchronise_batch_norm
@@ -27,7 +28,6 @@ from natlib.training.checkpoint import (
     write_checkpoint,
 )
 from natlib.training.config import RunConfig
-from natlib.training.interruption import Interruption
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, decoding_workers, training_processes

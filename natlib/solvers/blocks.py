@@ -1,0 +1,44 @@
+"""Groups of points that are near each other, all of the same size.
+
+Shapes: n points, a anchors.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["grouped"]
+
+
+def grouped(affinity: NDArray[Any]) -> list[NDArray[np.int64]]:
+    """Share points out among anchors, as many to each, within one.
+
+    Every point asks for the anchor that it likes best of those that have room; an anchor takes
+    those that like it most. Who is turned away asks again.
+
+    Args:
+        affinity: [n, a], how much each point likes each anchor, n >= a >= 1.
+
+    Returns:
+        a arrays int64 of the numbers of points.
+    """
+    points, anchors = affinity.shape
+    # An anchor that all points like would fill its group with those that like it a bit more.
+    wish = affinity - affinity.mean(axis=0)
+    room = np.full(anchors, points // anchors)
+    room[: points % anchors] += 1
+    group = np.full(points, -1)
+    left = np.arange(points)
+    while len(left):
+        best = wish[left].argmax(axis=1)
+        order = np.lexsort((-wish[left, best], best))
+        asked = best[order]
+        place = np.arange(len(asked)) - np.searchsorted(asked, asked)
+        taken = place < room[asked]
+        group[left[order[taken]]] = asked[taken]
+        room -= np.bincount(asked[taken], minlength=anchors)
+        left = left[order[~taken]]
+        wish[:, room == 0] = -np.inf
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(group, minlength=anchors))[:-1])
