@@ -167,6 +167,8 @@ def run(tmp_path_factory):
 def test_every_metric_is_explained_and_every_explained_metric_is_logged(run):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = {name for line in lines for name in line} - {"step", "epoch", "time"}
+    cells = natlib.NAT(semidiscrete={"points": 64}).build(8)
+    logged |= cells([torch.randn(6, 8)] * 2, health=True).health.keys() - {"solver_seconds"}
     page = (ROOT / "docs" / "diagnosis.md").read_text()
     explained = re.findall(r"^`(\w+)`\n: ", page, flags=re.M)
     assert sorted(explained) == sorted(logged)
