@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centred", "levelled", "row_minima", "soft_prices"]
+from natlib.solvers.mask import without
+
+__all__ = ["centred", "levelled", "row_minima", "soft_prices", "unopposed"]
 
 # Costs outside of these are scaled before they are added up: sums of larger ones overflow
 # and means of smaller ones lose digits.
@@ -57,7 +59,15 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
     return rest
 
 
-def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArray[Any], float]:
+def unopposed(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+    """Every row's cheapest column, if no two rows want the same: then nothing is cheaper."""
+    wish = np.asarray(without(cost, allowed, np.inf).argmin(axis=1), dtype=np.int64)
+    return wish if np.bincount(wish).max() == 1 else None
+
+
+def levelled(
+    cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+) -> tuple[NDArray[Any], float, float]:
     """The same matching problem with rows that start at 0 and columns that are even on average.
 
     Args:
@@ -66,14 +76,14 @@ def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDA
 
     Returns:
         [b, b], a fresh array of the same precision (float64 for costs of extreme size) with
-        infinity where a pair is not allowed, and its largest number otherwise: 0 if every
-        matching costs the same.
+        infinity where a pair is not allowed; its largest number otherwise, 0 if every
+        matching costs the same; and what its numbers were divided by, 1 for ordinary costs.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         even, high = _level(cost, allowed)
-    if not _SMALL < high < _LARGE and (peak := _peak(cost)):
-        even, high = _level(cost.astype(np.float64) / peak / 2, allowed)
-    return even, high
+    if _SMALL < high < _LARGE or not (peak := _peak(cost)):
+        return even, high, 1.0
+    return *_level(cost.astype(np.float64) / peak / 2, allowed), 2 * peak
 
 
 def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArray[Any], float]:
@@ -87,7 +97,12 @@ def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArr
     return even, float(even.max(where=allowed, initial=0.0))
 
 
-def soft_prices(cost: NDArray[Any], buffer: NDArray[np.float32]) -> NDArray[np.float64]:
+def soft_prices(
+    cost: NDArray[Any],
+    buffer: NDArray[np.float32],
+    softness: float = _SOFTNESS,
+    rounds: int = _ROUNDS,
+) -> NDArray[Any]:
     """Prices of columns at which the demand for them is nearly even.
 
     A few rounds of Sinkhorn's algorithm (Cuturi 2013): taken off the costs they change no
@@ -96,23 +111,26 @@ def soft_prices(cost: NDArray[Any], buffer: NDArray[np.float32]) -> NDArray[np.f
     Args:
         cost: [b, b] from :func:`levelled`; not all 0.
         buffer: [b, b], overwritten.
+        softness: of the demand, in standard deviations of the costs.
+        rounds: of evening out.
 
     Returns:
-        float64[b], within the largest finite cost of 0. The same costs get the same ones,
-        whatever the number of threads: einsum keeps to one, matrix products do not.
+        [b] in the precision of the costs, within the largest finite cost of 0. The same costs
+        get the same ones, whatever the number of threads: einsum keeps to one, matrix products
+        do not.
     """
     some = cost[:: max(1, len(cost) // 256)]
     some = some[np.isfinite(some)]
-    softness = _SOFTNESS * max(float(some.std()), 1e-6 * float(some.max()))
+    softness *= max(float(some.std(dtype=np.float64)), 1e-6 * float(some.max()))
     np.multiply(cost, -1 / softness, out=buffer, casting="same_kind")
     np.exp(buffer, out=buffer)
     share = np.ones(len(cost), dtype=np.float32)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         demand = np.einsum("i,ij->j", 1 / np.einsum("ij,j->i", buffer, share), buffer)
         share = 1 / np.maximum(demand, _LEAST)
     price = softness * np.log(share.astype(np.float64))
     limit = float(some.max())
-    return np.clip(price - np.median(price), -limit, limit)
+    return np.clip(price - np.median(price), -limit, limit).astype(cost.dtype)
 
 
 def row_minima(cost: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,7 @@
-"""Approximate matching: the cheapest pair first, or row by row."""
+"""Approximate matching: the cheapest pair first, row by row, or at prices.
+
+Shapes: b rows, k columns.
+"""
 
 from typing import Any, Literal
 
@@ -6,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from natlib.component import register
-from natlib.solvers.centring import centred
+from natlib.solvers.centring import centred, levelled, row_minima, soft_prices, unopposed
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
 
@@ -14,6 +17,9 @@ __all__ = ["Greedy"]
 
 # The share of the rows that a round has to match to be faster than sorting.
 _WORTH = 1 / 16
+
+# Of the prices: coarser than what is best for an exact solver, and less work.
+_SOFTNESS, _ROUNDS = 0.24, 3
 
 
 @register
@@ -25,19 +31,31 @@ class Greedy(HostSolver):
     """
 
     kind: Literal["greedy"] = "greedy"
-    order: Literal["best", "rows"] = "best"
+    order: Literal["best", "rows", "priced"] = "best"
     """``best``: the cheapest pair that is still free, again and again. ``rows``: one row after
     the other takes its cheapest free column, those first that would lose most if they got
-    only their second choice; coarser, and as fast on any costs."""
+    only their second choice; coarser, and as fast on any costs. ``priced``: columns that many
+    rows would like get dearer first, then all rows ask for their cheapest free column at
+    once, and who would lose most without it gets it, until no row is left: the best and
+    fastest of the three on large square problems, within two to three hundredths of the best
+    similarity."""
 
     @property
     def exact(self) -> bool:
         return False
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        return self.solve_with_gap(cost, allowed)[0]
+
+    def solve_with_gap(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float | None]:
+        if self.order == "priced" and cost.shape[0] == cost.shape[1]:
+            return _at_prices(cost, allowed)
         even = without(centred(cost.astype(np.float64), allowed), allowed, np.inf)
-        columns = _best_pairs(even) if self.order == "best" else _row_by_row(even)
-        return columns if allowed is None else complete(columns, allowed)
+        way = {"best": _best_pairs, "rows": _row_by_row, "priced": _by_regret}
+        columns = way[self.order](even)
+        return columns if allowed is None else complete(columns, allowed), None
 
 
 def _best_pairs(left: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -100,3 +118,52 @@ def _row_by_row(left: NDArray[np.float64]) -> NDArray[np.int64]:
             columns[row] = column
             left[:, column] = np.inf
     return columns
+
+
+def _at_prices(
+    cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], float]:
+    """Columns, and what duality says about them at the prices, rounding included."""
+    if (wish := unopposed(cost, allowed)) is not None:
+        return wish, 0.0
+    even, high, scale = levelled(cost, allowed)
+    if high:
+        even -= soft_prices(even, np.empty(even.shape, np.float32), _SOFTNESS, _ROUNDS)
+    # No matching costs less than every row's cheapest column.
+    lowest = float(row_minima(even).sum(dtype=np.float64))
+    columns = _by_regret(even)
+    if allowed is not None:
+        columns = complete(columns, allowed)
+    paid = float(even[np.arange(len(even)), columns].sum(dtype=np.float64))
+    # A cost has been through three subtractions, of numbers up to eight times the largest.
+    peak = max(float(cost.max()), -float(cost.min()))
+    rounding = 64 * float(np.finfo(even.dtype).eps) * peak * len(cost)
+    return columns, (paid - lowest) * scale + rounding
+
+
+def _by_regret(left: NDArray[Any]) -> NDArray[np.int64]:
+    """All rows ask for their cheapest free column; of the askers of a column the one gets it that
+    would lose most with its second choice. Rows that may take no free column stay without.
+    """
+    result = np.full(len(left), -1, dtype=np.int64)
+    rows, columns = np.arange(left.shape[0]), np.arange(left.shape[1])
+    while len(rows):
+        everyone, wish = np.arange(len(rows)), left.argmin(axis=1)
+        least = left[everyone, wish]
+        can = np.isfinite(least)  # the others have nothing to ask for any more
+        left[everyone, wish] = np.inf
+        second = left[everyone, left.argmin(axis=1)]
+        left[everyone, wish] = least
+        regret = np.where(can, second, 0.0) - np.where(can, least, 0.0)
+        order = np.argsort(np.where(can, -regret, np.inf), kind="stable")
+        asked, first = np.unique(wish[order], return_index=True)
+        winner = order[first]
+        asked, winner = asked[can[winner]], winner[can[winner]]
+        result[rows[winner]] = columns[asked]
+        can[winner] = False
+        free = np.ones(len(columns), dtype=bool)
+        free[asked] = False
+        left, rows, columns = left[np.ix_(can, free)], rows[can], columns[free]
+        if not len(columns):
+            break
+    return result

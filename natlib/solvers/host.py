@@ -27,13 +27,26 @@ class HostSolver(Solver):
             allowed: the pairs that may be matched; at least one matching exists.
         """
 
+    def solve_with_gap(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float | None]:
+        """Columns of :meth:`solve_one`, and their gap if the solver knows it for less work
+        than a bound takes to compute.
+        """
+        return self.solve_one(cost, allowed), None
+
     def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
         host = cost.cpu()
         problems = host.numpy()
         masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
-        solved = solve_all(self.kind, self.solve_one, problems, masks)
-        columns = torch.from_numpy(np.stack(solved)).to(cost.device)
-        return Solution(columns, None if self.exact else _gap(cost, columns, allowed))
+        solved = solve_all(self.kind, self.solve_with_gap, problems, masks)
+        columns = torch.from_numpy(np.stack([one for one, _ in solved])).to(cost.device)
+        if self.exact:
+            return Solution(columns)
+        known = [gap for _, gap in solved if gap is not None]
+        if len(known) < len(solved):
+            return Solution(columns, _gap(cost, columns, allowed))
+        return Solution(columns, torch.tensor(known, dtype=torch.float64, device=cost.device))
 
 
 def _gap(cost: Tensor, columns: Tensor, allowed: Tensor | None) -> Tensor:

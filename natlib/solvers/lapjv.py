@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import centred, levelled, row_minima, soft_prices
+from natlib.solvers.centring import centred, levelled, row_minima, soft_prices, unopposed
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
 
@@ -48,18 +48,17 @@ class Lapjv(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        wish = np.asarray(without(cost, allowed, np.inf).argmin(axis=1), dtype=np.int64)
-        if np.bincount(wish).max() == 1:
+        if (wish := unopposed(cost, allowed)) is not None:
             return wish
         if cost.shape[0] < cost.shape[1]:
             return _by_scipy(without(centred(cost, allowed), allowed, np.inf))
-        even, high = levelled(cost, allowed)
+        even, high, _ = levelled(cost, allowed)
         if high == 0:
             free = np.full(len(cost), -1)
             return np.arange(len(cost)) if allowed is None else complete(free, allowed)
         whole = np.empty(even.shape, dtype=np.float32)
         if len(even) >= _PRICED:
-            even -= soft_prices(even, whole).astype(even.dtype)
+            even -= soft_prices(even, whole)
             even -= row_minima(even)
         scale = _LEVELS / high
         np.multiply(even, scale, out=whole, casting="same_kind")

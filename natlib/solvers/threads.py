@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from natlib.measured_choice import MeasuredChoice
 
 __all__ = ["solve_all"]
 
-SolveOne = Callable[[NDArray[Any], NDArray[np.bool_] | None], NDArray[np.int64]]
+Found = TypeVar("Found")
 Size = tuple[str, int, int, int, int]
 
 _lock = threading.Lock()
@@ -23,10 +23,10 @@ _choices: dict[Size, MeasuredChoice[int]] = {}
 
 def solve_all(
     kind: str,
-    solve_one: SolveOne,
+    solve_one: Callable[[NDArray[Any], NDArray[np.bool_] | None], Found],
     problems: NDArray[Any],
     masks: Sequence[NDArray[np.bool_] | None],
-) -> list[NDArray[np.int64]]:
+) -> list[Found]:
     """Solve every problem of a stack [p, b, k]; the answer does not depend on how.
 
     Solvers release the interpreter lock, so that threads run side by side. Yet the cores may

@@ -13,6 +13,7 @@ EVERY: list[Solver] = [
     *members(Solver),
     # Whose other options are other algorithms.
     Greedy(order="rows"),
+    Greedy(order="priced"),
     Auto(quality="fast"),
 ]
 
