@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from natlib.benchmark.measurement import Measurement
 from natlib.errors import ConfigError
@@ -55,6 +55,8 @@ _KNOWN = ("lapjv", "scipy", "greedy", "sinkhorn", "auction", "sliced", "blockwis
 _MARKERS = "osDv^PXohd"
 # Gaps that no picture can tell from none are drawn here.
 _NONE = 1e-5
+# Names in a row of the legend for each panel across, and the height of a row in inches.
+_ACROSS, _ROW = 4, 0.26
 _SUFFIXES = (".svg", ".png", ".pdf")
 
 
@@ -105,10 +107,12 @@ def figure(
     kinds = list(dict.fromkeys(row.features for row in shown))
     across = min(len(kinds), 2)
     down = -(-len(kinds) // across)
-    image: matplotlib.figure.Figure = plot.Figure(figsize=(1.2 + 4.2 * across, 1.5 + 2.9 * down))
+    looks = _looks(shown, colours)
+    legend = _ROW * (1 + -(-len(looks) // (across * _ACROSS)))
+    width, height = 1.2 + 4.2 * across, 1.0 + legend + 2.9 * down
+    image: matplotlib.figure.Figure = plot.Figure(figsize=(width, height))
     image.patch.set_facecolor(colours.page or "none")
     panels = image.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    looks = _looks(shown, colours)
     sizes = sorted({row.size for row in shown})
     areas = {size: 12 + 60 * n / max(len(sizes) - 1, 1) for n, size in enumerate(sizes)}
     for kind, axes in zip(kinds, panels.flat, strict=False):
@@ -119,21 +123,34 @@ def figure(
         axes.set_xlabel("seconds for a call", color=colours.ink, fontsize=9)
     for axes in panels[:, 0]:
         axes.set_ylabel("gap to the optimum", color=colours.ink, fontsize=9)
-    _legends(image, looks, areas, colours)
-    height = 1.5 + 2.9 * down
+    _legends(image, looks, areas, colours, across)
     image.subplots_adjust(
-        left=0.95 / (1.2 + 4.2 * across), right=0.985, top=1 - 0.35 / height,
-        bottom=1.15 / height, wspace=0.06, hspace=0.16,
+        left=0.95 / width, right=0.985, top=1 - 0.35 / height,
+        bottom=(0.65 + legend) / height, wspace=0.06, hspace=0.16,
     )  # fmt: skip
     return image
 
 
-def _looks(shown: Sequence[Measurement], colours: Colours) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each solver."""
+class _Look(NamedTuple):
+    colour: str
+    marker: str
+    hollow: bool
+
+
+def _looks(shown: Sequence[Measurement], colours: Colours) -> dict[str, _Look]:
+    """How the dots of each solver look.
+
+    Those of auto are rings: it is as fast as what it chose, and would hide it. Those that
+    natlib does not have are hollow too.
+    """
     present = dict.fromkeys(row.solver for row in shown)
     order = [*_KNOWN, *(name for name in present if name not in _KNOWN)]
     return {
-        name: (colours.solvers[n % len(colours.solvers)], _MARKERS[n % len(_MARKERS)])
+        name: _Look(
+            colours.solvers[n % len(colours.solvers)],
+            _MARKERS[n % len(_MARKERS)],
+            name == "auto" or n >= len(_KNOWN),
+        )
         for n, name in enumerate(order)
         if name in present
     }
@@ -143,22 +160,20 @@ def _panel(
     axes: matplotlib.axes.Axes,
     kind: str,
     rows: Sequence[Measurement],
-    looks: dict[str, tuple[str, str]],
+    looks: dict[str, _Look],
     areas: dict[int, float],
     colours: Colours,
 ) -> None:
-    for solver, (colour, marker) in looks.items():
+    for solver, (colour, marker, hollow) in looks.items():
         for size, area in areas.items():
             mine = [row for row in rows if (row.solver, row.size) == (solver, size)]
             x = [row.seconds or 0.0 for row in mine]
             y = [max(row.gap or 0.0, _NONE) for row in mine]
             axes.plot(x, y, color=colour, linewidth=0.9, alpha=0.55, zorder=2)
-            # Rings around others: auto is as fast as what it chose, and hides it otherwise.
-            ring = solver == "auto"
             axes.scatter(
-                x, y, s=2 * area if ring else area, marker=marker, alpha=0.9, zorder=3,
-                facecolors="none" if ring else colour, edgecolors=colour,
-                linewidths=1.2 if ring else 0,
+                x, y, s=2 * area if solver == "auto" else area, marker=marker, alpha=0.9, zorder=3,
+                facecolors="none" if hollow else colour, edgecolors=colour,
+                linewidths=1.2 if hollow else 0,
             )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -177,29 +192,31 @@ def _panel(
 
 def _legends(
     image: matplotlib.figure.Figure,
-    looks: dict[str, tuple[str, str]],
+    looks: dict[str, _Look],
     areas: dict[int, float],
     colours: Colours,
+    across: int,
 ) -> None:
     from matplotlib.lines import Line2D
 
-    def dot(colour: str, marker: str, area: float, name: str) -> Line2D:
+    def dot(look: _Look, area: float, name: str) -> Line2D:
         return Line2D(
-            [], [], linestyle="", marker=marker, color=colour, markersize=area**0.5, label=name,
-            markeredgewidth=1.2 if name == "auto" else 0,
-            markerfacecolor="none" if name == "auto" else colour,
+            [], [], linestyle="", marker=look.marker, color=look.colour, markersize=area**0.5,
+            markerfacecolor="none" if look.hollow else look.colour,
+            markeredgewidth=1.2 if look.hollow else 0, label=name,
         )  # fmt: skip
 
-    places = (
-        ([dot(colour, marker, 40, name) for name, (colour, marker) in looks.items()], 0.30),
-        ([dot(colours.faint, "o", area, f"b = {size}") for size, area in areas.items()], 0.04),
-    )
-    height = image.get_figheight()
-    for handles, inches in places:
+    grey = _Look(colours.faint, "o", False)
+    rows = [[dot(grey, area, f"b = {size}") for size, area in areas.items()]]
+    names = list(looks)
+    for first in range(0, len(names), across * _ACROSS)[::-1]:
+        some = names[first : first + across * _ACROSS]
+        rows.append([dot(looks[name], 40, name) for name in some])
+    for number, handles in enumerate(rows):
         image.legend(
             handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5,
-            bbox_to_anchor=(0.5, inches / height), labelcolor=colours.ink, handletextpad=0.2,
-            columnspacing=1.2, borderpad=0,
+            bbox_to_anchor=(0.5, (0.04 + _ROW * number) / image.get_figheight()),
+            labelcolor=colours.ink, handletextpad=0.2, columnspacing=1.2, borderpad=0,
         )  # fmt: skip
 
 
