@@ -1,0 +1,5 @@
+"""Deal all slots of a data set out again, with features that are on disk."""
+
+from natlib.refreshing.refresh import Refreshed, refresh
+
+__all__ = ["Refreshed", "refresh"]
