@@ -9,6 +9,7 @@ from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
 from natlib.solvers.semidiscrete import Cells, SemiDiscrete
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
+from natlib.solvers.sparse import Sparse
 
 __all__ = [
     "Auction",
@@ -24,5 +25,6 @@ __all__ = [
     "Sinkhorn",
     "Solution",
     "Solver",
+    "Sparse",
     "pairwise_cost",
 ]
