@@ -1,6 +1,6 @@
 """What to predict: target distributions."""
 
-from natlib.targets.balanced import balanced
+from natlib.targets.balanced import balanced_classes
 from natlib.targets.base import Seed, TargetDistribution, TargetModule
 from natlib.targets.from_array import FromArray
 from natlib.targets.gaussian import Gaussian
@@ -30,6 +30,6 @@ __all__ = [
     "TargetDistribution",
     "TargetModule",
     "UniformSphere",
-    "balanced",
+    "balanced_classes",
     "spread_out",
 ]

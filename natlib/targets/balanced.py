@@ -2,18 +2,21 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from natlib.targets.philox import counter_words, slot_halves
 
-__all__ = ["balanced"]
+__all__ = ["balanced_classes"]
 
+# Up to so many classes all orders are equally likely; beyond, a cheaper permutation will do.
+_FEW = 32
 _ROUNDS = 6
 # The last word of a counter that permutations may use; see natlib.targets.philox.
 _USE = 16
 
 
-def balanced(seed: int, slot: Tensor, classes: int) -> Tensor:
+def balanced_classes(seed: int, slot: Tensor, classes: int) -> Tensor:
     """The class of each slot: every class owns equally many slots, within one.
 
     From each multiple of 2^32 on, where a layer of a bank or a process of a stream begins, every
@@ -32,11 +35,22 @@ def balanced(seed: int, slot: Tensor, classes: int) -> Tensor:
     flat = slot.reshape(-1)
     offset, region = slot_halves(flat)
     block, place = offset // classes, offset % classes
-    return _permute(seed, block, region, place, classes).reshape(slot.shape)
+    permute = _rank if classes <= _FEW else _walk
+    return permute(seed, block, region, place, classes).reshape(slot.shape)
 
 
-def _permute(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
-    """Where the block's own permutation of [0, K) carries a place.
+def _rank(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
+    """The place's rank when the block's places are sorted by random words."""
+    position = torch.arange(-(-classes // 4), device=block.device)[None]
+    words = counter_words(seed, block[:, None], region[:, None], position, use=_USE + _ROUNDS)
+    key = torch.stack(words, dim=-1).flatten(1)[:, :classes]
+    # Ties, once in 2^32, go to the first.
+    key = key * classes + torch.arange(classes, device=key.device)
+    return (key < key.gather(1, place[:, None])).sum(1)
+
+
+def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
+    """Where the block's own permutation of [0, K) carries the place.
 
     A Feistel network permutes the a x b >= K cells of a grid that is as square as can be; what
     falls on a cell beyond K is permuted again until it does not (cycle walking; Black & Rogaway,

@@ -45,11 +45,12 @@ class FromArray(TargetDistribution):
     def _read(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("path"), str | Path):
             return value
+        # As text, since in JSON a path is nothing else.
         path = Path(value["path"]).expanduser().absolute()
         given = value.get("digest")
         if given and "dim" in value and not path.exists():
             # A model that was trained with the file can be used without it.
-            return value | {"path": path}
+            return value | {"path": str(path)}
         array = _open(path)
         found = _digest(array, path)
         if given and given != found:
@@ -64,7 +65,7 @@ class FromArray(TargetDistribution):
                 f"{path} has rows of {dim} numbers and dim is {value['dim']}; "
                 f"leave dim out or set it to {dim}"
             )
-        return {"dim": dim} | value | {"path": path, "digest": found}
+        return {"dim": dim} | value | {"path": str(path), "digest": found}
 
     @classmethod
     def save(cls, array: Any, path: str | Path, **values: Any) -> Self:
@@ -92,7 +93,7 @@ class FromArray(TargetDistribution):
             os.replace(partial, path)
         except OSError as error:
             raise ConfigError(f"cannot write targets to {path}: {error.strerror}") from error
-        return cls.model_validate({"path": path} | values)
+        return cls.model_validate({"path": str(path)} | values)
 
     @property
     def on_sphere(self) -> bool:

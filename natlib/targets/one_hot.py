@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from natlib.component import register
-from natlib.targets.balanced import balanced
+from natlib.targets.balanced import balanced_classes
 from natlib.targets.base import TargetDistribution
 
 __all__ = ["OneHot"]
@@ -24,7 +24,7 @@ class OneHot(TargetDistribution):
 
     def class_of(self, slot: Tensor) -> Tensor:
         """Class int64[...] in [0, d) of the slots int64[...]."""
-        return balanced(self.seed, slot, self.dim)
+        return balanced_classes(self.seed, slot, self.dim)
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         chosen = self.class_of(slot).unsqueeze(-1)

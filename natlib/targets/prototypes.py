@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor
 
 from natlib.component import register
-from natlib.targets.balanced import balanced
+from natlib.targets.balanced import balanced_classes
 from natlib.targets.base import TargetDistribution, TargetModule
 from natlib.targets.nested import fixed_part
 from natlib.targets.uniform_sphere import UniformSphere
@@ -62,7 +62,7 @@ class Prototypes(TargetDistribution):
 
     def prototype_of(self, slot: Tensor) -> Tensor:
         """Which prototype owns each slot: int64[...] in [0, K) for int64[...]."""
-        return balanced(self.seed, slot, self.count)
+        return balanced_classes(self.seed, slot, self.count)
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """The vectors as they are before anything is learnt; see :meth:`build`."""

@@ -40,7 +40,7 @@ EVERY = [
 # Of these all coordinates, slots and seeds are independent.
 INDEPENDENT = [UniformSphere(), Gaussian(), Hypercube()]
 by_kind = pytest.mark.parametrize("targets", EVERY, ids=lambda t: t.kind)
-by_dim = pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 8, 31, 32, 130])
+by_dim = pytest.mark.parametrize("dim", [1, 2, 3, 5, 31, 130])
 LARGEST = 2**62
 
 
@@ -55,8 +55,7 @@ def of(targets: TargetDistribution, **values: object) -> TargetDistribution:
 
 @by_kind
 @by_dim
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+@pytest.mark.parametrize(("dtype", "seed"), [(torch.float32, 2**64 - 1), (torch.float64, 0)])
 def test_rows_do_not_depend_on_what_else_is_asked_for(
     targets: TargetDistribution, dim: int, dtype: torch.dtype, seed: int
 ) -> None:

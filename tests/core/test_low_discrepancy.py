@@ -1,0 +1,61 @@
+"""Sobol points: torch's own, and better than random ones."""
+
+import pytest
+import torch
+from torch.quasirandom import SobolEngine
+
+from natlib.targets import Gaussian, LowDiscrepancy, UniformSphere
+from natlib.targets.low_discrepancy import _sobol
+from natlib.targets.philox import derived_seed
+
+
+@pytest.mark.parametrize("dim", [1, 2, 7, 200])
+@pytest.mark.parametrize(("seed", "block"), [(0, 0), (2**64 - 1, 2**32)])
+def test_points_are_those_of_torch(dim: int, seed: int, block: int) -> None:
+    engine = SobolEngine(dim, scramble=True, seed=derived_seed(seed, block))
+    expected = engine.draw(3000, dtype=torch.float64)
+    points = _sobol(seed, dim, block, block * 2**30 + torch.arange(3000))
+    # The engine keeps its first point in float32.
+    assert torch.equal(points[1:].double() * 2.0**-30, expected[1:])
+    torch.testing.assert_close(points[0].double() * 2.0**-30, expected[0], atol=1e-7, rtol=0)
+    # Far into the sequence, too.
+    engine.reset().fast_forward(2**20)
+    far = _sobol(seed, dim, block, block * 2**30 + 2**20 + torch.arange(50))
+    assert torch.equal(far.double() * 2.0**-30, engine.draw(50, dtype=torch.float64))
+
+
+def test_blocks_are_scrambled_anew() -> None:
+    targets = LowDiscrepancy(dim=4)
+    slot = torch.arange(2**30 - 50, 2**30 + 50)
+    rows = targets.rows(slot)
+    assert len(rows.unique(dim=0)) == 100
+    assert not torch.equal(targets.rows(slot[50:]), targets.rows(slot[50:] - 2**30))
+
+
+def error(rows: torch.Tensor) -> float:
+    """Mean squared error of two means that are 0, and of one that is 1 / d."""
+    means = torch.cat([rows.mean(0), rows.abs().mean(0) - rows.abs().mean(),
+                       rows.square().mean(0) - 1 / rows.shape[1]])  # fmt: skip
+    return float(means.square().mean())
+
+
+@pytest.mark.parametrize("onto", ["sphere", "gaussian"])
+@pytest.mark.parametrize(("dim", "gain"), [(2, 20), (8, 10), (32, 3)])
+def test_means_err_less_than_those_of_random_points(onto: str, dim: int, gain: float) -> None:
+    random = UniformSphere if onto == "sphere" else Gaussian
+    slot = torch.arange(1024)
+    even = chance = 0.0
+    for seed in range(8):
+        quiet = LowDiscrepancy(dim=dim, seed=seed, onto=onto)  # type: ignore[arg-type]
+        even += error(quiet.rows(slot, torch.float64))
+        chance += error(random(dim=dim, seed=seed).rows(slot, torch.float64))
+    assert even * gain < chance
+
+
+def test_any_run_of_slots_is_even() -> None:
+    # On the circle a layer, a process or a batch of a later step fills all arcs alike.
+    targets = LowDiscrepancy(dim=1, onto="gaussian")
+    for first in (0, 5 * 2**32, 3 * 2**48 + 8 * 256):
+        rows = targets.rows(first + torch.arange(256), torch.float64)
+        arcs = (torch.special.ndtr(rows[:, 0]) * 256).floor().long().bincount(minlength=256)
+        assert (arcs == 1).all()
