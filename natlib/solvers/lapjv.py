@@ -51,7 +51,10 @@ class Lapjv(HostSolver):
         if (wish := unopposed(cost, allowed)) is not None:
             return wish
         if cost.shape[0] < cost.shape[1]:
-            return _by_scipy(without(centred(cost, allowed), allowed, np.inf))
+            # Scipy computes in float64, where no float32 is too large to be added up; and where
+            # columns may stay free, only rows could be centred, which saves it no work.
+            wide = cost if cost.dtype == np.float32 else centred(cost, allowed)
+            return _by_scipy(without(wide, allowed, np.inf))
         even, high, _ = levelled(cost, allowed)
         if high == 0:
             free = np.full(len(cost), -1)

@@ -1,0 +1,63 @@
+"""What the solver ``auto`` chooses, and that it says so."""
+
+import logging
+
+import pytest
+import torch
+
+from natlib.solvers import Auction, Auto, Greedy, Lapjv, Solver
+from natlib.solvers import auto as module
+from tests.core.cost_matrices import make
+from tests.core.matchings import check_matching
+
+
+@pytest.mark.parametrize(
+    ("quality", "b", "k", "device", "chosen"),
+    [
+        ("exact", 8, 8, "cpu", Lapjv()),
+        ("exact", 8192, 8192, "cpu", Lapjv()),
+        ("exact", 256, 256, "cuda", Lapjv()),
+        ("fast", 256, 256, "cpu", Lapjv()),
+        ("fast", 2048, 2048, "cpu", Greedy(order="priced")),
+        ("fast", 1024, 4096, "cpu", Lapjv()),
+        ("fast", 256, 256, "cuda", Auction()),
+        ("fast", 100_000, 100_000, "cuda", Greedy(order="priced")),
+    ],
+)
+def test_the_choice(quality: str, b: int, k: int, device: str, chosen: Solver) -> None:
+    auto = Auto.model_validate({"quality": quality})
+    assert auto.choose(b, k, device) == chosen
+    assert auto.choose(b, k, torch.device(device)) == chosen
+    assert auto.exact is (quality == "exact")
+    # An exact matching is only ever dealt by an exact solver.
+    assert chosen.exact or not auto.exact
+
+
+def test_it_solves_as_what_it_chose() -> None:
+    cost = torch.from_numpy(make("random", 600, 600)).float()
+    z, c = torch.randn(600, 8), torch.randn(600, 8)
+    for auto in (Auto(), Auto(quality="fast")):
+        chosen = auto.choose(600, 600)
+        found = auto.solve(cost)
+        check_matching(auto, found, cost)
+        assert torch.equal(found.columns, chosen.solve(cost).columns)
+        assert torch.equal(found.gap, chosen.solve(cost).gap)
+        assert torch.equal(auto.match(z, c).columns, chosen.match(z, c).columns)
+    assert float(Auto(quality="fast").solve(cost).cost) > float(Auto().solve(cost).cost)
+
+
+def test_it_says_once_what_it_chose(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_said", set())
+    # Whoever set up natlib's own log before does not matter here.
+    monkeypatch.setattr(logging.getLogger("natlib"), "propagate", True)
+    with caplog.at_level(logging.INFO, "natlib"):
+        for _ in range(3):
+            Auto().solve(torch.rand(2, 4, 5))
+            Auto().match(torch.rand(4, 3), torch.rand(5, 3))
+        Auto(quality="fast").solve(torch.rand(4, 5))
+    assert [record.getMessage() for record in caplog.records] == [
+        "solver auto (exact): lapjv matches 4 rows with 5 columns on cpu",
+        "solver auto (fast): lapjv matches 4 rows with 5 columns on cpu",
+    ]
