@@ -16,7 +16,7 @@ __all__ = ["Answer", "Candidate", "candidates"]
 _CURVES: dict[str, list[dict[str, Any]]] = {
     "auction": [{"epsilon": value} for value in (0.3, 0.1, 0.03, 0.01, 0.001)],
     "auto": [{}, {"quality": "fast"}],
-    "greedy": [{"order": "rows"}, {"order": "best"}],
+    "greedy": [{"order": "rows"}, {"order": "priced"}, {"order": "best"}],
     "sinkhorn": [{"epsilon": value} for value in (0.3, 0.1, 0.05)],
 }
 
