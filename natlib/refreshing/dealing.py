@@ -122,7 +122,8 @@ class Dealer:
         """
         rng = np.random.default_rng((self.seed, turn, layer, 2, group))
         z, c = self.features(position), self.targets(slots, layer)
-        total, square = c.sum(axis=0, dtype=np.float64), float(np.einsum("ij,ij->", c, c))
+        total = c.sum(axis=0, dtype=np.float64)
+        square = float(np.einsum("ij,ij->i", c, c).sum(dtype=np.float64))
         owner = np.arange(len(position))
         count = -(-len(position) // self.block)
         if turn == 0 or count == 1:
@@ -145,7 +146,8 @@ class Dealer:
         return Dealt(slots[owner], before, after, total, square)
 
     def _centred(self, c: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (c - self.targets.mean) / np.float32(self.targets.scale)
+        centred: NDArray[np.float32] = (c - self.targets.mean) / np.float32(self.targets.scale)
+        return centred
 
     def _similarity(self, z: NDArray[np.float32], c: NDArray[np.float32]) -> int:
         dots = np.einsum("ij,ij->i", z, c).astype(np.float64)

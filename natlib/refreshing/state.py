@@ -1,5 +1,6 @@
 """How far a refresh is, in memory and in a file."""
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,7 +89,8 @@ class State:
             partial.replace(path)
             flush(path.parent)
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise CheckpointError(
                 f"the state of the refresh cannot be written to {path}: {error}; free some space"
             ) from error
