@@ -1,9 +1,14 @@
 """What no matching can cost less than."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 __all__ = ["lower_bound"]
+
+# Entries of a cost matrix that are looked at together.
+_CACHE, _MEMORY = 2**17, 2**26
 
 
 def lower_bound(cost: Tensor, price: Tensor | None, allowed: Tensor | None = None) -> Tensor:
@@ -21,12 +26,27 @@ def lower_bound(cost: Tensor, price: Tensor | None, allowed: Tensor | None = Non
     Returns:
         float64[...].
     """
-    cost = cost.double()
-    if allowed is not None:
-        cost = torch.where(allowed, cost, torch.inf)
     if price is None:
-        least = (cost - cost.amin(-1, keepdim=True)).amin(-2)
+        least = torch.stack([_over_row(part) for part in _parts(cost, allowed)]).amin(0)
         price = -torch.where(torch.isfinite(least), least, 0.0)
     price = price.double()
-    cheapest = (cost + price.unsqueeze(-2)).amin(-1).sum(-1)
-    return cheapest - price.topk(cost.shape[-2], dim=-1).values.sum(-1)
+    cheapest = [(part + price.unsqueeze(-2)).amin(-1) for part in _parts(cost, allowed)]
+    return torch.cat(cheapest, -1).sum(-1) - price.topk(cost.shape[-2], dim=-1).values.sum(-1)
+
+
+def _parts(cost: Tensor, allowed: Tensor | None) -> Iterator[Tensor]:
+    """Some rows at a time, float64 and infinite where a pair is not allowed: on a processor so
+    few that its cache holds them.
+    """
+    entries = _CACHE if cost.device.type == "cpu" else _MEMORY
+    rows = max(1, entries * cost.shape[-2] // max(1, cost.numel()))
+    for start in range(0, cost.shape[-2], rows):
+        part = cost[..., start : start + rows, :].double()
+        if allowed is not None:
+            part = torch.where(allowed[..., start : start + rows, :], part, torch.inf)
+        yield part
+
+
+def _over_row(part: Tensor) -> Tensor:
+    """The least of each column after row minima are off."""
+    return (part - part.amin(-1, keepdim=True)).amin(-2)
