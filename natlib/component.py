@@ -11,6 +11,7 @@ import difflib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -229,16 +230,30 @@ class Component(Settings):
             return handler(schema)
         kinds = cls.registry.kinds()
         options: list[dict[str, Any]] = [{"type": "string", "enum": kinds}]
-        for kind in kinds:
-            try:
-                options.append(handler(cls.registry.get(kind).__pydantic_core_schema__))
-            except ConfigError as error:  # a plug-in that lacks what it needs: take it on trust
-                known = {"kind": {"const": kind}}
-                options.append(
-                    {"type": "object", "description": str(error), "properties": known,
-                     "required": ["kind"]}
-                )  # fmt: skip
+        if cls in _described.get():
+            # A member inside another one of its family: its keys stand outside already.
+            options.append(_some_mapping({"enum": kinds}))
+            return {"anyOf": options}
+        outer = _described.set((*_described.get(), cls))
+        try:
+            for kind in kinds:
+                try:
+                    options.append(handler(cls.registry.get(kind).__pydantic_core_schema__))
+                except ConfigError as error:  # a plug-in that lacks what it needs: trust it
+                    options.append(_some_mapping({"const": kind}, str(error)))
+        finally:
+            _described.reset(outer)
         return {"anyOf": options}
+
+
+# The families whose JSON schema is being written.
+_described: ContextVar[tuple[type[Component], ...]] = ContextVar("described", default=())
+
+
+def _some_mapping(kind: dict[str, Any], description: str = "") -> dict[str, Any]:
+    """JSON schema of a component of which only the kind is known."""
+    about = {"description": description} if description else {}
+    return {"type": "object", **about, "properties": {"kind": kind}, "required": ["kind"]}
 
 
 def register(cls: type[C]) -> type[C]:

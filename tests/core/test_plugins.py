@@ -162,3 +162,16 @@ def test_looking_up_twice_reads_distributions_once(monkeypatch: pytest.MonkeyPat
     Solver.registry.kinds()
     monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("read again"))
     assert "lapjv" in Solver.registry.kinds()
+
+
+def test_a_member_inside_another_of_its_family_has_a_schema(install: Install) -> None:
+    code = SOLVER.format(kind="wrapping") + "    inner: Solver | None = None\n"
+    code = code.replace("import HostSolver", "import HostSolver, Solver")
+    install("wrapping_dist", "wrapping", "wrapping_module", code, "Identity")
+    schema = RunConfig.model_json_schema()
+    solvers = schema["properties"]["objective"]["anyOf"][1]["properties"]["solver"]["anyOf"]
+    found = [s for s in solvers[1:] if s["properties"]["kind"].get("const") == "wrapping"]
+    assert len(found) == 1
+    inner = found[0]["properties"]["inner"]["anyOf"]
+    assert inner[0]["enum"] == Solver.registry.kinds()
+    assert inner[1]["properties"]["kind"]["enum"] == Solver.registry.kinds()
