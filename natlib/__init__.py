@@ -10,6 +10,7 @@ from natlib.evaluation import evaluate
 from natlib.export import export_embeddings
 from natlib.model import Model, load
 from natlib.objectives import NAT, Objective
+from natlib.refreshing import refresh
 from natlib.solvers import Greedy, Lapjv, Matching, Scipy, Solver
 from natlib.targets import (
     FromArray,
@@ -59,6 +60,7 @@ __all__ = [
     "evaluate",
     "export_embeddings",
     "load",
+    "refresh",
     "register",
     "resume",
     "train",

@@ -24,12 +24,17 @@ class AnchorStore:
         samples: n.
         dim: d.
 
+    Attributes:
+        refresh_state: a file for how far a refresh with these anchors is.
+
     Raises:
         CheckpointError: they cannot be written.
     """
 
     def __init__(self, folder: Path, samples: int, dim: int) -> None:
         self._folder = folder
+        self._epoch: int | None = None
+        self.refresh_state = folder / "refresh.safetensors"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._anchors = [
@@ -47,6 +52,10 @@ class AnchorStore:
 
     def write(self, epoch: int, index: Tensor, anchors: Tensor) -> None:
         """Keep the anchors Tensor[b, d] of samples int64[b]."""
+        if epoch != self._epoch:
+            # A refresh that was begun with what these were before does not go on.
+            self._epoch = epoch
+            self.refresh_state.unlink(missing_ok=True)
         rows = index.cpu().numpy()
         self._anchors[epoch % 2][rows] = anchors.to("cpu", torch.float16).numpy()
         self._seen[epoch % 2][rows] = True

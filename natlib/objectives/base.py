@@ -13,8 +13,8 @@ from natlib.progress import ProgressReporter
 
 __all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput", "Work"]
 
-# Told how far it is, and asking now and then whether to break off; says whether it is finished.
-Work = Callable[[ProgressReporter, Callable[[], bool]], bool]
+# Tells how far it is; returns whether it is finished, or broken off by a signal.
+Work = Callable[[ProgressReporter], bool]
 
 
 class ObjectiveOutput(NamedTuple):

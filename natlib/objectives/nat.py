@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
+from natlib.objectives.refresh_schedule import RefreshSchedule
 from natlib.solvers import Lapjv, SemiDiscrete, Solver
 from natlib.targets import Seed, TargetDistribution, UniformSphere
 
@@ -49,6 +50,8 @@ class NAT(Objective):
     """In place of matchings: the limit of infinitely many slots (stream only). A sample regresses
     to the centroid of its cell of the target distribution, estimated from ``points`` fresh
     targets in every step; ``slots`` and ``solver`` have no part in it."""
+    refresh: RefreshSchedule | None = None
+    """Now and then deal the slots of all samples out again, between two epochs (bank only)."""
     overlap: Literal["auto", "on", "off"] = "auto"
     """Whether the first view is matched while the next one is computed (anchor 'first').
     ``auto`` does so on an accelerator; on a CPU it measures which is faster."""
@@ -81,6 +84,11 @@ class NAT(Objective):
             raise ValueError(
                 "reassign_every and reassign_unit are for ownership 'bank'; "
                 "a stream deals fresh slots in every step"
+            )
+        if self.ownership == "stream" and self.refresh is not None:
+            raise ValueError(
+                "refresh is for ownership 'bank', since a stream keeps no slots; "
+                "leave it out or set ownership to 'bank'"
             )
         if self.semidiscrete is not None and (self.ownership != "stream" or self.pool):
             raise ValueError(

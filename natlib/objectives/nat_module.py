@@ -7,6 +7,7 @@ dimensions, m slots per sample.
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,12 @@ from natlib.assignment import AssignmentTable
 from natlib.diagnosis.health import embedding_health, random_cell_line, random_matching_line
 from natlib.errors import ConfigError, NonFiniteError
 from natlib.measured_choice import MeasuredChoice
-from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
+from natlib.objectives.anchor_store import AnchorStore
+from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
 from natlib.objectives.dealing import PendingMatching, start_matching
 from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool, PoolEntries
+from natlib.objectives.refresh_schedule import refresh_from
 from natlib.objectives.stream import StreamCounter
 from natlib.processes import process_count
 from natlib.solvers import SemiDiscrete
@@ -72,6 +75,7 @@ class NATModule(ObjectiveModule):
             # In a bank the table knows who owns what.
             slots = config.slots if self.table is None else 0
             self.pool = Pool(config.pool, slots, config.targets.dim)
+        self._anchors: AnchorStore | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         # Not part of the state: the answer is the same either way.
         self._overlaps = MeasuredChoice(
@@ -121,6 +125,9 @@ class NATModule(ObjectiveModule):
             if deal.pending is not None and not z_VBD.is_cuda:
                 self._overlaps.took(overlap, time.perf_counter() - began)
 
+        if self.training and self._anchors is not None and index is not None:
+            self._anchors.write(epoch, index, anchor_BD)
+
         centroid_BD = matched_MBD.mean(0)
         to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
         between_views = _view_distance(z_VBD)
@@ -141,6 +148,28 @@ class NATModule(ObjectiveModule):
         for state in (self.table, self.counter, self.pool):
             if state is not None:
                 state.merge()
+
+    def attach(self, folder: Path) -> None:
+        """See :meth:`ObjectiveModule.attach`; a schedule of refreshes needs it."""
+        if self.config.refresh is not None and self.table is not None:
+            self._anchors = AnchorStore(folder, self.table.samples, self.config.targets.dim)
+
+    def before_epoch(self, epoch: int) -> Work | None:
+        """A refresh of the table, where one is due.
+
+        Raises:
+            ConfigError: one is due, and there is no folder with anchors.
+        """
+        schedule, table, anchors = self.config.refresh, self.table, self._anchors
+        if schedule is None or table is None or not schedule.due(epoch):
+            return None
+        if anchors is None:
+            raise ConfigError(
+                "a schedule of refreshes keeps anchors on disk: call attach(folder) before training"
+            )
+        return lambda progress: refresh_from(
+            anchors, epoch - 1, table, self.targets, schedule, progress
+        )
 
     def _begin(self, anchor_BD: Tensor, index: Tensor | None, epoch: int, overlap: bool) -> _Deal:
         """Gather what is matched, and begin to match it."""

@@ -10,7 +10,7 @@ import gc
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -135,12 +135,13 @@ class Loop:
         """Samples that this process is known to have left out, since they cannot be decoded."""
         return len(self.samples.unreadable) + len(self._unreadable)
 
-    def run(self, progress: ProgressReporter, stop: Callable[[], bool]) -> Iterator[Position]:
+    def run(self, progress: ProgressReporter) -> Iterator[Position]:
         """Train on from ``position``, yielding it after every update.
+
+        Ends early if a signal breaks off work between two epochs.
 
         Args:
             progress: told of work between epochs.
-            stop: whether to break that work off; the position then stays where it is.
         """
         self.learner.train()
         self.meter = Meter()
@@ -148,7 +149,7 @@ class Loop:
             epoch = self.position.epoch
             work = self.learner.objective.before_epoch(epoch)
             if work is not None and self.position.epoch_step == 0:
-                if not work(progress, stop):
+                if not work(progress):
                     return
                 progress.stage("training", self.updates, self.position.step)
             first = self.position.epoch_step * self.config.accumulate

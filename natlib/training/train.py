@@ -236,7 +236,7 @@ def _run(
             _save_model(config, directory, loop)
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
-            for position in loop.run(progress, lambda: interruption.signal is not None):
+            for position in loop.run(progress):
                 interrupted = processes.any(interruption.signal is not None)
                 _measure(config, loop, recorder, progress, position, splits)
                 _save(config, directory, loop, processes, position, interrupted)

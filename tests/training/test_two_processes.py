@@ -92,7 +92,7 @@ def all_updates(folder: Path) -> None:
             learner = learner_for(objective)
             synchronise_batch_norm(learner, processes.device)
             loop = loop_for(objective, learner, processes, accumulate)
-            for _ in loop.run(SilentProgress(), lambda: False):
+            for _ in loop.run(SilentProgress()):
                 pass
             loop.close()
             learner.objective.merge()
