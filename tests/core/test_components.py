@@ -99,7 +99,10 @@ def test_values_are_part_of_identity() -> None:
             {"targets": {"kind": "unifrm_sphere"}},
             "targets: unknown target distribution 'unifrm_sphere'; did you mean 'uniform_sphere'?",
         ),
-        ({"solver": "zzz"}, "solver: unknown solver 'zzz'; expected one of: greedy, lapjv, scipy"),
+        (
+            {"solver": "zzz"},
+            f"solver: unknown solver 'zzz'; expected one of: {', '.join(Solver.registry.kinds())}",
+        ),
         ({"targest": "gaussian"}, "unknown key 'targest'; did you mean 'targets'?"),
         (
             {"targets": {"kind": "gaussian", "scael": 2}},
@@ -108,7 +111,7 @@ def test_values_are_part_of_identity() -> None:
         (
             {"targets": {"dim": 8}},
             "targets: the target distribution needs a 'kind'; "
-            "expected one of: gaussian, uniform_sphere",
+            f"expected one of: {', '.join(TargetDistribution.registry.kinds())}",
         ),
         (
             {"solver": 3},

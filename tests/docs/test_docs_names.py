@@ -88,16 +88,19 @@ def test_foreign_options_are_still_named():
     assert all(option in said for option in FOREIGN_OPTIONS)
 
 
-def setting_names(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Dotted names of every setting, of every registered kind of component."""
+def setting_names(model: type[BaseModel], prefix: str = "", deep: int = 6) -> set[str]:
+    """Dotted names of every setting, of every registered kind of component.
+
+    ``deep`` levels of them: a mixture may hold a mixture.
+    """
     found = set()
     for name, field in model.model_fields.items():
         found.add(prefix + name)
         options = (field.annotation, *getattr(field.annotation, "__args__", ()))
         for option in options:
-            if isinstance(option, type) and issubclass(option, BaseModel):
+            if deep and isinstance(option, type) and issubclass(option, BaseModel):
                 for member in kinds(option):
-                    found |= setting_names(member, f"{prefix}{name}.")
+                    found |= setting_names(member, f"{prefix}{name}.", deep - 1)
     return found
 
 
