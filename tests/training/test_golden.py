@@ -2,7 +2,7 @@
 
 A matching may flip where two of them cost nearly the same, and then losses part. With the
 batches of 8 and the seed below none is that close: weights that are disturbed by one part in
-100,000 give losses within 6 parts in 100,000, far more than processors differ by.
+100,000 give losses within 3 parts in 100,000, far more than processors differ by.
 
 If a change is meant to alter the losses, look at the new ones, give the reason in the commit,
 and replace the lists: NATLIB_RECORD=1 pytest -s tests/training/test_golden.py
@@ -18,18 +18,18 @@ import natlib
 
 LOSSES: dict[str, list[float]] = {
     "nat": [
-        4.11776, 3.28279, 3.13882, 3.36783, 3.44187, 3.31494, 3.40301, 3.46722, 3.35361, 3.25128,
-        3.45126, 3.16759, 3.42047, 3.34953, 3.55089, 3.41058, 3.53179, 3.46541, 3.39888, 3.46415,
+        3.6008, 3.78631, 3.60597, 3.39684, 3.48829, 3.31733, 3.39622, 3.30177, 3.41536, 3.32196,
+        3.29574, 3.5759, 3.41917, 3.0512, 3.36801, 3.3795, 3.38608, 3.29603, 3.19095, 3.40237,
     ],
     "nat2017": [
-        2.02019, 1.93665, 1.93636, 1.98615, 2.0046, 1.85462, 1.83968, 1.92778, 1.86699, 1.96988,
-        1.82142, 1.874, 1.76588, 1.8555, 1.8357, 1.76895, 1.71335, 1.84847, 1.80481, 1.71164,
+        2.06376, 1.97377, 2.02122, 2.00617, 1.91449, 1.91954, 1.79841, 1.83956, 1.77079, 1.81412,
+        1.656, 1.77956, 1.69466, 1.5894, 1.59571, 1.6257, 1.60742, 1.55347, 1.52055, 1.45586,
     ],
 }  # fmt: skip
 SETTINGS = (
     "data.source=digits", "data.size=8", "data.resize=10", "data.max_samples=16",
     "encoder={kind: convnet, widths: [8, 16]}",
-    "training.epochs=10", "training.batch_size=8", "training.seed=2",
+    "training.epochs=10", "training.batch_size=8", "training.seed=4",
     "training.log_every_steps=1", "training.knn_every_epochs=null",
     "training.device=cpu", "training.workers=0",
     "evaluation.weight_decays=[0.001]", "evaluation.max_train_samples=60",
