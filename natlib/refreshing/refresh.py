@@ -86,7 +86,7 @@ def refresh(
         tolerance: stop when a pass gains less than this part of what matching has gained
             over random slots.
         seed: of the choice of blocks.
-        solver: matches a block; by default :class:`Lapjv`.
+        solver: matches a block; by default ``lapjv``.
         threads: blocks at a time; by default as many as torch uses.
         state: a file to go on from if it exists; it is written every ``save_every`` seconds
             and when a signal comes, and removed at the end. The result is that of a call without
