@@ -10,6 +10,9 @@ from torch import Tensor
 
 __all__ = ["Balanced", "Schedule", "balance"]
 
+# Entries of a cost matrix that are looked at together on a processor.
+_CACHE = 2**17
+
 
 class Schedule(NamedTuple):
     """How epsilon falls and when to stop.
@@ -87,8 +90,19 @@ def balance(cost: Tensor, schedule: Schedule) -> Balanced:
 
 def _soft_least(cost: Tensor, potential: Tensor, epsilon: float) -> Tensor:
     """``-epsilon log sum_j exp((potential_j - cost_ij) / epsilon)``, [p, b]."""
-    exponent = (potential.unsqueeze(1) - cost).mul_(1 / epsilon)
-    return exponent.logsumexp(-1).mul_(-epsilon)
+    rows = cost.shape[1]
+    if cost.device.type == "cpu":
+        # So few rows at a time that a processor's cache holds them.
+        rows = max(1, _CACHE * rows // cost.numel())
+    parts = []
+    for part in cost.split(rows, dim=1):
+        exponent = (potential.unsqueeze(1) - part).mul_(1 / epsilon)
+        largest = exponent.amax(-1, keepdim=True)
+        total = exponent.sub_(largest).exp_().sum(-1)
+        # Without anything allowed the largest is minus infinity, and the total no number.
+        value = total.log_() + largest.squeeze(-1)
+        parts.append(torch.where(largest.squeeze(-1) == -torch.inf, -torch.inf, value))
+    return torch.cat(parts, 1).mul_(-epsilon)
 
 
 def _between_looks(device: torch.device) -> int:
