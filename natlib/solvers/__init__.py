@@ -3,17 +3,20 @@
 from natlib.solvers.auction import Auction
 from natlib.solvers.auto import Auto
 from natlib.solvers.base import Matching, Solution, Solver, pairwise_cost
+from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.scipy import Scipy
 from natlib.solvers.semidiscrete import Cells, SemiDiscrete
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
+from natlib.solvers.sliced import Sliced
 from natlib.solvers.sparse import Sparse
 
 __all__ = [
     "Auction",
     "Auto",
+    "Blockwise",
     "Cells",
     "Greedy",
     "HostSolver",
@@ -23,6 +26,7 @@ __all__ = [
     "Scipy",
     "SemiDiscrete",
     "Sinkhorn",
+    "Sliced",
     "Solution",
     "Solver",
     "Sparse",

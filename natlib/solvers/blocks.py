@@ -1,6 +1,6 @@
 """Groups of points that are near each other, all of the same size.
 
-Shapes: n points, a anchors.
+Shapes: n points, d dimensions, a anchors.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["grouped"]
+__all__ = ["cells", "grouped", "halved"]
 
 
 def grouped(affinity: NDArray[Any]) -> list[NDArray[np.int64]]:
@@ -42,3 +42,34 @@ def grouped(affinity: NDArray[Any]) -> list[NDArray[np.int64]]:
         wish[:, room == 0] = -np.inf
     order = np.argsort(group, kind="stable")
     return np.split(order, np.cumsum(np.bincount(group, minlength=anchors))[:-1])
+
+
+def cells(total: int, leaf: int) -> int:
+    """How often points are halved until at most ``leaf`` are left in a cell, as a power of two."""
+    count = 1
+    while -(-total // count) > leaf:
+        count *= 2
+    return count
+
+
+def halved(points: NDArray[Any], directions: NDArray[Any]) -> NDArray[np.int64]:
+    """Order in which the halves of all halves lie side by side.
+
+    At first the points are sorted along the first direction, then each half along the second,
+    each quarter along the third, and so on. Two sets that are ordered along the same directions
+    have points near each other at the same place.
+
+    Args:
+        points: [n, d].
+        directions: [levels, d].
+
+    Returns:
+        int64[n].
+    """
+    order = np.arange(len(points))
+    along = points @ directions.T
+    for level in range(len(directions)):
+        bounds = len(points) * np.arange(2**level + 1) // 2**level
+        cell = np.repeat(np.arange(2**level), np.diff(bounds))
+        order = order[np.lexsort((along[order, level], cell))]
+    return order

@@ -1,5 +1,7 @@
 """Where the middle of a cluster lies: drawn from the seed, or given."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -12,8 +14,12 @@ __all__ = ["check_length", "drawn_direction"]
 _MIDDLE = 2**62 + 1
 
 
+@lru_cache(maxsize=256)
 def drawn_direction(seed: int, dim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A point Tensor[d], uniform on the unit sphere, that depends on the seed alone."""
+    """A point Tensor[d], uniform on the unit sphere, that depends on the seed alone.
+
+    It is computed once: do not change it.
+    """
     return normalise_(normal_rows(seed, torch.tensor(_MIDDLE, device=device), dim, dtype))
 
 

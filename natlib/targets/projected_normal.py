@@ -46,7 +46,7 @@ class ProjectedNormal(TargetDistribution):
     def middle(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         """The middle of the cluster, Tensor[d] of norm 1."""
         if self.mean == "drawn":
-            return drawn_direction(self.seed, self.dim, dtype, device)
+            return drawn_direction(self.seed, self.dim, dtype, device).clone()
         return normalise_(torch.tensor(self.mean, dtype=dtype, device=device))
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -183,7 +183,7 @@ def test_reassignment_never_raises_the_cost_of_fixed_features(
             history.append(total_cost(table, targets, z))
             for before, after in zip(*history[-2:], strict=True):
                 assert after <= before + 1e-9
-    everything = torch.arange(n * m).view(n, m).T
+    everything = AssignmentTable(n, m).slots(torch.arange(n))
     best = Scipy().match(z, targets.rows(everything, torch.float64)).cost
     for first, last, half in zip(history[0], history[-1], best.tolist(), strict=True):
         # A cost of the solver is half the squared distance without |z|^2.
