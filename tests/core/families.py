@@ -11,9 +11,9 @@ import torch
 import natlib.data
 import natlib.objectives  # noqa: F401  (imports every other family)
 from natlib.component import Component
-from natlib.targets import FromArray
+from natlib.targets import FromArray, TargetDistribution
 
-__all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "members"]
+__all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "changed", "members"]
 
 
 def _from_array() -> FromArray:
@@ -44,3 +44,13 @@ def members(family: type[Component]) -> list[Any]:
 
 
 EVERYTHING: list[Any] = [member for family in FAMILIES for member in members(family)]
+
+
+def changed(targets: TargetDistribution, **values: Any) -> Any:
+    """The same targets with other values; where ``dim`` is that of a file, with another file."""
+    dim = values.get("dim", targets.dim)
+    if isinstance(targets, FromArray) and dim != targets.dim:
+        rows = torch.randn(1000, dim, generator=torch.Generator().manual_seed(0))
+        path = targets.path.with_name(f"{dim}.npy")
+        targets = FromArray.save(rows, path, normalise=targets.normalise)
+    return type(targets).model_validate(targets.model_dump() | values)

@@ -11,7 +11,7 @@ from natlib.assignment import SLOTS_OF_A_LAYER, AssignmentTable
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.solvers import Lapjv, Scipy, Solver
 from natlib.targets import TargetDistribution, UniformSphere
-from tests.core.families import members
+from tests.core.families import changed, members
 
 
 def is_permutation(table: AssignmentTable) -> bool:
@@ -171,7 +171,7 @@ def test_reassignment_never_raises_the_cost_of_fixed_features(
     solver: Solver, targets: TargetDistribution
 ) -> None:
     n, m, batch = 96, 2, 16
-    targets = type(targets).model_validate(targets.model_dump() | {"dim": 6})
+    targets = changed(targets, dim=6)
     generator = torch.Generator().manual_seed(0)
     z = targets.project(torch.randn(n, 6, generator=generator, dtype=torch.float64))
     table = AssignmentTable(n, m)

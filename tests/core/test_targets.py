@@ -12,7 +12,6 @@ from hypothesis import given
 from scipy import stats
 
 from natlib.targets import (
-    FromArray,
     Gaussian,
     Hypercube,
     LowDiscrepancy,
@@ -22,7 +21,7 @@ from natlib.targets import (
     TargetDistribution,
     UniformSphere,
 )
-from tests.core.families import members
+from tests.core.families import changed, members
 
 # What has more than one way to be gets one line for each.
 EVERY = [
@@ -44,22 +43,13 @@ by_dim = pytest.mark.parametrize("dim", [1, 2, 3, 5, 31, 130])
 LARGEST = 2**62
 
 
-def of(targets: TargetDistribution, **values: object) -> TargetDistribution:
-    if isinstance(targets, FromArray) and values.get("dim", targets.dim) != targets.dim:
-        # Such a file is as long as it is wide: make another one.
-        rows = torch.randn(1000, int(values["dim"]), generator=torch.Generator().manual_seed(0))
-        path = targets.path.with_name(f"{values['dim']}.npy")
-        targets = FromArray.save(rows, path, normalise=targets.normalise)
-    return type(targets).model_validate(targets.model_dump() | values)
-
-
 @by_kind
 @by_dim
 @pytest.mark.parametrize(("dtype", "seed"), [(torch.float32, 2**64 - 1), (torch.float64, 0)])
 def test_rows_do_not_depend_on_what_else_is_asked_for(
     targets: TargetDistribution, dim: int, dtype: torch.dtype, seed: int
 ) -> None:
-    targets = of(targets, dim=dim, seed=seed)
+    targets = changed(targets, dim=dim, seed=seed)
     slot = torch.randint(0, LARGEST, (61,), generator=torch.Generator().manual_seed(1))
     slot[:2] = torch.tensor([0, LARGEST])
     rows = targets.rows(slot, dtype)
@@ -82,7 +72,7 @@ def test_rows_do_not_depend_on_what_else_is_asked_for(
 def test_rows_do_not_depend_on_chunks(
     targets: TargetDistribution, dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    targets = of(targets, dim=dim)
+    targets = changed(targets, dim=dim)
     slot = torch.arange(500)
     whole = targets.rows(slot)
     for chunk in (1, 16, 17 * 16, 499 * 16):
@@ -97,7 +87,7 @@ def test_rows_do_not_depend_on_chunks(
 
 @by_kind
 def test_rows_do_not_depend_on_the_number_of_threads(targets: TargetDistribution) -> None:
-    targets = of(targets, dim=48)
+    targets = changed(targets, dim=48)
     slot = torch.arange(7000)
     before = torch.get_num_threads()
     try:
@@ -118,7 +108,7 @@ def test_rows_are_the_same_in_another_process() -> None:
         "[print(hashlib.sha256(T.resolve(json.loads(text)).rows(s).numpy().tobytes())"
         ".hexdigest()) for text in sys.argv[1:]]"
     )
-    every = [of(targets, dim=33, seed=2**63) for targets in EVERY]
+    every = [changed(targets, dim=33, seed=2**63) for targets in EVERY]
     command = [sys.executable, "-c", program, *(targets.model_dump_json() for targets in every)]
     run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     slot = torch.tensor([2**62, 5, 0, 2**33])
@@ -136,7 +126,7 @@ def test_rows_are_the_same_in_another_process() -> None:
 def test_slots_of_any_shape(shape: list[int], dim: int, seed: int, first: int) -> None:
     slot = (first + torch.arange(math.prod(shape))).view(shape)
     for targets in EVERY:
-        targets = of(targets, dim=dim, seed=seed)
+        targets = changed(targets, dim=dim, seed=seed)
         rows = targets.rows(slot)
         assert rows.shape == (*shape, dim)
         flat = rows.reshape(-1, dim)
@@ -147,7 +137,7 @@ def test_slots_of_any_shape(shape: list[int], dim: int, seed: int, first: int) -
 @by_kind
 @pytest.mark.parametrize("dim", [1, 3, 32, 257])
 def test_float32_agrees_with_float64(targets: TargetDistribution, dim: int) -> None:
-    targets = of(targets, dim=dim)
+    targets = changed(targets, dim=dim)
     slot = torch.arange(4000)
     wide = targets.rows(slot, torch.float64)
     gap = (targets.rows(slot) - wide).abs()
@@ -161,9 +151,9 @@ def test_float32_agrees_with_float64(targets: TargetDistribution, dim: int) -> N
 @pytest.mark.parametrize("targets", INDEPENDENT, ids=lambda t: t.kind)
 def test_dims_are_prefixes_of_one_stream(targets: TargetDistribution) -> None:
     slot = torch.arange(50)
-    longest = of(targets, dim=24).rows(slot, torch.float64)
+    longest = changed(targets, dim=24).rows(slot, torch.float64)
     for dim in (1, 2, 3, 5, 8, 23):
-        rows = of(targets, dim=dim).rows(slot, torch.float64)
+        rows = changed(targets, dim=dim).rows(slot, torch.float64)
         # The direction is a prefix; sphere and Gaussian scale it with the dimension.
         cosine = torch.cosine_similarity(rows, longest[:, :dim], dim=-1)
         torch.testing.assert_close(cosine, torch.ones_like(cosine))
@@ -171,7 +161,7 @@ def test_dims_are_prefixes_of_one_stream(targets: TargetDistribution) -> None:
 
 @by_kind
 def test_nothing_is_stored_or_drawn_from_global_state(targets: TargetDistribution) -> None:
-    targets = of(targets, dim=6)
+    targets = changed(targets, dim=6)
     before = targets.rows(torch.arange(9))
     state = torch.get_rng_state()
     torch.manual_seed(123)
@@ -196,7 +186,7 @@ def test_rows_lie_where_the_slots_lie(targets: TargetDistribution) -> None:
 
 @by_kind
 def test_rows_are_where_heads_are_projected_to(targets: TargetDistribution) -> None:
-    rows = of(targets, dim=9).rows(torch.arange(300), torch.float64)
+    rows = changed(targets, dim=9).rows(torch.arange(300), torch.float64)
     torch.testing.assert_close(targets.project(rows), rows)
 
 
@@ -205,7 +195,7 @@ def test_rows_are_where_heads_are_projected_to(targets: TargetDistribution) -> N
 def test_mean_square_norm_is_one(targets: TargetDistribution, dim: int) -> None:
     if isinstance(targets, Gaussian) and targets.mean != "zero":
         pytest.skip("its mean adds to the norm")
-    squares = of(targets, dim=dim).rows(torch.arange(40_000), torch.float64).square().sum(-1)
+    squares = changed(targets, dim=dim).rows(torch.arange(40_000), torch.float64).square().sum(-1)
     # The variance of a Gaussian's squared norm is 2 / d; the sphere has none.
     assert abs(float(squares.mean()) - 1) < 5 * math.sqrt(2 / dim / 40_000)
 
@@ -267,7 +257,7 @@ def test_coordinates_slots_and_seeds_are_uncorrelated(
     bound = 6 / math.sqrt(count)
 
     def draw(seed: int, first: int) -> torch.Tensor:
-        rows = of(targets, dim=dim, seed=seed).rows(first + torch.arange(count), torch.float64)
+        rows = changed(targets, dim=dim, seed=seed).rows(first + torch.arange(count), torch.float64)
         return transform(rows)  # type: ignore[operator, no-any-return]
 
     rows = draw(0, 0)
