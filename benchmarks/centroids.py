@@ -1,6 +1,6 @@
 """How well the centroid of a sample's cell is known, against what that costs in a step.
 
-    python benchmarks/centroids.py [--json FILE] [--picture FILE.svg]
+    python benchmarks/centroids.py [--json FILE]
 
 A sample regresses to the mean of m matched targets, an estimate of the centroid of its cell of
 the target distribution. ``matchings`` are m matchings by ``lapjv``; ``cells`` estimates the
@@ -72,15 +72,13 @@ def by_cells(solver: SemiDiscrete) -> Callable[[Tensor, TargetDistribution, int]
 
 def methods() -> dict[str, tuple[str, Callable[[Tensor, TargetDistribution, int], Tensor]]]:
     """What is compared: kind of targets and estimator of each."""
-    found = {
+    return {
         "matchings": ("uniform_sphere", by_matchings),
         "cells, soft": ("uniform_sphere", by_cells(SOFT)),
         "cells, hard": ("uniform_sphere", by_cells(HARD)),
+        "matchings, low discrepancy": ("low_discrepancy", by_matchings),
+        "cells, soft, low discrepancy": ("low_discrepancy", by_cells(SOFT)),
     }
-    if "low_discrepancy" in TargetDistribution.registry.kinds():
-        found["matchings, low discrepancy"] = ("low_discrepancy", by_matchings)
-        found["cells, soft, low discrepancy"] = ("low_discrepancy", by_cells(SOFT))
-    return found
 
 
 def measure(b: int, dim: int, points: int, seeds: int, layers: list[int]) -> list[dict]:
@@ -124,23 +122,6 @@ def table(records: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def draw(records: list[dict], path: Path) -> None:
-    """Error against milliseconds, both on logarithmic axes."""
-    import matplotlib.pyplot as plt
-
-    kinds = list(dict.fromkeys(r["features"] for r in records))
-    figure, axes = plt.subplots(1, len(kinds), figsize=(9, 4), sharey=True, squeeze=False)
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        for name in dict.fromkeys(r["method"] for r in records):
-            rows = [r for r in records if r["method"] == name and r["features"] == kind]
-            axis.loglog([r["ms"] for r in rows], [r["error"] for r in rows], "o-", label=name)
-        axis.set(title=kind, xlabel="milliseconds a step")
-    axes[0][0].set_ylabel("error of the centroids")
-    axes[0][-1].legend()
-    figure.tight_layout()
-    figure.savefig(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=256)
@@ -149,7 +130,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--reference", type=int, default=2**22, help="targets it is made of")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     records = measure(options.batch, options.dim, options.reference, options.seeds, options.layers)
@@ -159,8 +139,6 @@ def main() -> None:
         setting = {name: getattr(options, name) for name in ("batch", "dim", "seeds", "reference")}
         text = json.dumps({**setting, "records": records}, indent=1)
         options.json.write_text(text + "\n", encoding="utf-8")
-    if options.picture is not None:
-        draw(records, options.picture)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ does nothing else.
 import argparse
 import json
 import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -40,16 +39,25 @@ def write_features(path: Path, samples: int, dim: int, seed: int) -> None:
     held.flush()
 
 
+def peak_memory() -> float:
+    """Peak of the resident memory of this program in MiB (Linux).
+
+    What the resource module says begins at the peak of the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def whole(path: str, samples: int, dim: int, state: str | None, result: Any) -> None:
     """Refresh the table of all samples; tells seconds, costs and memory."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_memory()
     table = natlib.AssignmentTable(samples)
     progress = ConsoleProgress()
     with progress:
         done = natlib.refresh(
             path, table, natlib.UniformSphere(dim=dim), state=state, progress=progress
         )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     result.put(
         {"samples": samples, "dim": dim, "threads": torch.get_num_threads(), "before": done.before,
          "costs": done.costs, "moved": done.moved, "seconds": done.seconds,
