@@ -16,8 +16,14 @@ __all__ = ["Answer", "Candidate", "candidates"]
 _CURVES: dict[str, list[dict[str, Any]]] = {
     "auction": [{"epsilon": value} for value in (0.3, 0.1, 0.03, 0.01, 0.001)],
     "auto": [{}, {"quality": "fast"}],
+    "blockwise": [
+        {"start": "sliced", "passes": 2, "tolerance": 0.0},
+        {"start": "sliced", "passes": 8},
+        {"start": "sliced", "passes": 32, "tolerance": 0.0},
+    ],
     "greedy": [{"order": "rows"}, {"order": "priced"}, {"order": "best"}],
     "sinkhorn": [{"epsilon": value} for value in (0.3, 0.1, 0.05)],
+    "sliced": [{"passes": value} for value in (1, 4, 16)],
 }
 
 

@@ -65,9 +65,9 @@ class LocalSolver(HostSolver):
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
         """See :meth:`Solver.match`; the gap is infinite, since most costs are not known."""
         b, k = z.shape[-2], c.shape[-2]
-        if k <= self.part or b == 0 or allowed is not None:
-            return super().match(z, c, allowed)
         stack = torch.broadcast_shapes(z.shape[:-2], c.shape[:-2])
+        if k <= self.part or b == 0 or 0 in stack or allowed is not None:
+            return super().match(z, c, allowed)
         checked(z.new_empty(0, b, k), None)  # refuses k < b
         points = z.detach().cpu().expand(*stack, *z.shape[-2:])
         candidates = c.detach().cpu().expand(*stack, *c.shape[-2:])
