@@ -9,6 +9,7 @@ from torch import Tensor
 from natlib.component import register
 from natlib.solvers.auction import Auction
 from natlib.solvers.base import Matching, Solution, Solver
+from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.lapjv import Lapjv
 
@@ -18,7 +19,8 @@ logger = logging.getLogger("natlib")
 
 # Rows from which the fast solver of the host is faster than the exact one.
 _LARGE = 512
-# Costs of a problem that bidding may lay out several times in the memory of an accelerator.
+# Costs of a problem that bidding may lay out several times in the memory of an accelerator, and
+# above which a fast matching of points does without them: 16,384 rows and columns.
 _FITS = 2**28
 
 _said: set[tuple[str, int, int, str, str]] = set()
@@ -40,15 +42,22 @@ class Auto(Solver):
     def exact(self) -> bool:
         return self.quality == "exact"
 
-    def choose(self, b: int, k: int, device: torch.device | str = "cpu") -> Solver:
-        """The solver for problems of b rows and k columns that lie on a device.
+    def choose(self, rows: int, columns: int, device: torch.device | str = "cpu") -> Solver:
+        """The solver for points of so many rows and columns that lie on a device.
 
         Exact matchings are found on the host by ``lapjv``, wherever the costs lie: no exact
         solver that we know is faster at any size. Of the fast ones, ``auction`` leaves costs
         on an accelerator as long as a stack of them fits; on a host ``greedy`` at prices takes a
         third of the time of ``lapjv`` from a few thousand rows. Wide problems are matched exactly
-        on a host: they take little longer than to make them even.
+        on a host: they take little longer than to make them even. Points with more than 2^28
+        pairs are matched ``blockwise``, without the costs of all pairs; where these are given or
+        there is a mask, the work is left to the solver that a host has for them.
         """
+        if self.quality == "fast" and rows * columns > _FITS:
+            return Blockwise(start="sliced")
+        return self._of_costs(rows, columns, device)
+
+    def _of_costs(self, b: int, k: int, device: torch.device | str) -> Solver:
         if self.quality == "fast" and torch.device(device).type != "cpu" and b * k <= _FITS:
             return Auction()
         if self.quality == "fast" and b == k and b >= _LARGE:
@@ -56,16 +65,19 @@ class Auto(Solver):
         return Lapjv()
 
     def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        return self._announced(cost.shape[-2], cost.shape[-1], cost.device).solve_stack(
-            cost, allowed
-        )
+        b, k = cost.shape[-2:]
+        chosen = self._of_costs(b, k, cost.device)
+        self._announce(chosen, b, k, cost.device)
+        return chosen.solve_stack(cost, allowed)
 
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
-        chosen = self._announced(z.shape[-2], c.shape[-2], z.device)
+        b, k = z.shape[-2], c.shape[-2]
+        choose = self.choose if allowed is None else self._of_costs
+        chosen = choose(b, k, z.device)
+        self._announce(chosen, b, k, z.device)
         return chosen.match(z, c, allowed)._replace(exact=self.exact)
 
-    def _announced(self, b: int, k: int, device: torch.device) -> Solver:
-        chosen = self.choose(b, k, device)
+    def _announce(self, chosen: Solver, b: int, k: int, device: torch.device) -> None:
         said = (self.quality, b, k, device.type, chosen.kind)
         if said not in _said:
             _said.add(said)
@@ -73,4 +85,3 @@ class Auto(Solver):
                 "solver auto (%s): %s matches %d rows with %d columns on %s",
                 self.quality, chosen.kind, b, k, device.type,
             )  # fmt: skip
-        return chosen

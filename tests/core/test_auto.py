@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from natlib.solvers import Auction, Auto, Greedy, Lapjv, Solver
+from natlib.solvers import Auction, Auto, Blockwise, Greedy, Lapjv, Solver, pairwise_cost
 from natlib.solvers import auto as module
 from tests.core.cost_matrices import make
 from tests.core.matchings import check_matching
@@ -20,8 +20,12 @@ from tests.core.matchings import check_matching
         ("fast", 256, 256, "cpu", Lapjv()),
         ("fast", 2048, 2048, "cpu", Greedy(order="priced")),
         ("fast", 1024, 4096, "cpu", Lapjv()),
+        ("fast", 16_384, 16_384, "cpu", Greedy(order="priced")),
+        ("fast", 16_385, 16_385, "cpu", Blockwise(start="sliced")),
+        ("fast", 256, 100_000, "cpu", Lapjv()),
+        ("exact", 20_000, 20_000, "cpu", Lapjv()),
         ("fast", 256, 256, "cuda", Auction()),
-        ("fast", 100_000, 100_000, "cuda", Greedy(order="priced")),
+        ("fast", 100_000, 100_000, "cuda", Blockwise(start="sliced")),
     ],
 )
 def test_the_choice(quality: str, b: int, k: int, device: str, chosen: Solver) -> None:
@@ -61,3 +65,14 @@ def test_it_says_once_what_it_chose(
         "solver auto (exact): lapjv matches 4 rows with 5 columns on cpu",
         "solver auto (fast): lapjv matches 4 rows with 5 columns on cpu",
     ]
+
+
+def test_large_fast_problems_have_no_costs_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FITS", 800**2 - 1)
+    auto, z, c = Auto(quality="fast"), torch.randn(800, 8), torch.randn(800, 8)
+    found = auto.match(z, c)
+    assert torch.equal(found.columns, Blockwise(start="sliced").match(z, c).columns)
+    assert torch.isinf(found.gap)
+    # Where costs are there anyway, they are used.
+    for known in (auto.solve(pairwise_cost(z, c)), auto.match(z, c, torch.ones(800, 800) > 0)):
+        assert torch.equal(known.columns, Greedy(order="priced").match(z, c).columns)
