@@ -106,7 +106,8 @@ class Dealing:
     def spread(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Directions [count, d] in which rows differ."""
         one, other = rng.integers(0, len(self.z), (2, count))
-        return self.z[one] - self.z[other]
+        apart: NDArray[np.float32] = self.z[one] - self.z[other]
+        return apart
 
     def improve(self, columns: Rows, blocks: list[Rows]) -> tuple[Rows, float]:
         """Match every block of columns, and the rows that have them, again; if that is cheaper.

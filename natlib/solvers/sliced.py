@@ -19,10 +19,11 @@ __all__ = ["Sliced", "sliced"]
 @register
 class Sliced(LocalSolver):
     """Points and candidates are sorted and halved along a direction, each half along another,
-    down to leaves that are matched exactly: O(b log b) for leaves of a fixed size.
+    down to leaves that are matched exactly: O(b log^2 b) for leaves of a fixed size, since each
+    halving sorts.
 
-    A single sort sees one dimension of d; this sees one for each halving (as BSP-OT, Genest,
-    Courty & Coeurjolly 2025). Further passes halve the matched pairs instead, by the
+    A single sort sees one dimension of d; this sees one for each halving (as BSP-OT,
+    Genest et al. 2025). Further passes halve the matched pairs instead, by the
     point or by the candidate, and match each leaf again if that is cheaper. Directions are
     differences of two points. Where there are more candidates, those left over are shared
     out evenly among the leaves.
