@@ -96,6 +96,11 @@ class NAT(Objective):
                 "for every batch, as many as it likes; leave it out, or set ownership to "
                 "'stream' and pool to 0"
             )
+        if self.semidiscrete is not None and self.targets.learned:
+            raise ValueError(
+                "semidiscrete estimates cells of fixed targets, and these are learned; "
+                "leave it out, or set targets.learn to 'no'"
+            )
         return self
 
     def build(self, feature_dim: int, samples: int | None = None) -> "NATModule":

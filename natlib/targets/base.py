@@ -47,6 +47,11 @@ class TargetDistribution(Component):
         """Whether all targets have norm 1, so that head outputs are normalised too."""
         return True
 
+    @property
+    def learned(self) -> bool:
+        """Whether targets change while a run goes on; see :meth:`build`."""
+        return False
+
     def project(self, z: Tensor) -> Tensor:
         """Carry head outputs Tensor[..., d] into the space that the targets fill."""
         return F.normalize(z, dim=-1) if self.on_sphere else z

@@ -60,6 +60,10 @@ class Prototypes(TargetDistribution):
     def on_sphere(self) -> bool:
         return self.start.on_sphere
 
+    @property
+    def learned(self) -> bool:
+        return self.learn != "no"
+
     def prototype_of(self, slot: Tensor) -> Tensor:
         """Which prototype owns each slot: int64[...] in [0, K) for int64[...]."""
         return balanced_classes(self.seed, slot, self.count)

@@ -74,3 +74,9 @@ def test_it_needs_a_stream_without_a_pool(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         NAT(semidiscrete=CELLS, **values)
     assert "semidiscrete is for ownership 'stream' without a pool" in describe(caught.value)
+
+
+def test_it_needs_fixed_targets() -> None:
+    with pytest.raises(ValidationError) as caught:
+        NAT(semidiscrete=CELLS, targets={"kind": "prototypes", "learn": "mean"})  # type: ignore[arg-type]
+    assert "semidiscrete estimates cells of fixed targets" in describe(caught.value)
