@@ -28,7 +28,7 @@ _GOING, _FINISHED, _BROKEN_OFF, _FAILED = range(4)
 
 
 class RefreshSchedule(Settings):
-    """When and how the slots of all samples are dealt out again (see :func:`natlib.refreshing.refresh`).
+    """When and how all slots are dealt out again (see :func:`natlib.refreshing.refresh`).
 
     Samples are matched by what they voted with in the epoch before, which is kept on disk in half
     precision, beside the checkpoints.
