@@ -34,6 +34,9 @@ SMALLER_PYTHON = {
 SMALLER_SCRIPTS = {
     "python benchmarks/step_cost.py": "--batch-sizes 8 --rounds 1",
     "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
+    "python benchmarks/refresh.py": "--exact 256 --block 64 --samples 2000",
+    "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
+    "python benchmarks/target_rows.py": "--rows 4 --dim 16 --rounds 2",
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
