@@ -46,8 +46,8 @@ class AnchorStore:
             ]
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"the anchors for objective.refresh_every cannot be kept in {folder}: {error}; "
-                f"free {4 * samples * dim / 2**20:.0f} MiB, or set refresh_every to null"
+                f"the anchors for objective.refresh cannot be kept in {folder}: {error}; "
+                f"free {4 * samples * dim / 2**20:.0f} MiB, or set objective.refresh to null"
             ) from error
 
     def write(self, epoch: int, index: Tensor, anchors: Tensor) -> None:
