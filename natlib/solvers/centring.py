@@ -109,8 +109,9 @@ def soft_prices(
     matching of a square problem, and leave an exact solver half of its work.
 
     Args:
-        cost: [b, b] from :func:`levelled`; not all 0.
-        buffer: [b, b], overwritten.
+        cost: [r, b], all rows of what :func:`levelled` gives or some that stand for all; not
+            all 0.
+        buffer: [r, b], overwritten.
         softness: of the demand, in standard deviations of the costs.
         rounds: of evening out.
 
@@ -124,9 +125,10 @@ def soft_prices(
     softness *= max(float(some.std(dtype=np.float64)), 1e-6 * float(some.max()))
     np.multiply(cost, -1 / softness, out=buffer, casting="same_kind")
     np.exp(buffer, out=buffer)
-    share = np.ones(len(cost), dtype=np.float32)
+    share = np.ones(cost.shape[1], dtype=np.float32)
+    each = np.float32(cost.shape[1] / len(cost))  # so many rows a row stands for
     for _ in range(rounds):
-        demand = np.einsum("i,ij->j", 1 / np.einsum("ij,j->i", buffer, share), buffer)
+        demand = np.einsum("i,ij->j", each / np.einsum("ij,j->i", buffer, share), buffer)
         share = 1 / np.maximum(demand, _LEAST)
     price = softness * np.log(share.astype(np.float64))
     limit = float(some.max())
