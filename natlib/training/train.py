@@ -1,5 +1,6 @@
 """Train a run from its configuration: data, modules, loop, files and evaluation in order."""
 
+import itertools
 import logging
 import time
 from dataclasses import dataclass
@@ -144,7 +145,10 @@ def resume(
 
 def _default_name(config: RunConfig) -> str:
     moment = time.strftime("%Y%m%d-%H%M%S")
-    return f"runs/{config.data.kind}-{config.preset or 'custom'}-{moment}"
+    name = f"runs/{config.data.kind}-{config.preset or 'custom'}-{moment}"
+    # Two small runs may begin in the same second.
+    others = (f"{name}-{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], others) if not Path(free).exists())
 
 
 def _resolve(config: RunConfig, processes: Processes) -> RunConfig:

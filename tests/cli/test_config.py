@@ -168,7 +168,7 @@ def test_another_kind_keeps_the_keys_that_it_also_has() -> None:
     for setting in ("objective.targets.kind=gaussian", "objective.targets=gaussian"):
         targets = shown(*IMAGE, "--set", "objective.targets.seed=5", "--set", setting)
         assert targets["objective"]["targets"] == {
-            "kind": "gaussian", "dim": sphere["dim"], "seed": 5, "scale": 1.0,
+            "kind": "gaussian", "dim": sphere["dim"], "seed": 5, "scale": 1.0, "mean": "zero",
         }  # fmt: skip
     # The widths of an MLP are none of a linear head's business.
     assert shown(*IMAGE, "--set", "objective.head.kind=linear")["objective"]["head"] == {
