@@ -9,7 +9,7 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import health, solvers, sphere, targets
+from pictures import centroids, health, solvers, sphere, targets
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -36,6 +36,7 @@ def generate(docs: Path) -> None:
     sphere.draw(folder)
     health.draw(folder)
     solvers.draw(folder)
+    centroids.draw(folder)
     targets.draw(folder)
 
 

@@ -30,6 +30,7 @@ NOT_RUN = {
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
+    "pip install lapx POT": "installs peers that the tests do not need, and measures them",
 }
 LANGUAGES = {"python", "bash", "text", "toml", "yaml"}
 NOTE = re.compile(r"|exit code \d+|output of the block above|install and train|test")
