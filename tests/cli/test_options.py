@@ -280,7 +280,7 @@ def bench_options(folder: Path) -> None:
     assert found[0] != found[1]
     # Above the limit of a call, larger sizes are left out.
     limited = measured("limited", "--limit", 1e-9)
-    assert [row["seconds"] is None for row in limited] == [False, True]
+    assert ["seconds" in row for row in limited] == [True, False]
 
 
 def test_every_parameter_has_a_check_and_every_check_a_parameter() -> None:
