@@ -7,6 +7,8 @@ from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
+from natlib.solvers.local import LocalSolver
+from natlib.solvers.redealing import Dealing
 from natlib.solvers.scipy import Scipy
 from natlib.solvers.semidiscrete import Cells, SemiDiscrete
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
@@ -18,9 +20,11 @@ __all__ = [
     "Auto",
     "Blockwise",
     "Cells",
+    "Dealing",
     "Greedy",
     "HostSolver",
     "Lapjv",
+    "LocalSolver",
     "Matching",
     "Plan",
     "Scipy",
