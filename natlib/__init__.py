@@ -11,7 +11,20 @@ from natlib.export import export_embeddings
 from natlib.model import Model, load
 from natlib.objectives import NAT, Objective
 from natlib.refreshing import refresh
-from natlib.solvers import Greedy, Lapjv, Matching, Scipy, Solver
+from natlib.solvers import (
+    Auction,
+    Auto,
+    Blockwise,
+    Greedy,
+    Lapjv,
+    Matching,
+    Scipy,
+    SemiDiscrete,
+    Sinkhorn,
+    Sliced,
+    Solver,
+    Sparse,
+)
 from natlib.targets import (
     FromArray,
     Gaussian,
@@ -31,6 +44,9 @@ __version__ = version("natlib")
 __all__ = [
     "NAT",
     "AssignmentTable",
+    "Auction",
+    "Auto",
+    "Blockwise",
     "Component",
     "EncoderRecipe",
     "FromArray",
@@ -53,7 +69,11 @@ __all__ = [
     "Registry",
     "RunConfig",
     "Scipy",
+    "SemiDiscrete",
+    "Sinkhorn",
+    "Sliced",
     "Solver",
+    "Sparse",
     "TargetDistribution",
     "UniformSphere",
     "compose",
