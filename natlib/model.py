@@ -22,6 +22,7 @@ from natlib.model_io import (
     find_model,
     head_state,
     load_tensors,
+    read_fitted,
     read_model,
     save_model,
 )
@@ -196,6 +197,7 @@ def load(run: str | Path, device: str | torch.device = "cpu") -> Model:
     recipe = _component(EncoderRecipe.resolve, description, "encoder", folder)
     objective_recipe = _component(Objective.resolve, description, "objective", folder)
     modality = _component(Modality.resolve, description, "modality", folder)
+    modality = modality.with_fitted(read_fitted(folder, description))
     try:
         input_shape = tuple(int(size) for size in description["input_shape"])
     except (KeyError, TypeError, ValueError) as error:

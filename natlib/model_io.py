@@ -9,6 +9,7 @@ the tensor files, so that a mixture of two saves or a damaged file is noticed.
 import hashlib
 import json
 import shutil
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import ObjectiveModule
 from natlib.objectives.pool import Pool
 from natlib.objectives.stream import StreamCounter
-from natlib.storage import flush, on_host
+from natlib.storage import flush, on_host, read_files, write_files
 
 if TYPE_CHECKING:
     from natlib.training.config import RunConfig
@@ -34,12 +35,14 @@ __all__ = [
     "find_model",
     "head_state",
     "load_tensors",
+    "read_fitted",
     "read_model",
     "save_model",
 ]
 
 ENCODER_FILE = "encoder.safetensors"
 HEAD_FILE = "head.safetensors"
+FITTED_FOLDER = "fitted"
 _JSON_FILE = "model.json"
 _FORMAT = 1
 
@@ -65,6 +68,7 @@ def save_model(
             "fill in config.encoder before saving"
         )
     partial, previous = _beside(folder, "partial"), _beside(folder, "previous")
+    fitted = config.data.fitted()
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -79,8 +83,10 @@ def save_model(
             "input_shape": list(config.data.input_shape),
             "feature_dim": encoder.dim,
             "sha256": {name: _digest(partial / name) for name in (ENCODER_FILE, HEAD_FILE)},
+            "fitted": {name: sha256(file).hexdigest() for name, file in fitted.items()},
         }
         (partial / _JSON_FILE).write_text(json.dumps(description, indent=2) + "\n")
+        write_files(partial / FITTED_FOLDER, fitted)
         for file in partial.iterdir():
             flush(file)
         if folder.exists():
@@ -156,6 +162,24 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
                 "was under way; load again, or write it again by resuming the run"
             )
     return description, tensors
+
+
+def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
+    """The files that the modality has fitted, by name.
+
+    Raises:
+        CheckpointError: one is missing or damaged.
+    """
+    # Models of earlier versions have no such entry, and nothing fitted.
+    digests: dict[str, str] = description.get("fitted", {})
+    files = read_files(folder / FITTED_FOLDER)
+    for name, digest in digests.items():
+        if sha256(files.get(name, b"")).hexdigest() != digest:
+            raise CheckpointError(
+                f"{folder / FITTED_FOLDER / name} is missing or not the file that model.json "
+                "describes; write it again by resuming the run"
+            )
+    return {name: files[name] for name in digests}
 
 
 def head_state(objective: ObjectiveModule) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-__all__ = ["flush", "on_host"]
+__all__ = ["flush", "on_host", "read_files", "write_files"]
 
 
 def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -21,3 +21,25 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write small files and wait until they are on the disk; no folder where there is none.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    if not files:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        flush(folder / name)
+    flush(folder)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by name; none if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}

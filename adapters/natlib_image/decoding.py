@@ -12,7 +12,10 @@ from torch import Tensor
 
 from natlib.errors import DataError
 
-__all__ = ["MAX_ASPECT", "DecodedImage", "decode", "open_image"]
+__all__ = ["EXTENSIONS", "MAX_ASPECT", "DecodedImage", "decode", "open_image"]
+
+EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
+"""How the names of images end, in upper or lower case."""
 
 MAX_ASPECT = 2.0
 """Longer images lose both ends: the long side is at most this many times the short one.

@@ -7,19 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Unreadable
-from natlib.errors import DataError
+from natlib.data import Unreadable, check_unreadable, evenly_spaced
+from natlib.data.files import ChosenNames
 from natlib_image.decoding import DecodedImage, decode
-from natlib_image.names import ChosenNames
-from natlib_image.sources.base import Images, evenly_spaced
+from natlib_image.sources.base import Images
 from natlib_image.store import PixelStore, decode_all
 
 __all__ = ["ImageSet"]
 
 _GIB = float(1 << 30)
 _PEEK = 32
-# More damaged images than this share mean that something else is wrong.
-_MAX_UNREADABLE = 0.05
 
 
 class ImageSet:
@@ -88,19 +85,10 @@ class ImageSet:
         if store is None:
             return
         self.unreadable = store.unreadable
-        if len(self.unreadable) > _MAX_UNREADABLE * len(self):
-            raise DataError(self._too_many())
+        check_unreadable(self.unreadable, self.names, "images")
         self.usable = store.readable
         self._store = store
         self.in_memory = True
-
-    def _too_many(self) -> str:
-        count, total = len(self.unreadable), len(self)
-        first = "; ".join(f"{self.names[bad.index]} ({bad.reason})" for bad in self.unreadable[:3])
-        return (
-            f"{count:,} of {total:,} images ({count / total:.1%}) cannot be decoded, for example "
-            f"{first}; repair or remove them"
-        )
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self._images.digest())

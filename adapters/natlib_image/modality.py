@@ -5,13 +5,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image as PILImage
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.data import Batch, Modality, Split, Unreadable
+from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
 from natlib_image.augmentation import Augmentation, default_blur, one_view
@@ -103,10 +104,8 @@ class Image(Modality):
         if images is None:
             return None
         rows = None
-        if split == "train" and self.max_samples is not None and self.max_samples < len(images):
-            generator = torch.Generator().manual_seed(self.subset_seed)
-            rows = torch.randperm(len(images), generator=generator)[: self.max_samples]
-            rows = rows.sort().values
+        if split == "train":
+            rows = chosen_rows(len(images), self.max_samples, self.subset_seed)
         return ImageSet(images, short_side, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
@@ -159,12 +158,12 @@ class Image(Modality):
                 raise DataError(f"cannot read {name} as an image: {error}") from error
         return decoded
 
-    def thumbnail(self, sample: Any) -> PILImage.Image | None:
+    def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):
             return None
         picture = PILImage.fromarray(sample.pixels.permute(1, 2, 0).contiguous().numpy())
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        return picture
+        return Thumbnail.from_pixels(np.asarray(picture))
 
     def _source(self) -> Source:
         return find_source(self.source, self.root, self.download)

@@ -4,18 +4,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from natlib.component import Component, Registry
+from natlib.data.splits import Split
+from natlib.data.thumbnail import Thumbnail
 from natlib.encoders import EncoderRecipe
+from natlib.errors import ConfigError
 
-__all__ = ["Batch", "Modality", "SampleSet", "Split", "Unreadable"]
-
-Split = Literal["train", "val", "test"]
+__all__ = ["Batch", "Modality", "SampleSet", "Unreadable"]
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,44 @@ class Modality(Component):
         """The same modality with everything that depends on the source filled in.
 
         Called once, before training; what it returns is written to ``config.yaml``
-        and to the saved model, so that inputs are prepared alike ever after.
+        and to the saved model, so that inputs are prepared alike ever after. What is too large
+        for a setting goes to :meth:`fitted`.
 
         Raises:
             DataError: the source does not exist or holds no samples.
         """
+
+    def fitted(self) -> dict[str, bytes]:
+        """What ``resolved`` has learnt from the training samples, as small files by name.
+
+        A tokenizer, say, or the statistics of every column. They are kept in the run directory
+        and in the saved model, and given back to :meth:`with_fitted`.
+        """
+        return {}
+
+    def with_fitted(self, files: dict[str, bytes]) -> Self:
+        """The same modality with what another one, resolved from the same settings, has fitted.
+
+        Raises:
+            ConfigError: a file is missing, damaged or unknown.
+        """
+        if files:
+            raise ConfigError(
+                f"the modality '{getattr(self, 'kind', '?')}' does not know the fitted file "
+                f"'{min(files)}'; use the version of the plug-in that wrote it"
+            )
+        return self
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """The encoder with what it must know of the inputs beyond their shape filled in.
+
+        The size of a vocabulary, say. Called on the resolved modality, once, before training.
+
+        Raises:
+            ConfigError: such an encoder cannot read these inputs; the message says which
+                setting to change.
+        """
+        return recipe
 
     def with_source(self, source: str) -> Self:
         """The same preparation of inputs for samples from elsewhere, all of them."""
@@ -183,5 +217,5 @@ class Modality(Component):
         """
 
     @abstractmethod
-    def thumbnail(self, sample: Any) -> Any:
-        """A picture of a decoded sample that a person can look at (a PIL image)."""
+    def thumbnail(self, sample: Any) -> Thumbnail | None:
+        """A decoded sample for a person to look at; None for one that is unreadable."""

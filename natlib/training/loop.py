@@ -18,7 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from natlib.data import Batch, EpochPartition, Modality, SampleSet, load_batches
+from natlib.data import (
+    MOST_UNREADABLE,
+    Batch,
+    EpochPartition,
+    Modality,
+    SampleSet,
+    load_batches,
+)
 from natlib.errors import DataError, DeviceError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.progress import ProgressReporter
@@ -31,9 +38,6 @@ from natlib.training.processes import Processes
 __all__ = ["Loop", "Meter"]
 
 logger = logging.getLogger("natlib")
-
-# Above this share of samples that cannot be decoded, the data set is taken for broken.
-_MOST_UNREADABLE = 0.05
 
 
 @dataclass
@@ -295,7 +299,7 @@ class Loop:
                 self._unreadable.add(sample.index)
                 name = self.samples.names[sample.index]
                 logger.warning("skipped '%s': %s", name, sample.reason)
-        most = _MOST_UNREADABLE * len(self.samples)
+        most = MOST_UNREADABLE * len(self.samples)
         if len(self._unreadable) > max(most, 1):
             some = ", ".join(
                 repr(self.samples.names[i]) for i in itertools.islice(self._unreadable, 3)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -13,6 +13,8 @@ from natlib.errors import DeviceError
 from natlib.training.config import TrainingConfig
 
 __all__ = ["Processes", "decoding_workers", "training_processes"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Processes:
         if self.count > 1:
             dist.barrier()
 
-    def agree(self, value: str) -> str:
+    def agree(self, value: T) -> T:
         """What the first process says."""
         if self.count == 1:
             return value

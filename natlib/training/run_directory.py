@@ -23,6 +23,7 @@ from natlib.errors import (
     RunExistsError,
     RunNotFoundError,
 )
+from natlib.storage import read_files, write_files
 from natlib.training.config import RunConfig
 
 __all__ = ["RunDirectory"]
@@ -42,6 +43,7 @@ class RunDirectory:
         self.model = self.path / "model"
         self.index = self.path / "index"
         self.objective = self.path / "objective"
+        self.fitted = self.path / "fitted"
         self.evaluation = self.path / "evaluation.json"
         self._samples = self.path / "samples.jsonl.gz"
         self._existed = True
@@ -82,6 +84,7 @@ class RunDirectory:
                 file.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
                 for name in samples.names:
                     file.write(json.dumps(name) + "\n")
+            write_files(self.fitted, config.data.fitted())
             self.write_environment()
             # Last, since a directory with a config.yaml counts as a run.
             values = config.model_dump(mode="json")
@@ -131,7 +134,7 @@ class RunDirectory:
 
         Raises:
             RunNotFoundError: there is no run here.
-            ConfigError: its ``config.yaml`` cannot be read.
+            ConfigError: its ``config.yaml``, or what its modality has fitted, cannot be read.
         """
         if not self.config_file.exists():
             raise RunNotFoundError(
@@ -139,9 +142,11 @@ class RunDirectory:
                 "give the directory that natlib train printed"
             )
         try:
-            return RunConfig.model_validate(read_yaml(self.config_file))
+            config = RunConfig.model_validate(read_yaml(self.config_file))
         except ValidationError as error:
             raise ConfigError(f"{self.config_file}: {describe(error)}") from error
+        data = config.data.with_fitted(read_files(self.fitted))
+        return config.model_copy(update={"data": data})
 
     def check_same_samples(self, samples: SampleSet) -> None:
         """See that a run resumes on the samples that it started on.

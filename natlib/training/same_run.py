@@ -27,7 +27,10 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
         ConfigError: it is another run; the message says which settings differ.
     """
     # Paths are made absolute and so on, as they were when the run began.
-    now_data = saved.data if asked.data == saved.data else asked.data.resolved()
+    now_data = saved.data
+    if asked.data.model_dump() != saved.data.model_dump():
+        # Nothing is fitted anew: a run keeps what it began with.
+        now_data = asked.data.resolved().with_fitted(saved.data.fitted())
     asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
     before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
     changed = [line for line in _differences(before, now) if not line.startswith(_MAY_CHANGE)]

@@ -154,8 +154,10 @@ def _default_name(config: RunConfig) -> str:
 def _resolve(config: RunConfig, processes: Processes) -> RunConfig:
     """Fill in what depends on the source and on the machine."""
     data = config.data.resolved()
+    # Whatever was fitted, all processes use the same.
+    data = data.with_fitted(processes.agree(data.fitted()))
     encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
-    return config.model_copy(update={"data": data, "encoder": encoder})
+    return config.model_copy(update={"data": data, "encoder": data.complete(encoder)})
 
 
 def _open(

@@ -1,5 +1,6 @@
 """The modality as natlib meets it: resolving, defaults, embedding, a step of training."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -166,14 +167,16 @@ class TestEmbedding:
 def test_thumbnails() -> None:
     modality = Image(size=200, resize=200)
     (sample,) = modality.samples([noise(200, 300)])
-    picture = modality.thumbnail(sample)
-    assert picture is not None
+    shown = modality.thumbnail(sample)
+    assert shown is not None
+    picture = PILImage.open(io.BytesIO(shown.data))
     assert picture.mode == "RGB"
     assert max(picture.size) == 96
     small = Image(size=8, resize=8)
     pixels = noise(8, 8)
     shown = small.thumbnail(small.samples([pixels])[0])
-    assert np.array_equal(np.asarray(shown), pixels)
+    assert shown is not None
+    assert np.array_equal(np.asarray(PILImage.open(io.BytesIO(shown.data))), pixels)
     assert small.thumbnail(Unreadable(0, "gone")) is None
 
 

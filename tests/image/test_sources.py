@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import Split
+from natlib.data import Split, encode_labels, evenly_spaced
 from natlib.errors import DataError
 from natlib_image.sources import Images, find_source
-from natlib_image.sources.base import encode_labels, evenly_spaced
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS
 

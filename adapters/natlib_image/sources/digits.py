@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from natlib.data import Split
-from natlib_image.sources.base import ArrayImages, evenly_spaced
+from natlib.data import Split, evenly_spaced
+from natlib_image.sources.base import ArrayImages
 
 __all__ = ["Digits"]
 

@@ -1,13 +1,13 @@
 """From what a user calls a source to the source."""
 
-import difflib
-from itertools import islice
 from pathlib import Path
 
+from natlib.data import unknown_source
+from natlib.data.files import Folder
 from natlib.errors import DataError
+from natlib_image.decoding import EXTENSIONS
 from natlib_image.sources.base import Source
 from natlib_image.sources.digits import Digits
-from natlib_image.sources.folder import Folder
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS, TorchvisionSet
 
@@ -36,7 +36,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
         return TorchvisionSet(source, root, download)
     path = Path(source).expanduser()
     if path.is_dir():
-        return Folder(path)
+        return Folder(path, EXTENSIONS, "images")
     if path.suffix.lower() == ".npz" and path.is_file():
         return Npz(path)
     if path.exists():
@@ -44,16 +44,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
             f"the source {source} is a file; expected a folder of images, an .npz file "
             "or the name of a known set"
         )
-    raise DataError(
-        f"the source '{source}' is neither an existing path nor a known set; {_hint(path, source)}"
-    )
-
-
-def _hint(path: Path, source: str) -> str:
     known = ["digits", *SETS]
-    beside = islice(path.parent.iterdir(), 1000) if path.parent.is_dir() else ()
-    words = known + [str(path.parent / other.name) for other in beside]
-    close = difflib.get_close_matches(source, words, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"expected a folder of images, an .npz file or one of: {', '.join(known)}"
+    raise unknown_source(
+        source, f"a folder of images, an .npz file or one of: {', '.join(known)}", known
+    )

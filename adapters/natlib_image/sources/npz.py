@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from natlib.data import Split
+from natlib.data import Split, encode_labels, evenly_spaced
+from natlib.data.files import NumberedNames
 from natlib.errors import DataError
-from natlib_image.names import NumberedNames
-from natlib_image.sources.base import ArrayImages, encode_labels, evenly_spaced
+from natlib_image.sources.base import ArrayImages
 
 __all__ = ["Npz"]
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Split
+from natlib.data import Split, evenly_spaced
+from natlib.data.files import NumberedNames
 from natlib.errors import DataError
-from natlib_image.names import NumberedNames
-from natlib_image.sources.base import evenly_spaced
 
 __all__ = ["SETS", "TorchvisionImages", "TorchvisionSet"]
 

@@ -5,12 +5,13 @@ import os
 import tempfile
 import time
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from natlib_image.index import FolderIndex, scan
-from natlib_image.names import NameTable
+from natlib.data.files.index import FolderIndex, scan
+from natlib.data.files.names import NameTable
 
 __all__ = ["cached_scan"]
 
@@ -21,7 +22,7 @@ _VERSION = 1
 _SETTLED_NS = 2_000_000_000
 
 
-def cached_scan(root: Path, cache: Path | None) -> FolderIndex:
+def cached_scan(root: Path, cache: Path | None, extensions: Collection[str]) -> FolderIndex:
     """The index of a folder, from ``cache`` if no directory has changed since.
 
     Files that are added, removed or renamed change the time stamp of their directory. The
@@ -31,16 +32,18 @@ def cached_scan(root: Path, cache: Path | None) -> FolderIndex:
     Args:
         root: the folder.
         cache: where the file is kept; None reads the folder in any case.
+        extensions: how the names of files that count end, see :func:`scan`.
     """
     if cache is None:
-        return scan(root)
-    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
-    path = cache / f"images-{name}.npz"
+        return scan(root, extensions)
+    # Other extensions are another index of the same folder.
+    key = b"\0".join([os.fsencode(root.absolute()), *sorted(e.encode() for e in extensions)])
+    path = cache / f"files-{hashlib.sha256(key).hexdigest()[:16]}.npz"
     known = _load(path)
     if known is not None and _unchanged(root, known):
         return known
     began = time.time_ns()
-    index = scan(root)
+    index = scan(root, extensions)
     if int(index.changed.max()) < began - _SETTLED_NS:
         _save(index, path)
     return index
@@ -77,7 +80,7 @@ def _save(index: FolderIndex, path: Path) -> None:
     folders = NameTable.pack(os.fsencode(name) for name in index.folders)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".images-", suffix=".npz")
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".files-", suffix=".npz")
     except OSError:
         return
     try:

@@ -1,9 +1,9 @@
-"""Which images lie in a folder, in an order that depends on nothing but their names."""
+"""Which files lie in a folder, in an order that depends on nothing but their names."""
 
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +11,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from natlib.data.files.names import NameTable
 from natlib.errors import DataError
-from natlib_image.names import NameTable
 
-__all__ = ["EXTENSIONS", "FolderIndex", "first_images", "scan", "visible_folders"]
-
-EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
-"""What counts as an image, in upper or lower case."""
-
-_EXTENSIONS = frozenset(extension.encode() for extension in EXTENSIONS)
+__all__ = ["FolderIndex", "first_files", "scan", "visible_folders"]
 
 
 @dataclass(frozen=True)
 class FolderIndex:
-    """The images under a folder.
+    """The files under a folder.
 
     Attributes:
         names: POSIX paths relative to the folder, sorted as bytes.
         groups: int32[n], which first-level folder each lies in; -1 directly in the folder.
-        folders: names of the first-level folders, sorted, those without images too.
+        folders: names of the first-level folders, sorted, those without files too.
         directories: every directory that was read, relative to the folder.
         changed: int64[m], when each of them was last changed, in nanoseconds.
     """
@@ -47,17 +42,26 @@ class FolderIndex:
         return digest.digest()
 
 
-def scan(root: Path) -> FolderIndex:
+def scan(root: Path, extensions: Collection[str]) -> FolderIndex:
     """Read a folder and everything under it; hidden files and folders are left out.
 
     A directory that can be reached in two ways (by a symbolic link) is read once, so that
-    loops end and no image is there twice.
+    loops end and no file is there twice.
+
+    Args:
+        root: the folder.
+        extensions: how the names of files that count end, without the dot; in lower case,
+            and meant in upper case too.
 
     Raises:
         DataError: the folder cannot be read.
     """
     with _reading(root):
-        return _Scan(root).run()
+        return _Scan(root, _encoded(extensions)).run()
+
+
+def _encoded(extensions: Collection[str]) -> frozenset[bytes]:
+    return frozenset(extension.encode() for extension in extensions)
 
 
 @contextmanager
@@ -72,12 +76,13 @@ def _reading(root: Path) -> Iterator[None]:
 class _Scan:
     """Depth first; what is kept of a directory that has been left is bytes, not objects."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, extensions: frozenset[bytes]) -> None:
         self.root = os.fsencode(root)
+        self.extensions = extensions
         self.seen: set[tuple[int, int]] = set()
         self.text = bytearray()
         self.lengths: list[npt.NDArray[np.int64]] = []
-        self.counts: list[tuple[int, int]] = []  # (first-level folder, images)
+        self.counts: list[tuple[int, int]] = []  # (first-level folder, files)
         self.directories: list[bytes] = []
         self.changed: list[int] = []
 
@@ -104,7 +109,7 @@ class _Scan:
         self.changed.append(status.st_mtime_ns)
         run: list[bytes] = []
         number = -1
-        for name in _entries(path):
+        for name in _entries(path, self.extensions):
             if not name.endswith(b"/"):
                 run.append(prefix + name)
                 continue
@@ -121,8 +126,8 @@ class _Scan:
             self.counts.append((group, len(run)))
 
 
-def _entries(path: bytes) -> list[bytes]:
-    """Names of images and, with a slash behind, of directories, in the order of full paths.
+def _entries(path: bytes, extensions: frozenset[bytes]) -> list[bytes]:
+    """Names of files and, with a slash behind, of directories, in the order of full paths.
 
     The slash is there for sorting: it is how the paths under a directory go on.
     """
@@ -135,7 +140,7 @@ def _entries(path: bytes) -> list[bytes]:
             try:
                 if entry.is_dir():
                     found.append(name + b"/")
-                elif _is_image(name) and entry.is_file():
+                elif _extension(name) in extensions and entry.is_file():
                     found.append(name)
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is neither
@@ -144,9 +149,9 @@ def _entries(path: bytes) -> list[bytes]:
     return found
 
 
-def _is_image(name: bytes) -> bool:
+def _extension(name: bytes) -> bytes | None:
     _, dot, extension = name.rpartition(b".")
-    return dot == b"." and extension.lower() in _EXTENSIONS
+    return extension.lower() if dot else None
 
 
 def visible_folders(root: Path | bytes) -> list[str]:
@@ -156,20 +161,21 @@ def visible_folders(root: Path | bytes) -> list[str]:
         DataError: the folder cannot be read.
     """
     with _reading(Path(os.fsdecode(root))):
-        names = _entries(os.fsencode(root))
+        names = _entries(os.fsencode(root), frozenset())
     return [os.fsdecode(name[:-1]) for name in names if name.endswith(b"/")]
 
 
-def first_images(root: Path, count: int) -> list[Path]:
-    """Up to ``count`` images from all over a folder, without reading all of it.
+def first_files(root: Path, count: int, extensions: Collection[str]) -> list[Path]:
+    """Up to ``count`` files from all over a folder, without reading all of it.
 
     Raises:
         DataError: the folder cannot be read.
     """
     folders = visible_folders(root)
     chosen = folders[:: max(1, len(folders) // count)]
-    walks = [_walk(os.fsencode(root / name), set()) for name in chosen]
-    walks.append(_walk(os.fsencode(root), set()))
+    wanted = _encoded(extensions)
+    walks = [_walk(os.fsencode(root / name), wanted, set()) for name in chosen]
+    walks.append(_walk(os.fsencode(root), wanted, set()))
     found: dict[bytes, None] = {}
     while walks and len(found) < count:
         still = []
@@ -183,13 +189,13 @@ def first_images(root: Path, count: int) -> list[Path]:
     return [Path(os.fsdecode(path)) for path in list(found)[:count]]
 
 
-def _walk(path: bytes, seen: set[tuple[int, int]]) -> Iterator[bytes]:
+def _walk(path: bytes, extensions: frozenset[bytes], seen: set[tuple[int, int]]) -> Iterator[bytes]:
     status = os.stat(path)
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    for name in _entries(path):
+    for name in _entries(path, extensions):
         if name.endswith(b"/"):
-            yield from _walk(os.path.join(path, name), seen)
+            yield from _walk(os.path.join(path, name), extensions, seen)
         else:
             yield os.path.join(path, name)

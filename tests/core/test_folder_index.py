@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,35 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from natlib.data.files import (
+    ChosenNames,
+    FolderIndex,
+    NameTable,
+    NumberedNames,
+    first_files,
+    index_cache,
+)
+from natlib.data.files import cached_scan as cached_scan_of
+from natlib.data.files import scan as scan_of
 from natlib.errors import DataError
-from natlib_image import index_cache
-from natlib_image.index import EXTENSIONS, first_images, scan
-from natlib_image.index_cache import cached_scan
-from natlib_image.names import ChosenNames, NameTable, NumberedNames
+
+EXTENSIONS = ("jpg", "png", "tiff")
 
 PARTS = st.text(alphabet="aB1-. _é", min_size=1, max_size=4).filter(
     lambda part: not part.startswith(".") and part.strip() == part and not part.endswith(".")
 )
+
+
+def scan(root: Path) -> FolderIndex:
+    return scan_of(root, EXTENSIONS)
+
+
+def cached_scan(root: Path, cache: Path | None) -> FolderIndex:
+    return cached_scan_of(root, cache, EXTENSIONS)
+
+
+def first_images(root: Path, count: int) -> list[Path]:
+    return first_files(root, count, EXTENSIONS)
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -118,9 +139,9 @@ class TestCache:
         """Folders that were really read."""
         seen: list[Path] = []
 
-        def counted(root: Path) -> object:
+        def counted(root: Path, extensions: Sequence[str]) -> FolderIndex:
             seen.append(root)
-            return scan(root)
+            return scan_of(root, extensions)
 
         monkeypatch.setattr(index_cache, "scan", counted)
         return seen
@@ -141,6 +162,16 @@ class TestCache:
         assert np.array_equal(second.groups, first.groups)
         assert second.folders == first.folders
         assert second.digest() == first.digest()
+
+    def test_other_extensions_are_another_index(
+        self, root: Path, tmp_path: Path, scans: list[Path]
+    ) -> None:
+        touch(root, "a/1.wav")
+        settle(root)
+        cached_scan(root, tmp_path / "cache")
+        sounds = cached_scan_of(root, tmp_path / "cache", ["wav"])
+        assert list(sounds.names) == ["a/1.wav"]
+        assert len(list(cached_scan(root, tmp_path / "cache").names)) == 3
 
     @pytest.mark.parametrize("change", ["add", "remove", "rename", "new folder", "folder gone"])
     def test_a_changed_folder_is_read_again(

@@ -1,0 +1,1 @@
+"""Vectors and tables as a modality of natlib."""

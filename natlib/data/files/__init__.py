@@ -1,0 +1,19 @@
+"""Samples that are files in a folder: which there are, what they are called, whose they are."""
+
+from natlib.data.files.folder import Folder, FolderFiles
+from natlib.data.files.index import FolderIndex, first_files, scan, visible_folders
+from natlib.data.files.index_cache import cached_scan
+from natlib.data.files.names import ChosenNames, NameTable, NumberedNames
+
+__all__ = [
+    "ChosenNames",
+    "Folder",
+    "FolderFiles",
+    "FolderIndex",
+    "NameTable",
+    "NumberedNames",
+    "cached_scan",
+    "first_files",
+    "scan",
+    "visible_folders",
+]

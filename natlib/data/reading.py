@@ -1,0 +1,63 @@
+"""What readers of any source share: samples to look at, and when too many are unreadable."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from natlib.data.base import Unreadable
+from natlib.errors import DataError
+
+__all__ = ["MOST_UNREADABLE", "check_unreadable", "evenly_spaced", "unknown_source"]
+
+MOST_UNREADABLE = 0.05
+"""More samples than this share that cannot be decoded mean that something else is wrong."""
+
+_NAMES_SEARCHED = 1000
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """At most ``count`` of the indices 0 .. total - 1, spread evenly."""
+    if total <= count:
+        return list(range(total))
+    return [round(position) for position in np.linspace(0, total - 1, count).tolist()]
+
+
+def check_unreadable(unreadable: Sequence[Unreadable], names: Sequence[str], what: str) -> None:
+    """See that not too many of the samples are unreadable.
+
+    Args:
+        unreadable: those that could not be decoded.
+        names: names of all samples.
+        what: what a sample is called, in the plural (``images``).
+
+    Raises:
+        DataError: they are more than 5 % of all.
+    """
+    count, total = len(unreadable), len(names)
+    if count <= MOST_UNREADABLE * total:
+        return
+    first = "; ".join(f"{names[bad.index]} ({bad.reason})" for bad in unreadable[:3])
+    raise DataError(
+        f"{count:,} of {total:,} {what} ({count / total:.1%}) cannot be decoded, for example "
+        f"{first}; repair or remove them"
+    )
+
+
+def unknown_source(source: str, expected: str, known: Iterable[str] = ()) -> DataError:
+    """The error for a source that is neither there nor known; names what is nearest to it.
+
+    Args:
+        source: what was asked for.
+        expected: what a source may be, in words.
+        known: names that a source may have.
+    """
+    path = Path(source).expanduser()
+    what = "an existing path nor a known set" if known else "an existing path nor anything else"
+    beside = islice(path.parent.iterdir(), _NAMES_SEARCHED) if path.parent.is_dir() else ()
+    words = [*known, *(str(path.parent / other.name) for other in beside)]
+    close = difflib.get_close_matches(source, words, n=1, cutoff=0.6)
+    hint = f"did you mean '{close[0]}'?" if close else f"expected {expected}"
+    return DataError(f"the source '{source}' is neither {what}; {hint}")
