@@ -1,0 +1,208 @@
+"""Tables of any size: mapped from the disk, so that only what is looked at is in memory."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from natlib.component import nearest
+from natlib.data.splits import Split
+from natlib.data.table_readers import TABLE_SUFFIXES, blocks, names_of, table_format
+from natlib.errors import DataError
+
+__all__ = [
+    "TABLE_SUFFIXES",
+    "column",
+    "column_names",
+    "is_table",
+    "open_table",
+    "split_rows",
+]
+
+# Another layout of the file in the cache is another version.
+_VERSION = b"1"
+_SPLITS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+# Tables in temporary files that are in use: the splits of a source share one.
+_in_use: WeakValueDictionary[tuple[Path, bytes], pa.Table] = WeakValueDictionary()
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is called like a table that :func:`open_table` reads."""
+    return table_format(path) is not None
+
+
+def open_table(path: Path, cache: Path | None = None) -> pa.Table:
+    """A table, mapped into memory.
+
+    The file is converted to Arrow's own format, block by block. The result is kept in ``cache``
+    for as long as the file does not change; without a cache, or if it cannot be written, it is
+    a temporary file that goes when the table does.
+
+    Args:
+        path: a file that ends in .csv, .tsv, .jsonl or .ndjson, each also with .gz behind it,
+            or in .parquet. A CSV or TSV file begins with a line of names.
+        cache: a folder.
+
+    Raises:
+        DataError: the file cannot be read, or has no rows.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    stamp = f"{status.st_size} {status.st_mtime_ns}".encode()
+    if cache is None:
+        return _temporary(path, stamp)
+    kept = cache / f"table-{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]}.arrow"
+    known = _mapped(kept, stamp)
+    if known is not None:
+        return known
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=cache, prefix=".table-", suffix=".arrow")
+    except OSError:
+        return _temporary(path, stamp)
+    os.close(handle)
+    try:
+        _convert(path, Path(beside), stamp)
+        os.replace(beside, kept)
+    finally:
+        Path(beside).unlink(missing_ok=True)
+    table = _mapped(kept, stamp)
+    return _temporary(path, stamp) if table is None else table
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a table, in order.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(f"cannot read {path}: there is no such file")
+    return names_of(path)
+
+
+def column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column by its name.
+
+    Raises:
+        DataError: there is none, or more than one; the message names the nearest.
+    """
+    check_column(table.column_names, name)
+    return table.column(name)
+
+
+def check_column(names: list[str], name: str) -> None:
+    """See that a name is there, once.
+
+    Raises:
+        DataError: it is not; the message names the nearest.
+    """
+    if name not in names:
+        raise DataError(f"the table has no column '{name}'; {nearest(name, names)}")
+    if names.count(name) > 1:
+        raise DataError(f"the table has {names.count(name)} columns '{name}'; rename all but one")
+
+
+def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDArray[np.int64]]:
+    """Which rows belong to which split; a split that has none is left out.
+
+    Args:
+        table: the table.
+        split_column: the column that says so, with ``train``, ``val`` (or ``valid``,
+            ``validation``, ``dev``) and ``test``; None if all rows are for training.
+
+    Raises:
+        DataError: there is no such column, or it holds something else.
+    """
+    if split_column is None:
+        return {"train": np.arange(len(table), dtype=np.int64)}
+    values = column(table, split_column).combine_chunks()
+    if isinstance(values, pa.ChunkedArray):  # what combine_chunks returns depends on the version
+        values = pa.concat_arrays(values.chunks)
+    encoded = pc.dictionary_encode(values, null_encoding="encode")
+    splits: list[Split] = []
+    for value in encoded.dictionary.to_pylist():
+        split = _SPLITS.get(str(value).strip().lower())
+        if split is None:
+            raise DataError(
+                f"the column '{split_column}' holds {value!r}; expected train, val or test in "
+                "every row, or name another column (data.split)"
+            )
+        splits.append(split)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    found: dict[Split, npt.NDArray[np.int64]] = {}
+    order: tuple[Split, ...] = ("train", "val", "test")
+    for split in order:
+        own = [code for code, other in enumerate(splits) if other == split]
+        rows = np.flatnonzero(np.isin(codes, own)).astype(np.int64)
+        if len(rows):
+            found[split] = rows
+    return found
+
+
+def _temporary(path: Path, stamp: bytes) -> pa.Table:
+    table = _in_use.get((path.absolute(), stamp))
+    if table is not None:
+        return table
+    handle, name = tempfile.mkstemp(prefix="natlib-table-", suffix=".arrow")
+    os.close(handle)
+    try:
+        _convert(path, Path(name), stamp)
+        table = _mapped(Path(name), stamp)
+    finally:
+        # What is mapped stays readable without a name; where it has to keep it, it does.
+        with suppress(OSError):
+            os.unlink(name)
+    assert table is not None
+    _in_use[path.absolute(), stamp] = table
+    return table
+
+
+def _convert(path: Path, target: Path, stamp: bytes) -> None:
+    rows = 0
+    with blocks(path) as (schema, batches):
+        marked = schema.with_metadata({b"natlib": _VERSION, b"source": stamp})
+        try:
+            with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, marked) as writer:
+                for batch in batches:
+                    writer.write_batch(batch.replace_schema_metadata(marked.metadata))
+                    rows += len(batch)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DataError(
+                f"no room to convert {path} in {target.parent}; free some, or set TMPDIR"
+            ) from error
+    if not rows:
+        raise DataError(f"{path} has no rows; expected a line of names and at least one more")
+
+
+def _mapped(path: Path, stamp: bytes) -> pa.Table | None:
+    """A converted file; None if there is none, or it is of another source."""
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (OSError, pa.ArrowException):
+        return None
+    if table.schema.metadata != {b"natlib": _VERSION, b"source": stamp}:
+        return None
+    return table.replace_schema_metadata(None)
