@@ -1,0 +1,37 @@
+"""How views of a row differ."""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from natlib.component import Settings
+
+__all__ = ["Augmentation", "changed_rows"]
+
+
+class Augmentation(Settings):
+    """How views differ. Every sample, column and view draws its own random numbers.
+
+    A probability or strength of 0 turns an operation off.
+    """
+
+    corrupt: float = Field(default=0.3, ge=0, le=1)
+    """Probability that a column takes the value of another sample of the batch (SCARF: Bahri et
+    al., ICLR 2022, arXiv 2106.15147, with 0.6 in one of two views)."""
+    dropout: float = Field(default=0.1, ge=0, le=1)
+    """Probability that a column is missing."""
+    noise: float = Field(default=0.1, ge=0)
+    """Standard deviation of Gaussian noise on numbers, in units of their own."""
+
+
+def changed_rows(settings: Augmentation, rows: Tensor) -> Tensor:
+    """Rows float64[b, c] with some values exchanged and some missing (NaN).
+
+    A column of categories changes as a whole, which it could not do once it is one-hot.
+    """
+    # Everything is drawn in every call, whatever is turned off: a setting that changes leaves
+    # the random numbers of the others as they were.
+    exchanged, dropped = torch.rand(2, *rows.shape, device=rows.device)
+    donor = torch.randint(len(rows), rows.shape, device=rows.device) if len(rows) else rows.long()
+    rows = torch.where(exchanged < settings.corrupt, rows.gather(0, donor), rows)
+    return rows.masked_fill(dropped < settings.dropout, torch.nan)

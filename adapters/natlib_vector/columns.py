@@ -1,0 +1,169 @@
+"""What is learnt of the columns from the training samples, and how rows become inputs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from natlib.component import Settings, nearest
+from natlib.errors import DataError
+
+__all__ = ["Column", "Columns", "sound_rows"]
+
+# Rows that are looked at together, so that a mapped file is never in memory as a whole.
+_BLOCK = 65_536
+
+Matrix = npt.NDArray[Any]
+
+
+class Column(Settings):
+    """One column. In a matrix of rows a category is its number, and what is missing is NaN."""
+
+    name: str
+    mean: float = 0.0
+    scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Standard deviation; 0 for a constant, which is left out of the inputs."""
+    categories: tuple[str, ...] | None = None
+    """Of a column of categories, what there is; None for numbers."""
+    missing: bool = False
+    """Whether a training sample lacked it: only then does an input say so."""
+
+    def number(self, value: Any) -> float:
+        """A value as it stands in a matrix of rows.
+
+        Raises:
+            ValueError: text where a number is expected.
+        """
+        if value is None:
+            return float("nan")
+        if self.categories is None:
+            return float(value)
+        # A category that training never met is as good as missing.
+        known = str(value) in self.categories
+        return float(self.categories.index(str(value))) if known else float("nan")
+
+
+class Columns(Settings):
+    """All columns, in the order of the matrix."""
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def fit(
+        cls, names: Sequence[str], categories: Mapping[str, tuple[str, ...]], matrix: Matrix
+    ) -> "Columns":
+        """Learn means, standard deviations and what may be missing.
+
+        Args:
+            names: name of each column.
+            categories: of those that hold categories, what there is.
+            matrix: [n, c], the training rows; those that are not sound do not count.
+
+        Raises:
+            DataError: there is no sound row, or nothing in the rows varies.
+        """
+        count = np.zeros(len(names))
+        total = np.zeros(len(names))
+        for block in _sound_blocks(matrix):
+            count += (~np.isnan(block)).sum(0)
+            total += np.nansum(block, 0)
+        mean = total / np.maximum(count, 1)
+        spread, rows = np.zeros(len(names)), 0
+        for block in _sound_blocks(matrix):
+            with np.errstate(over="ignore"):  # said below, with the name of the column
+                spread += np.nansum(np.square(block - mean), 0)
+            rows += len(block)
+        if rows == 0:
+            raise DataError("no row holds finite numbers; is it the right file?")
+        scale = np.sqrt(spread / np.maximum(count, 1))
+        # Sums of equal numbers round: a millionth of a millionth is no variation.
+        scale[scale <= 1e-12 * np.abs(mean)] = 0.0
+        if not np.isfinite(scale).all():
+            name = names[int(np.flatnonzero(~np.isfinite(scale))[0])]
+            raise DataError(
+                f"the numbers of column '{name}' are too large; rescale or leave it out"
+            )
+        if not scale.any():
+            raise DataError("every column is constant, so there is nothing to learn from")
+        return cls(
+            columns=tuple(
+                Column(name=name, categories=categories[name], missing=bool(known < rows))
+                if name in categories
+                else Column(name=name, mean=m, scale=s, missing=bool(known < rows))
+                for name, m, s, known in zip(
+                    names, mean.tolist(), scale.tolist(), count, strict=True
+                )
+            )
+        )
+
+    @property
+    def width(self) -> int:
+        """Length of an input."""
+        numbers = sum(c.scale > 0 for c in self.columns)
+        categories = sum(len(c.categories or ()) for c in self.columns)
+        return numbers + categories + sum(c.missing for c in self.columns)
+
+    def row(self, item: Any) -> npt.NDArray[np.float64]:
+        """One row of a matrix from a mapping by name, or from values in the order of the columns.
+
+        Raises:
+            ValueError: a value is lacking, or one too many, or text where a number is expected.
+        """
+        names = [c.name for c in self.columns]
+        if isinstance(item, Mapping):
+            unknown = [str(key) for key in item if key not in names]
+            if unknown:
+                raise ValueError(f"unknown column '{unknown[0]}'; {nearest(unknown[0], names)}")
+            item = [item.get(name) for name in names]
+        elif np.ndim(item) != 1 or len(item) != len(names):
+            raise ValueError(f"got shape {list(np.shape(item))}, expected [{len(names)}]")
+        return np.array([c.number(v) for c, v in zip(self.columns, item, strict=True)])
+
+    def encode(self, rows: Tensor, clip: float, noise: float = 0.0) -> Tensor:
+        """Inputs: standardised numbers, then a flag where missing, then one-hot categories.
+
+        Args:
+            rows: float64[b, c].
+            clip: standardised numbers are cut off at this size.
+            noise: standard deviation of Gaussian noise on standardised numbers.
+
+        Returns:
+            float32[b, width].
+        """
+        chosen = [i for i, c in enumerate(self.columns) if c.scale > 0]
+        mean = rows.new_tensor([self.columns[i].mean for i in chosen])
+        scale = rows.new_tensor([self.columns[i].scale for i in chosen])
+        numbers = ((rows[:, chosen] - mean) / scale).float().clamp(-clip, clip)
+        # Noise before imputing: what is missing is the mean, exactly.
+        numbers = (numbers + noise * torch.randn_like(numbers)).nan_to_num(0.0)
+        flagged = [i for i, c in enumerate(self.columns) if c.missing]
+        parts = [numbers, rows[:, flagged].isnan().float()]
+        for number, column in enumerate(self.columns):
+            if column.categories is not None:
+                every = torch.arange(len(column.categories), device=rows.device)
+                parts.append((rows[:, number, None] == every).float())
+        return torch.cat(parts, dim=1)
+
+
+def sound_rows(matrix: Matrix) -> npt.NDArray[np.bool_]:
+    """Which rows can be used: nothing infinite, and not everything missing."""
+    parts = [_sound(block) for block in _blocks(matrix)]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
+
+
+def _blocks(matrix: Matrix) -> Iterator[npt.NDArray[np.float64]]:
+    for start in range(0, len(matrix), _BLOCK):
+        yield np.asarray(matrix[start : start + _BLOCK], dtype=np.float64)
+
+
+def _sound(block: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    return np.asarray(~np.isinf(block).any(1) & ~np.isnan(block).all(1))
+
+
+def _sound_blocks(matrix: Matrix) -> Iterator[npt.NDArray[np.float64]]:
+    for block in _blocks(matrix):
+        yield block[_sound(block)]

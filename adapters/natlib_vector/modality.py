@@ -1,0 +1,198 @@
+"""Vectors and tables as a modality of natlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, PrivateAttr, ValidationError
+from torch import Tensor
+
+from natlib.data import (
+    Batch,
+    Modality,
+    Split,
+    Thumbnail,
+    Unreadable,
+    chosen_rows,
+    sparkline,
+    unknown_source,
+)
+from natlib.data.tables import TABLE_SUFFIXES, column_names, is_table
+from natlib.encoders import EncoderRecipe, MlpEncoder
+from natlib.errors import ConfigError, DataError
+from natlib_vector.arrays import EMBEDDED, Arrays, Embedded
+from natlib_vector.augmentation import Augmentation, changed_rows
+from natlib_vector.columns import Columns
+from natlib_vector.source import Source
+from natlib_vector.table import Table
+from natlib_vector.vectorset import Row, VectorSet
+
+__all__ = ["Vector"]
+
+_FITTED = "columns.json"
+_ARRAYS = (".npy", ".npz")
+_DEFAULT = "digits"
+
+
+class Vector(Modality):
+    """Vectors and tables: numpy arrays, CSV, TSV, JSON lines or parquet."""
+
+    kind: Literal["vector"] = "vector"
+    presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+
+    source: str | None = None
+    """An .npy file [samples, columns]; an .npz file (``vectors``, ``labels``, ``test_vectors``,
+    ...); a table (.csv, .tsv, .jsonl, each also with .gz, or .parquet); or a set that comes with
+    scikit-learn: ``breast_cancer``, ``wine``, or ``digits``, the default."""
+    columns: tuple[str, ...] | None = None
+    """Columns of a table to learn from; by default all others but ``ignore``."""
+    ignore: tuple[str, ...] = ()
+    """Columns of a table to leave out, those that number or name the rows, say."""
+    label: str | None = None
+    """Column of labels, for evaluation only; by default ``label``, if there is such a column."""
+    split: str | None = None
+    """Column that says train, val or test; by default ``split``, if there is such a column."""
+    max_categories: int = Field(default=64, ge=1)
+    """Different texts that a column of categories may hold."""
+    clip: float = Field(default=10.0, gt=0)
+    """Numbers are cut off at so many standard deviations from their mean."""
+    augment: Augmentation = Augmentation()
+    """How views differ from each other."""
+
+    _columns: Columns | None = PrivateAttr(default=None)
+
+    def resolved(self) -> Self:
+        rows = self._source(None).rows("train")
+        assert rows is not None
+        path = self.source if self.source is not None else _DEFAULT
+        # Found again from any working directory, by ``--resume`` for example.
+        here = path if path in EMBEDDED else str(Path(path).expanduser().absolute())
+        found = self.model_copy(update={"source": here})
+        chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
+        matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
+        try:
+            found._columns = Columns.fit(rows.names, rows.categories, matrix)
+        except DataError as error:
+            raise DataError(f"{here}: {error}") from error
+        return found
+
+    def fitted(self) -> dict[str, bytes]:
+        if self._columns is None:
+            return {}
+        return {_FITTED: self._columns.model_dump_json(indent=1).encode()}
+
+    def with_fitted(self, files: dict[str, bytes]) -> Self:
+        if set(files) != {_FITTED}:
+            raise ConfigError(
+                f"a run on vectors needs the file {_FITTED} and no other, got: "
+                f"{', '.join(sorted(files)) or 'nothing'}; copy it from where the run was made"
+            )
+        try:
+            columns = Columns.model_validate_json(files[_FITTED])
+        except ValidationError as error:
+            raise ConfigError(
+                f"{_FITTED} is damaged; copy it from where the run was made"
+            ) from error
+        other = self.model_copy()
+        other._columns = columns
+        return other
+
+    def with_source(self, source: str) -> Self:
+        other = super().with_source(source)
+        path = Path(source).expanduser()
+        if is_table(path) and path.is_file() and self.label not in column_names(path):
+            # Labels serve evaluation only: what is merely embedded may come without.
+            return other.model_copy(update={"label": None})
+        return other
+
+    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+        columns = self._known()
+        rows = self._source(columns).rows(split, cache)
+        if rows is None:
+            return None
+        if rows.matrix.shape[1] != len(columns.columns):
+            raise DataError(
+                f"{self.source} has {rows.matrix.shape[1]} columns; "
+                f"expected {len(columns.columns)}, as in training"
+            )
+        chosen = None
+        if split == "train":
+            chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
+        return VectorSet(rows.matrix, rows.labels, rows.classes, split, chosen)
+
+    def collate(self, samples: list[Any]) -> Batch:
+        good = [sample for sample in samples if isinstance(sample, Row)]
+        values = [sample.values for sample in good]
+        rows = np.stack(values) if good else np.empty((0, len(self._known().columns)))
+        return Batch(
+            torch.tensor([sample.index for sample in good], dtype=torch.int64),
+            {"rows": torch.from_numpy(rows)},
+            [sample for sample in samples if isinstance(sample, Unreadable)],
+        )
+
+    @torch.no_grad()
+    def views(self, batch: Batch, count: int) -> list[Tensor]:
+        rows, columns = batch.data["rows"], self._known()
+        return [
+            columns.encode(changed_rows(self.augment, rows), self.clip, self.augment.noise)
+            for _ in range(count)
+        ]
+
+    @torch.no_grad()
+    def plain(self, batch: Batch) -> Tensor:
+        return self._known().encode(batch.data["rows"], self.clip)
+
+    def raw(self, batch: Batch) -> Tensor:
+        return self.plain(batch)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self._known().width,)
+
+    def default_encoder(self, accelerator: bool) -> EncoderRecipe:
+        return MlpEncoder(widths=(256, 256))
+
+    def default_preset(self) -> str:
+        return "nat"
+
+    def samples(self, items: Sequence[Any]) -> list[Any]:
+        columns, found = self._known(), []
+        for index, item in enumerate(items):
+            try:
+                found.append(Row(index, columns.row(item)))
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"cannot read item {index} as a row: {error}; give the values of all columns "
+                    "in order, or by name"
+                ) from error
+            if np.isinf(found[-1].values).any():
+                raise DataError(f"cannot read item {index} as a row: it holds infinity")
+        return found
+
+    def thumbnail(self, sample: Any) -> Thumbnail | None:
+        if isinstance(sample, Unreadable):
+            return None
+        return sparkline(self.plain(self.collate([sample]))[0].numpy())
+
+    def _known(self) -> Columns:
+        if self._columns is None:
+            raise ConfigError("the columns are not known yet; call resolved() first")
+        return self._columns
+
+    def _source(self, fitted: Columns | None) -> Source:
+        source = self.source if self.source is not None else _DEFAULT
+        if source in EMBEDDED:
+            return Embedded(source)
+        path = Path(source).expanduser()
+        if path.is_file() and path.suffix.lower() in _ARRAYS:
+            return Arrays(path)
+        if path.is_file() and is_table(path):
+            return Table(
+                path, self.columns, self.ignore, self.label, self.split, self.max_categories, fitted
+            )
+        expected = f"a file that ends in {', '.join((*_ARRAYS, *TABLE_SUFFIXES))}"
+        if path.exists():
+            raise DataError(f"the source {source} is no table and no arrays; expected {expected}")
+        raise unknown_source(source, f"{expected}, or one of: {', '.join(EMBEDDED)}", EMBEDDED)
