@@ -1,8 +1,17 @@
 """Samples with a stable index, and their exact partition over processes."""
 
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
+from natlib.data.joined import JoinedSamples
+from natlib.data.label_sources import read_labels, training_samples
+from natlib.data.labelling import (
+    LabelsConfig,
+    TrainingLabels,
+    choose_labelled,
+    training_labels,
+)
 from natlib.data.labels import encode_labels
 from natlib.data.loading import load_batches
+from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
 from natlib.data.splits import Split, chosen_rows
@@ -13,16 +22,24 @@ __all__ = [
     "Batch",
     "EpochBatches",
     "EpochPartition",
+    "JoinedSamples",
+    "LabelledPartition",
+    "LabelsConfig",
     "Modality",
     "SampleSet",
     "Split",
     "Thumbnail",
+    "TrainingLabels",
     "Unreadable",
     "check_unreadable",
+    "choose_labelled",
     "chosen_rows",
     "encode_labels",
     "evenly_spaced",
     "load_batches",
+    "read_labels",
     "sparkline",
+    "training_labels",
+    "training_samples",
     "unknown_source",
 ]

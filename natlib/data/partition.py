@@ -8,7 +8,7 @@ from torch import Tensor
 
 from natlib.errors import DataError
 
-__all__ = ["EpochBatches", "EpochPartition"]
+__all__ = ["EpochBatches", "EpochPartition", "part_of"]
 
 
 class EpochPartition:
@@ -73,7 +73,7 @@ class EpochPartition:
 
     def step_size(self, step: int) -> int:
         """Samples in a step over all processes together."""
-        begin, end = _part(self._used, self._steps, step)
+        begin, end = part_of(self._used, self._steps, step)
         return end - begin
 
     def batches(self, epoch: int, first_step: int = 0) -> "EpochBatches":
@@ -88,8 +88,8 @@ class EpochPartition:
 
     def _share(self, step: int) -> tuple[int, int]:
         """Where this process's share of a step begins and ends in the order of an epoch."""
-        begin, end = _part(self._used, self._steps, step)
-        mine, next_one = _part(end - begin, self._processes, self._rank)
+        begin, end = part_of(self._used, self._steps, step)
+        mine, next_one = part_of(end - begin, self._processes, self._rank)
         return begin + mine, begin + next_one
 
 
@@ -124,7 +124,7 @@ class EpochBatches:
         return (self[number] for number in range(len(self)))
 
 
-def _part(total: int, parts: int, number: int) -> tuple[int, int]:
+def part_of(total: int, parts: int, number: int) -> tuple[int, int]:
     """Begin and end of a part; parts differ by at most one, the longer ones come first."""
     size, longer = divmod(total, parts)
     begin = number * size + min(number, longer)

@@ -1,0 +1,106 @@
+"""Training samples with labels from a table, or with labelled samples from elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from natlib.component import nearest
+from natlib.data.base import Modality, SampleSet
+from natlib.data.joined import JoinedSamples
+from natlib.data.labelling import LabelsConfig
+from natlib.data.labels import encode_labels
+from natlib.data.tables import column, column_names, is_table, open_table
+from natlib.errors import ConfigError, DataError
+
+__all__ = ["read_labels", "training_samples"]
+
+_COLUMNS = {"name", "label"}
+
+
+def training_samples(
+    modality: Modality, labels: LabelsConfig | None = None, cache: Path | None = None
+) -> SampleSet:
+    """The training samples as a run opens them.
+
+    Args:
+        modality: the resolved modality.
+        labels: the run's ``labels``. If they name a source of labelled samples, these stand
+            behind the modality's own.
+        cache: a folder in which an index of the source may be kept.
+
+    Raises:
+        ConfigError: the modality gives no training samples.
+        DataError: a source cannot be read, or labels name unknown samples.
+    """
+    samples = _opened(modality, cache)
+    if labels is None or labels.source is None:
+        return samples
+    path = Path(labels.source).expanduser()
+    if is_table(path) and path.exists() and set(column_names(path)) >= _COLUMNS:
+        given, classes = read_labels(path, samples.names)
+        return JoinedSamples([samples], given, classes)
+    beside = _opened(modality.with_source(labels.source), cache)
+    if beside.labels is None or not bool((beside.labels >= 0).any()):
+        wanted = "a table with the columns 'name' and 'label'" if is_table(path) else "labels"
+        raise DataError(
+            f"no sample of labels.source '{labels.source}' has a label; give {wanted}, or a source "
+            "of labelled samples (a folder for each class, say)"
+        )
+    own = torch.full((len(samples),), -1)
+    if samples.labels is not None:
+        # Metrics may use what is known of the others, if it is called alike.
+        number = {name: position for position, name in enumerate(beside.classes)}
+        translated = [number.get(name, -1) for name in samples.classes]
+        own = torch.tensor([*translated, -1])[samples.labels.cpu()]
+    everyone = torch.cat([own, beside.labels.cpu()])
+    return JoinedSamples([samples, beside], everyone, beside.classes, shown_from=len(samples))
+
+
+def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
+    """Labels of samples by their names.
+
+    Args:
+        path: a table with the columns ``name`` and ``label``.
+        names: of all samples.
+
+    Returns:
+        int64[n], -1 for samples that the table does not name, or names without a label; and the
+        names of the classes.
+
+    Raises:
+        DataError: the table names unknown samples or one of them twice.
+    """
+    table = open_table(path)
+    given = column(table, "name").cast(pa.string()).to_pylist()
+    values = column(table, "label")
+    here = np.asarray(pc.is_valid(values).to_pylist(), dtype=bool)
+    position = {name: number for number, name in enumerate(names)}
+    unknown = [name for name in given if name not in position]
+    if unknown:
+        raise DataError(
+            f"{path} names {len(unknown)} samples that are not among the training samples (such as "
+            f"'{unknown[0]}'); {nearest(str(unknown[0]), names[:1000])}"
+        )
+    rows = np.array([position[name] for name in given], dtype=np.int64)
+    twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)
+    if len(twice):
+        raise DataError(f"{path} names '{names[twice[0]]}' twice; give each sample one label")
+    texts = np.array([str(value) for value in values.to_pylist()])
+    (encoded,), classes = encode_labels(texts[here])
+    labels = torch.full((len(names),), -1)
+    assert encoded is not None
+    labels[torch.from_numpy(rows[here])] = encoded
+    return labels, classes
+
+
+def _opened(modality: Modality, cache: Path | None) -> SampleSet:
+    samples = modality.dataset("train", cache=cache)
+    if samples is None:
+        kind = getattr(modality, "kind", "?")
+        raise ConfigError(f"the modality '{kind}' gave no training samples")
+    return samples
