@@ -1,0 +1,97 @@
+"""Which augmentations there are, and how one view is made."""
+
+from typing import Annotated, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from natlib.component import Settings
+
+__all__ = ["Augmentation", "one_view"]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Settings):
+    """How views differ: a span of the text, with gaps, without some tokens, out of order.
+
+    A probability, a share or a distance of 0 turns an operation off, and ``crop_scale: [1, 1]``
+    the crop. With everything off, views differ only by the dropout of the encoder (two passes
+    of the same text, as in SimCSE: Gao et al., EMNLP 2021, arXiv 2104.08821). Every text and
+    every view draws its own random numbers; at least one token is left.
+    """
+
+    crop_scale: tuple[float, float] = (0.3, 1.0)
+    """Smallest and largest share of a text's tokens in the span that a view is cut from."""
+    delete: Probability = 0.5
+    """Probability of deleting a span from inside the view."""
+    delete_share: Probability = 0.3
+    """Largest share of the view's tokens in the span that is deleted."""
+    drop: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Probability of leaving out a token, for each token by itself."""
+    shuffle: int = Field(default=3, ge=0)
+    """Words change places with their neighbours; none moves by more than this many places
+    (Lample et al., ICLR 2018, arXiv 1711.00043). The tokens of a word stay together."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"crop_scale is [{low:g}, {high:g}]; expected 0 < low <= high <= 1")
+        return self
+
+
+def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Tensor:
+    """One augmented view of each text.
+
+    Args:
+        settings: which operations, how strong.
+        tokens: int64[b, t], padded with zeros on the right; each row has a token.
+        word_starts: bool[v + 1], which tokens begin a word.
+
+    Returns:
+        int64[b, t], padded with zeros on the right.
+    """
+    device = tokens.device
+    count_B = (tokens != 0).sum(1)
+    place_T = torch.arange(tokens.shape[1], device=device)
+    # Everything is drawn in every call, whatever is turned off: a setting that changes
+    # leaves the random numbers of the others as they were.
+    draw_5B = torch.rand(5, len(tokens), device=device)
+    draw_2BT = torch.rand(2, *tokens.shape, device=device)
+
+    low, high = settings.crop_scale
+    span_B = ((low + (high - low) * draw_5B[0]) * count_B).ceil().clamp_(min=1)
+    span_B = torch.minimum(span_B, count_B).long()
+    start_B = _somewhere(draw_5B[1], count_B - span_B)
+    keep_BT = _within(place_T, start_B, span_B)
+
+    gap_B = (settings.delete_share * draw_5B[2] * span_B).long()
+    gap_B = torch.where(draw_5B[3] < settings.delete, gap_B, 0)
+    gap_start_B = start_B + _somewhere(draw_5B[4], span_B - gap_B)
+    keep_BT &= ~_within(place_T, gap_start_B, gap_B)
+
+    keep_BT &= draw_2BT[0] >= settings.drop
+    # If nothing is left, the first token of the span is.
+    keep_BT |= (place_T == start_B[:, None]) & ~keep_BT.any(1, keepdim=True)
+
+    # The sort below takes places in rising order of what is written here.
+    order_BT = place_T.expand(tokens.shape).float()
+    if settings.shuffle:
+        word_BT = word_starts[tokens].cumsum(1)
+        noise_BT = draw_2BT[1].gather(1, word_BT.clamp_(max=tokens.shape[1] - 1))
+        order_BT = word_BT + (settings.shuffle + 1) * noise_BT
+    order_BT = order_BT.masked_fill(~keep_BT, torch.inf)
+    taken_BT = order_BT.argsort(dim=1, stable=True)
+    left_B = keep_BT.sum(1)
+    return tokens.gather(1, taken_BT).masked_fill_(place_T >= left_B[:, None], 0)
+
+
+def _somewhere(draw_B: Tensor, room_B: Tensor) -> Tensor:
+    """A whole number from 0 to ``room`` (included), each as likely as the others."""
+    return torch.minimum((draw_B * (room_B + 1)).long(), room_B)
+
+
+def _within(place_T: Tensor, start_B: Tensor, size_B: Tensor) -> Tensor:
+    return (place_T >= start_B[:, None]) & (place_T < (start_B + size_B)[:, None])

@@ -1,0 +1,1 @@
+"""Encoders for text: they read numbers of tokens, and 0 as padding."""

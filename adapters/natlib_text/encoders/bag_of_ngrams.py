@@ -1,0 +1,75 @@
+"""A bag of n-grams: the mean of what each token, and each run of tokens, stands for."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder, EncoderRecipe
+from natlib_text.encoders.tokens import known_vocabulary, trimmed
+
+__all__ = ["BagOfNgrams"]
+
+# Any large odd number spreads neighbouring tokens over the buckets.
+_MULTIPLIER = 0x9E3779B1
+# AdamW moves a weight by about the learning rate in a step, whatever the size of the weight.
+_STD = 0.1
+
+
+class BagOfNgrams(EncoderRecipe):
+    """The mean of the vectors of a text's tokens and n-grams.
+
+    The encoder of fastText (Joulin et al., EACL 2017, arXiv 1607.01759): n-grams are hashed
+    into buckets. Quick on any machine, and blind to all order but that inside an n-gram.
+    """
+
+    kind: Literal["bag_of_ngrams"] = "bag_of_ngrams"
+    width: int = Field(default=256, ge=1)
+    """Number of features."""
+    ngrams: int = Field(default=2, ge=1, le=5)
+    """Longest run of tokens that has a vector; 1 for tokens alone."""
+    buckets: int = Field(default=32_768, ge=1)
+    """Vectors that the n-grams of two tokens and more share."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the features that are dropped in training."""
+    vocabulary: int | None = Field(default=None, ge=1)
+    """Number of tokens; the modality fills it in."""
+
+    def build(self, input_shape: tuple[int, ...]) -> Encoder:
+        """See :meth:`EncoderRecipe.build`; inputs are [tokens]."""
+        return _Bag(self, known_vocabulary(self.vocabulary, self.kind, input_shape))
+
+
+class _Bag(Encoder):
+    def __init__(self, recipe: BagOfNgrams, vocabulary: int) -> None:
+        super().__init__()
+        self.dim = recipe.width
+        self._ngrams = recipe.ngrams
+        self._buckets = recipe.buckets
+        self._first = vocabulary + 1
+        buckets = recipe.buckets if recipe.ngrams > 1 else 0
+        self.bag = nn.EmbeddingBag(self._first + buckets, recipe.width, mode="mean", padding_idx=0)
+        nn.init.normal_(self.bag.weight, std=_STD)
+        with torch.no_grad():
+            self.bag.weight[0] = 0
+        self.dropout = nn.Dropout(recipe.dropout)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.stages(inputs)["features"]
+
+    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
+        mean: Tensor = self.bag(self._numbers(trimmed(inputs)))
+        return {"mean": mean, "features": self.dropout(mean)}
+
+    def _numbers(self, tokens: Tensor) -> Tensor:
+        """int64[b, n], rows of the table: the tokens, then n-grams of two, three, ..."""
+        found = [tokens]
+        code = tokens
+        for size in range(2, self._ngrams + 1):
+            # The n-gram that ends at a token continues the shorter one that ends before it.
+            code = (code[:, :-1] * _MULTIPLIER + tokens[:, size - 1 :]) & 0x7FFFFFFF
+            inside = tokens[:, size - 1 :] != 0
+            # The high bits of a product are better mixed than the low ones.
+            found.append(torch.where(inside, self._first + (code >> 8) % self._buckets, 0))
+        return torch.cat(found, 1)

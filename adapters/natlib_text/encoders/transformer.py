@@ -1,0 +1,178 @@
+"""Transformers over tokens, through Hugging Face's ``transformers``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder, EncoderRecipe
+from natlib.errors import ConfigError
+from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
+from natlib_text.encoders.tokens import known_vocabulary, mean_over_tokens, trimmed
+
+__all__ = ["TextTransformer"]
+
+
+class TextTransformer(EncoderRecipe):
+    """A transformer encoder, and the mean of its outputs over the tokens of a text.
+
+    By default a small BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) with fresh weights;
+    with ``checkpoint``, whatever is in that folder.
+    """
+
+    kind: Literal["text_transformer"] = "text_transformer"
+    layers: int = Field(default=4, ge=1)
+    """Number of layers."""
+    width: int = Field(default=256, ge=1)
+    """Width of each, and the number of features."""
+    heads: int = Field(default=4, ge=1)
+    """Heads of attention in each."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of outputs and of attention that is dropped in training."""
+    checkpoint: str | None = None
+    """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
+    Set ``data.tokenizer`` to the folder of its tokenizer as well. Then ``layers``, ``width``,
+    ``heads`` and ``dropout`` are those of the checkpoint."""
+    vocabulary: int | None = Field(default=None, ge=1)
+    """Number of tokens; the modality fills it in."""
+    before: tuple[int, ...] = ()
+    """What stands before each text; the modality fills it in."""
+    after: tuple[int, ...] = ()
+    """What stands after each text; the modality fills it in."""
+    architecture: dict[str, Any] | None = None
+    """The checkpoint's ``config.json``; the modality fills it in, so that a trained model can be
+    read without the checkpoint that it began from."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+    def completed(
+        self, surroundings: tuple[tuple[int, ...], tuple[int, ...]], length: int, trained: bool
+    ) -> Self:
+        """The recipe with what a checkpoint demands filled in.
+
+        Args:
+            surroundings: what the tokenizer puts before and after a text.
+            length: tokens of a text.
+            trained: whether the tokenizer was trained on the texts, and so fits no checkpoint.
+
+        Raises:
+            ConfigError: the checkpoint cannot be read, or does not fit tokenizer and length.
+        """
+        if self.checkpoint is None:
+            return self
+        folder = Path(self.checkpoint).expanduser().absolute()
+        architecture = read_architecture(folder)
+        if trained:
+            raise ConfigError(
+                f"the checkpoint {folder} needs the tokenizer that it was trained with; "
+                "set data.tokenizer to the folder that holds its tokenizer.json"
+            )
+        known = int(architecture.get("vocab_size", 0))
+        if self.vocabulary is not None and self.vocabulary > known:
+            raise ConfigError(
+                f"the tokenizer has {self.vocabulary:,} tokens, the checkpoint {folder} knows "
+                f"{known:,}; set data.tokenizer to the folder of its own tokenizer"
+            )
+        before, after = surroundings
+        room = most_tokens(architecture)
+        if room is not None and length + len(before) + len(after) > room:
+            raise ConfigError(
+                f"the checkpoint {folder} reads at most {room - len(before) - len(after)} tokens "
+                f"of a text; lower data.length ({length})"
+            )
+        update = {
+            "checkpoint": str(folder),
+            "before": before,
+            "after": after,
+            "architecture": architecture,
+        }
+        return self.model_copy(update=update)
+
+    def build(self, input_shape: tuple[int, ...]) -> Encoder:
+        """See :meth:`EncoderRecipe.build`; inputs are [tokens].
+
+        A checkpoint gives its own weights, not fresh ones. If its folder is gone, the weights
+        are fresh: those of a trained model are read afterwards.
+
+        Raises:
+            ConfigError: the checkpoint cannot be read.
+        """
+        vocabulary = known_vocabulary(self.vocabulary, self.kind, input_shape)
+        if self.checkpoint is not None:
+            folder = Path(self.checkpoint).expanduser()
+            return _Transformer(load_checkpoint(folder, self.architecture), self, 1)
+        from transformers import BertConfig, BertModel
+
+        config = BertConfig(
+            vocab_size=vocabulary + 1,
+            hidden_size=self.width,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            intermediate_size=4 * self.width,
+            hidden_dropout_prob=self.dropout,
+            attention_probs_dropout_prob=self.dropout,
+            max_position_embeddings=input_shape[0],
+            type_vocab_size=1,
+            pad_token_id=0,
+        )
+        return _Transformer(BertModel(config, add_pooling_layer=False), self, 0)
+
+
+class _Transformer(Encoder):
+    """A model of ``transformers``.
+
+    Args:
+        model: it gets numbers of tokens and a mask.
+        recipe: what stands around a text.
+        shift: what is taken off the numbers of tokens, which leave 0 to padding.
+    """
+
+    def __init__(self, model: nn.Module, recipe: TextTransformer, shift: int) -> None:
+        super().__init__()
+        config: Any = model.config
+        self.dim = int(config.hidden_size)
+        self.model = model
+        self._before = recipe.before
+        self._after = recipe.after
+        self._shift = shift
+        self._padding = int(getattr(config, "pad_token_id", None) or 0)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        tokens, mask = self._prepared(inputs)
+        output = self.model(input_ids=tokens, attention_mask=mask)
+        return mean_over_tokens(output.last_hidden_state, mask != 0)
+
+    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
+        tokens, mask = self._prepared(inputs)
+        output = self.model(input_ids=tokens, attention_mask=mask, output_hidden_states=True)
+        first, *others = output.hidden_states
+        outputs = {"embedding": first}
+        outputs |= {f"layer{number}": layer for number, layer in enumerate(others, start=1)}
+        outputs["features"] = mean_over_tokens(output.last_hidden_state, mask != 0)
+        return outputs
+
+    def _prepared(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers as the model knows them, and the mask int64[b, t] of what is no padding."""
+        tokens = _surrounded(trimmed(inputs), self._before, self._after)
+        mask = tokens != 0
+        numbers = torch.where(mask, tokens - self._shift, self._padding)
+        # A row of nothing but padding would have nothing to attend to.
+        mask[:, 0] = True
+        return numbers, mask.long()
+
+
+def _surrounded(tokens: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
+    if not before and not after:
+        return tokens
+    count = (tokens != 0).sum(1)
+    first = tokens.new_tensor(before).expand(len(tokens), -1)
+    room = tokens.new_zeros(len(tokens), len(after))
+    whole = torch.cat([first, tokens, room], 1)
+    place = len(before) + count[:, None] + torch.arange(len(after), device=tokens.device)
+    return whole.scatter(1, place, tokens.new_tensor(after).expand(len(tokens), -1))

@@ -1,0 +1,127 @@
+"""Where the lines or paragraphs of a text file begin and end."""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from natlib.errors import DataError
+
+__all__ = ["LineIndex", "Unit", "index_lines"]
+
+Unit = Literal["line", "paragraph"]
+
+_BLOCK = 16 << 20
+# Another layout of the file in the cache is another version.
+_VERSION = 1
+_INK = np.ones(256, dtype=np.bool_)
+_INK[[9, 10, 11, 12, 13, 32]] = False  # white space of ASCII; there is no other in one byte
+
+Offsets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LineIndex:
+    """The samples of a text file; blank lines are none.
+
+    Attributes:
+        starts: int64[n], the byte at which each begins.
+        ends: int64[n], the byte after its last one, without the end of the line.
+        lines: int64[n], the number of its first line, from 1.
+    """
+
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
+
+
+def index_lines(path: Path, unit: Unit, cache: Path | None = None) -> LineIndex:
+    """Read a text file once, block by block.
+
+    Args:
+        path: the file.
+        unit: ``line``, or ``paragraph`` for lines up to a blank one.
+        cache: a folder in which the index is kept for as long as the file does not change.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        status = path.stat()
+        stamp = np.array([_VERSION, status.st_size, status.st_mtime_ns])
+        if cache is None:
+            return _index(path, unit)
+        key = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
+        kept = cache / f"{unit}s-{key}.npz"
+        known = _load(kept, stamp)
+        if known is None:
+            known = _index(path, unit)
+            _save(known, kept, stamp)
+        return known
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _index(path: Path, unit: Unit) -> LineIndex:
+    found = list(_lines(path))
+    starts, ends = (np.concatenate([part[i] for part in found]) for i in (0, 1))
+    ink = np.concatenate([part[2] for part in found])
+    first = last = ink
+    if unit == "paragraph":
+        first = ink & ~np.concatenate([[False], ink[:-1]])
+        last = ink & ~np.concatenate([ink[1:], [False]])
+    return LineIndex(starts[first], ends[last], np.flatnonzero(first) + 1)
+
+
+def _lines(path: Path) -> Iterator[tuple[Offsets, Offsets, npt.NDArray[np.bool_]]]:
+    """Starts and ends of all lines, and whether there is anything in them."""
+    before, start, ink_so_far = 0, 0, False  # of the line that the last block broke off in
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            array = np.frombuffer(block, dtype=np.uint8)
+            ends = np.flatnonzero(array == 10)
+            if len(ends):
+                starts = np.concatenate([[0], ends[:-1] + 1])
+                tail = int(ends[-1]) + 1
+                ink = np.logical_or.reduceat(_INK[array[:tail]], starts)
+                ink[0] |= ink_so_far
+                starts += before
+                starts[0] = start
+                yield starts, ends + before, ink
+                start, ink_so_far = before + tail, False
+                array = array[tail:]
+            ink_so_far = ink_so_far or bool(_INK[array].any())
+            before += len(block)
+    yield np.array([start]), np.array([before]), np.array([ink_so_far])
+
+
+def _load(path: Path, stamp: Offsets) -> LineIndex | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not np.array_equal(file["stamp"], stamp):
+                return None
+            return LineIndex(file["starts"], file["ends"], file["lines"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _save(index: LineIndex, path: Path, stamp: Offsets) -> None:
+    """Keep an index; one that cannot be written is done without."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".lines-", suffix=".npz")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, stamp=stamp, starts=index.starts, ends=index.ends, lines=index.lines)
+        os.replace(beside, path)
+    except OSError:
+        Path(beside).unlink(missing_ok=True)

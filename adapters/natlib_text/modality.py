@@ -1,0 +1,239 @@
+"""Text as a modality of natlib."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field, PrivateAttr
+from torch import Tensor
+
+from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
+from natlib.data.sparse import csr_tensor
+from natlib.encoders import EncoderRecipe
+from natlib.errors import ConfigError, DataError
+from natlib_text import tfidf, tokenizer
+from natlib_text.augmentation import Augmentation, one_view
+from natlib_text.collating import collate, texts_of
+from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode
+from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
+from natlib_text.encoders.transformer import TextTransformer
+from natlib_text.fitting import fit
+from natlib_text.line_index import Unit
+from natlib_text.sources import Source, TextTable, find_source, is_path
+from natlib_text.textset import TextSet
+from natlib_text.tfidf import TfIdf
+from natlib_text.tokenizer import TextTokenizer
+
+__all__ = ["Text"]
+
+_THUMBNAIL = 160
+_FITTED = (tfidf.FILE, tokenizer.FILE)
+
+
+class Text(Modality):
+    """Text: a file, a table, a folder, or the docstrings of Python's standard library."""
+
+    kind: Literal["text"] = "text"
+    presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+
+    source: str | None = None
+    """A .txt file; a table (.csv, .tsv, .jsonl, .ndjson, each also with .gz, or .parquet) with a
+    column of texts; a folder of .txt files (recursive; sub-folders ``train``, ``val``, ``test``
+    are splits, folders under these are classes); or ``docstrings``, the default: those of
+    Python's standard library."""
+    unit: Unit = "line"
+    """What a sample of a .txt file is: a ``line``, or a ``paragraph`` (lines up to a blank one).
+    Blank lines are no samples."""
+    column: str | None = None
+    """Column of a table that holds the texts. By default ``text``, or the only one there is."""
+    label: str | None = None
+    """Column that holds labels, for evaluation only. By default ``label``, if there is one."""
+    split: str | None = None
+    """Column that says train, val or test. By default ``split``, if there is one."""
+    length: int = Field(default=128, ge=1)
+    """Tokens of a text that are read; what is longer loses its end."""
+    tokenizer: str | None = None
+    """A folder with a ``tokenizer.json``. By default a tokenizer is trained on the texts."""
+    vocabulary: int = Field(default=8192, ge=256)
+    """Tokens of a tokenizer that is trained, the 256 bytes among them."""
+    lowercase: bool = True
+    """Make capitals small (only where a tokenizer is trained)."""
+    fit_samples: int = Field(default=50_000, ge=1)
+    """Training texts that tokenizer and TF-IDF are fitted on, at most."""
+    cache_gib: float = Field(default=2.0, ge=0)
+    """Keep all texts and their tokens in memory if they need at most this many GiB."""
+    augment: Augmentation = Augmentation()
+    """How views differ from each other."""
+
+    _files: dict[str, bytes] = PrivateAttr(default_factory=dict)
+
+    def resolved(self) -> Self:
+        source = self._source()
+        name = self.source if self.source is not None else "docstrings"
+        update: dict[str, Any] = {
+            # Found again from any working directory, by ``--resume`` for example.
+            "source": str(Path(name).expanduser().absolute()) if is_path(name) else name,
+        }
+        if isinstance(source, TextTable):
+            columns = {"column": source.text, "label": source.label, "split": source.split_column}
+            update |= columns
+        given = None
+        if self.tokenizer is not None:
+            folder = Path(self.tokenizer).expanduser().absolute()
+            update["tokenizer"] = str(folder)
+            given = tokenizer.read_tokenizer(folder)
+        texts = source.split("train", None)
+        if texts is None:
+            raise DataError(f"{name} has no training texts")
+        rows = chosen_rows(len(texts), self.max_samples, self.subset_seed)
+        found = fit(
+            texts,
+            rows,
+            name,
+            given=given,
+            limit=self.length * BYTES_PER_TOKEN,
+            most=self.fit_samples,
+            vocabulary=self.vocabulary,
+            lowercase=self.lowercase,
+        )
+        return self.model_copy(update=update).with_fitted(found)
+
+    def fitted(self) -> dict[str, bytes]:
+        return dict(self._files)
+
+    def with_fitted(self, files: dict[str, bytes]) -> Self:
+        if set(files) != set(_FITTED):
+            odd = min(set(files) ^ set(_FITTED))
+            what = f"is no file of {self.kind}" if odd in files else "is missing"
+            raise ConfigError(
+                f"what the modality '{self.kind}' has fitted is not complete: '{odd}' {what}; "
+                "copy the folder 'fitted' from the run that it belongs to"
+            )
+        _tokenizer(files[tokenizer.FILE])
+        _tfidf(files[tfidf.FILE])
+        modality = self.model_copy()
+        modality._files = dict(files)
+        return modality
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """See :meth:`Modality.complete`: an encoder of tokens has a setting ``vocabulary``."""
+        if "vocabulary" not in type(recipe).model_fields:
+            raise ConfigError(
+                f"the encoder '{recipe.kind}' does not read tokens; use 'bag_of_ngrams', "
+                "'text_convnet' or 'text_transformer', or give yours a setting 'vocabulary'"
+            )
+        tokens = self._tokenizer()
+        asked = getattr(recipe, "vocabulary", None)
+        if asked is not None and asked < tokens.size:
+            raise ConfigError(
+                f"the encoder has a vocabulary of {asked:,}, but the tokenizer {tokens.size:,} "
+                "tokens; leave encoder.vocabulary out, it is filled in"
+            )
+        recipe = recipe.model_copy(update={"vocabulary": asked or tokens.size})
+        if isinstance(recipe, TextTransformer):
+            trained = self.tokenizer is None
+            return recipe.completed(tokens.surroundings(), self.length, trained)
+        return recipe
+
+    def with_source(self, source: str) -> Self:
+        elsewhere = super().with_source(source)
+        path = Path(source).expanduser()
+        columns = {"label": self.label, "split": self.split}
+        if is_path(source) and path.is_file():
+            # Another table need not have the labels and splits of the first one.
+            there = TextTable.names(path)
+            columns = {key: name for key, name in columns.items() if name in there}
+        missing = {key: columns.get(key) for key in ("label", "split")}
+        return elsewhere.model_copy(update=missing)
+
+    def dataset(self, split: Split, cache: Path | None = None) -> TextSet | None:
+        tokens = self._tokenizer()
+        texts = self._source().split(split, cache)
+        if texts is None:
+            return None
+        rows = None
+        if split == "train":
+            rows = chosen_rows(len(texts), self.max_samples, self.subset_seed)
+        return TextSet(texts, tokens, self.length, self.cache_gib, rows)
+
+    def collate(self, samples: list[Any]) -> Batch:
+        return collate(samples, self._tokenizer(), self.length)
+
+    @torch.no_grad()
+    def views(self, batch: Batch, count: int) -> list[Tensor]:
+        tokens = batch.data["tokens"].long()
+        starts = _word_starts(self._file(tokenizer.FILE)).to(tokens.device)
+        return [one_view(self.augment, tokens, starts) for _ in range(count)]
+
+    def plain(self, batch: Batch) -> Tensor:
+        return batch.data["tokens"].long()
+
+    def raw(self, batch: Batch) -> Tensor:
+        """TF-IDF of words and pairs of words, sparse CSR [b, r] on the CPU."""
+        return csr_tensor(_tfidf(self._file(tfidf.FILE)).transform(texts_of(batch)))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.length,)
+
+    def default_encoder(self, accelerator: bool) -> EncoderRecipe:
+        return TextTransformer() if accelerator else BagOfNgrams()
+
+    def default_preset(self) -> str:
+        return "nat" if is_path(self.source) else "docstrings"
+
+    def samples(self, items: Sequence[Any]) -> list[Any]:
+        """Read texts (``str``) or files of one text each (:class:`pathlib.Path`)."""
+        limit = self.length * BYTES_PER_TOKEN
+        read = []
+        for index, item in enumerate(items):
+            name = item if isinstance(item, Path) else f"item {index}"
+            try:
+                if isinstance(item, Path):
+                    with item.open("rb") as file:
+                        content = file.read(limit + 1)
+                elif isinstance(item, str):
+                    content = item.encode()
+                else:
+                    raise ValueError(f"got {type(item).__name__}, expected a str or a Path")
+                read.append(DecodedText(index, decode(content, limit)))
+            except (OSError, ValueError) as error:
+                raise DataError(f"cannot read {name} as text: {error}") from error
+        return read
+
+    def thumbnail(self, sample: Any) -> Thumbnail | None:
+        if isinstance(sample, Unreadable):
+            return None
+        words = " ".join(sample.text[: 2 * _THUMBNAIL].split())
+        if len(words) > _THUMBNAIL or len(sample.text) > 2 * _THUMBNAIL:
+            words = words[: _THUMBNAIL - 1].rstrip() + "…"
+        return Thumbnail.from_text(words)
+
+    def _source(self) -> Source:
+        return find_source(self.source, self.unit, self.column, self.label, self.split)
+
+    def _tokenizer(self) -> TextTokenizer:
+        return _tokenizer(self._file(tokenizer.FILE))
+
+    def _file(self, name: str) -> bytes:
+        if name not in self._files:
+            raise ConfigError("the tokenizer is not known yet; call resolved() first")
+        return self._files[name]
+
+
+# By content: the modality is copied now and then, and what it has fitted stays the same.
+@lru_cache(maxsize=4)
+def _tokenizer(content: bytes) -> TextTokenizer:
+    return TextTokenizer(content)
+
+
+@lru_cache(maxsize=4)
+def _word_starts(content: bytes) -> Tensor:
+    return _tokenizer(content).word_starts()
+
+
+@lru_cache(maxsize=4)
+def _tfidf(content: bytes) -> TfIdf:
+    return TfIdf.from_bytes(content)

@@ -1,0 +1,129 @@
+"""Docstrings of Python's standard library: real text that every installation carries."""
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from natlib.data import Split
+from natlib.errors import DataError
+from natlib_text.sources.base import digest_of
+
+__all__ = ["DocstringTexts", "Docstrings"]
+
+# Not in every installation, or not in every version of Python, or no documentation.
+_LEFT_OUT = {"distutils", "idlelib", "lib2to3", "test", "tkinter", "turtledemo", "this"}
+_NO_CODE = {"__pycache__", "idle_test", "site-packages", "test", "tests"}
+_FEWEST_WORDS = 5
+# Packages with fewer docstrings than this are left out.
+_FEWEST = 80
+# Every fifth docstring of each package is a test sample.
+_TEST_EVERY = 5
+
+_Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class DocstringTexts:
+    """Docstrings in memory.
+
+    Args:
+        texts: the docstrings.
+        names: what each belongs to, ``json.decoder.JSONDecoder`` for example.
+        labels: int64[n], the package of each.
+        classes: names of the packages.
+    """
+
+    def __init__(
+        self, texts: list[bytes], names: list[str], labels: Tensor, classes: list[str]
+    ) -> None:
+        self._texts = texts
+        self.names: Sequence[str] = names
+        self.labels: Tensor | None = labels
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def item(self, index: int, limit: int) -> bytes:
+        return self._texts[index][: limit + 1]
+
+    def digest(self) -> bytes:
+        return digest_of(self._texts)
+
+
+class Docstrings:
+    """Docstrings of modules, classes and functions; the package is the label.
+
+    They are read from the source files, nothing is imported. Which there are depends on
+    the version of Python.
+    """
+
+    def split(self, split: Split, cache: Path | None) -> DocstringTexts | None:
+        if split == "val":
+            return None
+        found = _standard_library()
+        if not found:
+            raise DataError(
+                "the source files of Python's standard library are not there, so it has no "
+                "docstrings to train on; give a source (--data)"
+            )
+        classes = sorted({package for package, _, _ in found})
+        labels = np.array([classes.index(package) for package, _, _ in found])
+        test = np.zeros(len(found), dtype=bool)
+        for label in range(len(classes)):
+            test[np.flatnonzero(labels == label)[::_TEST_EVERY]] = True
+        rows = np.flatnonzero(test if split == "test" else ~test)
+        return DocstringTexts(
+            [found[row][2].encode() for row in rows],
+            [found[row][1] for row in rows],
+            torch.from_numpy(labels[rows]),
+            classes,
+        )
+
+
+@lru_cache(maxsize=1)
+def _standard_library() -> list[tuple[str, str, str]]:
+    """Package, name and text of every docstring; each text once."""
+    root = Path(sysconfig.get_path("stdlib"))
+    seen: set[str] = set()
+    kept = []
+    for package in sorted(sys.stdlib_module_names - _LEFT_OUT):
+        own = []
+        if not package.startswith("_"):
+            for name, text in _docstrings(root, package):
+                if text not in seen and len(text.split()) >= _FEWEST_WORDS:
+                    seen.add(text)
+                    own.append((package, name, text))
+        if len(own) >= _FEWEST:
+            kept += own
+    return kept
+
+
+def _docstrings(root: Path, package: str) -> Iterator[tuple[str, str]]:
+    alone = root / f"{package}.py"
+    for file in sorted((root / package).rglob("*.py")) or [alone]:
+        parts = file.relative_to(root).with_suffix("").parts
+        if _NO_CODE & set(parts) or not file.is_file():
+            continue
+        try:
+            tree = ast.parse(file.read_bytes())
+        except SyntaxError:  # a file that is bad on purpose, or a template
+            continue
+        module = ".".join(part for part in parts if part != "__init__")
+        yield from _inside(tree, module)
+
+
+def _inside(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, _Documented):
+        text = ast.get_docstring(node)
+        if text:
+            yield name, text
+    for child in ast.iter_child_nodes(node):
+        own = getattr(child, "name", None) if isinstance(child, _Documented) else None
+        yield from _inside(child, f"{name}.{own}" if own else name)

@@ -1,0 +1,143 @@
+"""A table with a column of texts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from natlib.component import nearest
+from natlib.data import Split
+from natlib.data.files import ChosenNames, NumberedNames
+from natlib.data.tables import column, column_names, is_table, open_table, split_rows
+from natlib.errors import DataError
+from natlib_text.sources.base import digest_of, excerpts
+
+__all__ = ["TableTexts", "TextTable"]
+
+Rows = npt.NDArray[np.int64]
+
+
+class TableTexts:
+    """Some rows of a table.
+
+    Args:
+        name: of the file.
+        texts: the column.
+        rows: which ones.
+        labels: int64[n] of all rows, or None.
+        classes: what they stand for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        texts: pa.ChunkedArray,
+        rows: Rows,
+        labels: Tensor | None,
+        classes: list[str],
+    ) -> None:
+        self._texts = texts
+        self._rows = rows
+        self.names: Sequence[str] = ChosenNames(NumberedNames(name, len(texts)), rows)
+        self.labels = None if labels is None else labels[torch.from_numpy(rows)]
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def item(self, index: int, limit: int) -> bytes:
+        # A view of the file that is mapped: of a huge value, only the beginning is read.
+        content = self._texts[int(self._rows[index])].as_buffer()
+        return b"" if content is None else content[: limit + 1].to_pybytes()
+
+    def digest(self) -> bytes:
+        return digest_of([self._rows.tobytes(), *excerpts(self)])
+
+
+class TextTable:
+    """A table in a file; see :func:`natlib.data.tables.open_table` for what can be read.
+
+    Args:
+        path: the file.
+        text: the column with the texts; by default ``text``, or the only one there is.
+        label: the column with the labels; by default ``label`` if there is one.
+        split: the column that names the split of each row; by default ``split`` if there is one.
+
+    Attributes:
+        text: the column with the texts.
+        label: the column with the labels, or None.
+        split_column: the column with the splits, or None.
+
+    Raises:
+        DataError: the file cannot be read, or a column is not there.
+    """
+
+    def __init__(self, path: Path, text: str | None, label: str | None, split: str | None) -> None:
+        names = column_names(path)
+        self._path = path
+        self.text = self._chosen(names, text, "column") or self._only(names)
+        self.label = self._chosen(names, label, "label")
+        self.split_column = self._chosen(names, split, "split")
+
+    @staticmethod
+    def names(path: Path) -> list[str]:
+        """Names of the columns of a file; none if it is no table."""
+        return column_names(path) if is_table(path) else []
+
+    def split(self, split: Split, cache: Path | None) -> TableTexts | None:
+        table = open_table(self._path, cache)
+        texts = column(table, self.text)
+        if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+            raise DataError(
+                f"the column '{self.text}' of {self._path} holds {texts.type}; expected text, "
+                "name another column (data.column)"
+            )
+        splits = split_rows(table, self.split_column)
+        if "train" not in splits:
+            raise DataError(
+                f"no row of {self._path} has '{self.split_column}' train; mark some, "
+                "or name another column (data.split)"
+            )
+        if split not in splits:
+            return None
+        labels, classes = (None, []) if self.label is None else _labels(column(table, self.label))
+        return TableTexts(self._path.name, texts, splits[split], labels, classes)
+
+    def _chosen(self, names: list[str], asked: str | None, key: str) -> str | None:
+        default = "text" if key == "column" else key
+        if asked is None:
+            return default if default in names else None
+        if asked not in names:
+            raise DataError(
+                f"{self._path} has no column '{asked}' (data.{key}); {nearest(asked, names)}"
+            )
+        return asked
+
+    def _only(self, names: list[str]) -> str:
+        if len(names) == 1:
+            return names[0]
+        raise DataError(
+            f"{self._path} has no column 'text'; name the one with the texts "
+            f"(data.column), one of: {', '.join(names)}"
+        )
+
+
+def _labels(values: pa.ChunkedArray) -> tuple[Tensor, list[str]]:
+    """Numbers and names of classes, in their natural order; -1 where there is no label.
+
+    A row has none if its value is missing, empty or negative.
+    """
+    if pa.types.is_integer(values.type):
+        values = pc.if_else(pc.less(values, 0), None, values)
+    elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        values = pc.if_else(pc.equal(values, ""), None, values)
+    known = pc.unique(values).drop_null()
+    known = known.take(pc.sort_indices(known))
+    numbers = pc.fill_null(pc.index_in(values, value_set=known), -1)
+    labels = torch.from_numpy(numbers.to_numpy().astype(np.int64))
+    return labels, [str(value) for value in known.to_pylist()]

@@ -1,0 +1,66 @@
+"""A text file: a sample is a line, or a paragraph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from natlib.data import Split
+from natlib.data.files import ChosenNames, NumberedNames
+from natlib.errors import DataError
+from natlib_text.line_index import LineIndex, Unit, index_lines
+from natlib_text.sources.base import digest_of, excerpts
+
+__all__ = ["FileTexts", "TextFile"]
+
+
+class FileTexts:
+    """Lines or paragraphs, read from the file when they are asked for.
+
+    Args:
+        path: the file.
+        index: where they are.
+    """
+
+    def __init__(self, path: Path, index: LineIndex) -> None:
+        self._path = path
+        self._index = index
+        numbers = NumberedNames(path.name, int(index.lines[-1]) + 1)
+        self.names: Sequence[str] = ChosenNames(numbers, index.lines)
+        self.labels: Tensor | None = None
+        self.classes: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._index.starts)
+
+    def item(self, index: int, limit: int) -> bytes:
+        start, end = int(self._index.starts[index]), int(self._index.ends[index])
+        # Opened each time: nothing is shared between processes, and a file that is cut while
+        # it is mapped would end the process.
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(min(end - start, limit + 1))
+
+    def digest(self) -> bytes:
+        return digest_of([self._index.starts.tobytes(), *excerpts(self)])
+
+
+class TextFile:
+    """A text file; all of it is the training split.
+
+    Args:
+        path: the file.
+        unit: what a sample is.
+    """
+
+    def __init__(self, path: Path, unit: Unit) -> None:
+        self._path = path
+        self._unit = unit
+
+    def split(self, split: Split, cache: Path | None) -> FileTexts | None:
+        if split != "train":
+            return None
+        index = index_lines(self._path, self._unit, cache)
+        if not len(index.starts):
+            raise DataError(f"{self._path} holds nothing but white space; expected some text")
+        return FileTexts(self._path, index)

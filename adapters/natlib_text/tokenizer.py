@@ -1,0 +1,156 @@
+"""From text to tokens."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from natlib.errors import ConfigError
+
+__all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
+
+FILE = "tokenizer.json"
+"""The name of the file in a folder of a tokenizer or checkpoint, as Hugging Face calls it."""
+
+# How the three families of tokenizers mark the beginning of a word, or its continuation.
+_WORD_BEGINS = ("Ġ", "▁")
+_WORD_GOES_ON = "##"
+_THREADS = "TOKENIZERS_PARALLELISM"
+
+
+class TextTokenizer:
+    """A tokenizer of Hugging Face's ``tokenizers``, with 0 left free for padding.
+
+    An encoder reads 0 as padding and k + 1 as the tokenizer's token k, whichever number the
+    tokenizer itself has for padding, if it has one.
+
+    Args:
+        content: a ``tokenizer.json``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        try:
+            self._tokenizer = Tokenizer.from_buffer(content)
+        except Exception as error:  # the bindings raise Exception itself
+            raise ConfigError(
+                f"{FILE} is no tokenizer ({str(error).splitlines()[0]}); expected the file that "
+                "tokenizer.save of Hugging Face's tokenizers writes"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def __reduce__(self) -> tuple[type["TextTokenizer"], tuple[bytes]]:
+        return TextTokenizer, (self.content,)
+
+    @cached_property
+    def size(self) -> int:
+        """How many tokens it knows; the largest number that an encoder gets."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, texts: Sequence[str], length: int) -> list[npt.NDArray[np.int32]]:
+        """The first tokens of each text, int32[t] with t up to ``length``; nothing is added."""
+        self._tokenizer.enable_truncation(length)
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(one.ids, dtype=np.int32) + 1 for one in found]
+
+    def surroundings(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the tokenizer puts before and after a text ([CLS] and [SEP], say), as numbers."""
+        self._tokenizer.no_truncation()
+        bare = self._tokenizer.encode("a", add_special_tokens=False).ids
+        full = self._tokenizer.encode("a", add_special_tokens=True).ids
+        before = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), len(full))
+        after = full[before + len(bare) :]
+        return tuple(token + 1 for token in full[:before]), tuple(token + 1 for token in after)
+
+    def word_starts(self) -> Tensor:
+        """bool[size + 1], which tokens begin a word; all of them, if the tokenizer does not say."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        starts = torch.ones(self.size + 1, dtype=torch.bool)
+        begin = any(token.startswith(_WORD_BEGINS) for token in vocabulary)
+        for token, number in vocabulary.items():
+            if begin:
+                starts[number + 1] = token.startswith(_WORD_BEGINS)
+            elif token.startswith(_WORD_GOES_ON):
+                starts[number + 1] = False
+        return starts
+
+
+def read_tokenizer(folder: Path) -> bytes:
+    """The ``tokenizer.json`` of a folder.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not folder.is_dir():
+        raise ConfigError(
+            f"the tokenizer {folder} is no folder; expected one that holds {FILE}, "
+            "or none to train a tokenizer on the texts (data.tokenizer)"
+        )
+    try:
+        return (folder / FILE).read_bytes()
+    except OSError as error:
+        found = ", ".join(sorted(file.name for file in folder.iterdir())[:6]) or "nothing"
+        raise ConfigError(
+            f"the tokenizer {folder} has no readable {FILE} (found: {found}); save it with "
+            "save_pretrained of a fast tokenizer (data.tokenizer)"
+        ) from error
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, lowercase: bool) -> bytes:
+    """Byte pair encoding of the most frequent pieces of words; nothing is unknown to it.
+
+    Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016,
+    on bytes as in GPT-2: a character that did not occur is spelt in bytes.
+
+    Args:
+        texts: what to count.
+        vocabulary: how many tokens, 256 for the bytes among them; fewer if the texts do not
+            have as many pieces that occur twice.
+        lowercase: whether capitals are made small.
+
+    Returns:
+        A ``tokenizer.json``.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    with all_threads():
+        tokenizer.train_from_iterator(texts, trainer)
+    # Written anew, so that equal tokenizers are equal bytes.
+    return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False).encode()
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Tokenise in several threads; afterwards in one, unless the user has said otherwise.
+
+    Worker processes are forked, and the library's threads do not survive that: it would warn
+    in each of them. With one thread, said beforehand, there is nothing to warn of.
+    """
+    if _THREADS in os.environ:
+        yield
+        return
+    os.environ[_THREADS] = "true"
+    try:
+        yield
+    finally:
+        os.environ[_THREADS] = "false"
