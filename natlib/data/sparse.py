@@ -1,13 +1,14 @@
 """Sparse rows, as torch's tensors and as SciPy's matrices."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["csr_matrix", "csr_tensor", "is_sparse"]
+__all__ = ["csr_matrix", "csr_tensor", "finite_rows", "is_sparse", "stacked"]
 
 
 def is_sparse(tensor: Tensor) -> bool:
@@ -19,12 +20,13 @@ def csr_tensor(matrix: sp.csr_array) -> Tensor:
     """A sparse CSR tensor with the values of a matrix, float32[n, r]."""
     with warnings.catch_warnings():
         # torch says once in every process that such tensors are in beta.
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support", append=False)
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int64)),
             torch.from_numpy(matrix.indices.astype(np.int64)),
             torch.from_numpy(matrix.data.astype(np.float32)),
             size=matrix.shape,
+            check_invariants=False,
         )
 
 
@@ -32,7 +34,22 @@ def csr_matrix(tensor: Tensor) -> sp.csr_array:
     """A matrix with the values of a sparse tensor of any layout, on the CPU."""
     rows = tensor.detach().cpu()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support", append=False)
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
         rows = rows if rows.layout == torch.sparse_csr else rows.to_sparse_csr()
     parts = (rows.values(), rows.col_indices(), rows.crow_indices())
-    return sp.csr_array(tuple(part.numpy() for part in parts), shape=tuple(rows.shape))
+    shape = (rows.shape[0], rows.shape[1])
+    return sp.csr_array(tuple(part.numpy() for part in parts), shape=shape)
+
+
+def stacked(parts: Sequence[Tensor]) -> Tensor:
+    """The rows of several sparse tensors, as one."""
+    return csr_tensor(sp.vstack([csr_matrix(part) for part in parts], format="csr"))
+
+
+def finite_rows(tensor: Tensor) -> Tensor:
+    """bool[n], the rows of a sparse tensor that hold neither NaN nor infinity."""
+    matrix = csr_matrix(tensor)
+    bad = matrix.nonzero()[0][~np.isfinite(matrix.data[matrix.data != 0])]
+    finite = torch.ones(matrix.shape[0], dtype=torch.bool)
+    finite[torch.from_numpy(bad.astype(np.int64))] = False
+    return finite

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from natlib.data import Batch, Modality, SampleSet, Unreadable, load_batches
+from natlib.data.sparse import finite_rows, is_sparse, stacked
 from natlib.encoders import Encoder
 from natlib.errors import DataError, NonFiniteError
 from natlib.evaluation.modes import evaluating, untouched_random
@@ -23,7 +24,7 @@ class Encoded:
         index: int64[u], the samples that could be decoded, in the order asked for.
         labels: int64[u], or None where the sample set has none.
         features: float32[u, ·] on the CPU, by name: ``encoder``, and as asked for ``head``,
-            ``random`` and ``raw``.
+            ``random`` and ``raw``; ``raw`` is sparse where the modality makes it so.
         unreadable: the samples that could not be decoded in this pass.
     """
 
@@ -88,8 +89,7 @@ def encode(
         raise DataError(f"none of {len(wanted)} samples could be decoded{why}; check the source")
     kept = torch.cat(rows.index)
     labels = None if samples.labels is None else samples.labels[kept].long()
-    features = {name: whole[: len(kept)] for name, whole in rows.features.items()}
-    return Encoded(kept, labels, features, rows.unreadable)
+    return Encoded(kept, labels, rows.whole(), rows.unreadable)
 
 
 class _Rows:
@@ -98,18 +98,33 @@ class _Rows:
     def __init__(self, count: int) -> None:
         self.count = count
         self.index: list[Tensor] = []
-        self.features: dict[str, Tensor] = {}
         self.unreadable: list[Unreadable] = []
+        self._dense: dict[str, Tensor] = {}
+        self._sparse: dict[str, list[Tensor]] = {}
+        self._order: list[str] = []
         self._filled = 0
 
     def add(self, batch: Batch, outputs: dict[str, Tensor]) -> None:
         end = self._filled + len(batch.index)
         self.index.append(batch.index.cpu())
+        self._order = list(outputs)
         for name, output in outputs.items():
-            if name not in self.features:
-                self.features[name] = torch.empty(self.count, output.shape[1])
-            self.features[name][self._filled : end] = output
+            if is_sparse(output):
+                self._sparse.setdefault(name, []).append(output.cpu())
+                continue
+            if name not in self._dense:
+                self._dense[name] = torch.empty(self.count, output.shape[1])
+            self._dense[name][self._filled : end] = output
         self._filled = end
+
+    def whole(self) -> dict[str, Tensor]:
+        """All rows of each kind of features."""
+        return {
+            name: stacked(self._sparse[name])
+            if name in self._sparse
+            else self._dense[name][: self._filled]
+            for name in self._order
+        }
 
 
 def _outputs(
@@ -127,13 +142,14 @@ def _outputs(
     if random is not None:
         outputs["random"] = random(inputs)
     if raw:
-        outputs["raw"] = modality.raw(batch).flatten(1)
+        baseline = modality.raw(batch)
+        outputs["raw"] = baseline if is_sparse(baseline) else baseline.flatten(1)
     return {name: output.float() for name, output in outputs.items()}
 
 
 def _check_finite(outputs: dict[str, Tensor], batch: Batch, samples: SampleSet) -> None:
     for name, output in outputs.items():
-        finite = torch.isfinite(output).all(-1)
+        finite = finite_rows(output) if is_sparse(output) else torch.isfinite(output).all(-1)
         if not finite.all():
             position = int((~finite).nonzero()[0])
             number = int(batch.index[position])

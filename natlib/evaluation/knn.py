@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from natlib.data.sparse import is_sparse
 from natlib.errors import DataError
+from natlib.evaluation.sparse_rows import SparseRows
 
 __all__ = ["knn_predict", "nearest_neighbours"]
 
@@ -25,8 +27,8 @@ def nearest_neighbours(
     takes more than 64 MiB.
 
     Args:
-        bank: Tensor[n, f].
-        queries: Tensor[q, f].
+        bank: Tensor[n, f]; if it is sparse, the work is done on the CPU.
+        queries: Tensor[q, f], sparse if the bank is.
         k: how many; all of the bank if it holds fewer.
         device: what to compute on; by default where the bank is.
 
@@ -34,15 +36,16 @@ def nearest_neighbours(
         Cosines float32[q, k] and rows of the bank int64[q, k], on the CPU.
     """
     device = bank.device if device is None else device
-    k = min(k, len(bank))
-    best = torch.empty(len(queries), 0)
-    rows = torch.empty(len(queries), 0, dtype=torch.int64)
-    query_rows = max(1, _BLOCK_BYTES // (4 * min(len(bank), _BANK_ROWS)))
-    for start in range(0, len(bank), _BANK_ROWS):
-        bank_NF = _unit(bank[start : start + _BANK_ROWS], device)
-        found = [
-            _top(_unit(part, device) @ bank_NF.T, k) for part in torch.split(queries, query_rows)
-        ]
+    known, asked = bank.shape[0], queries.shape[0]
+    bank_rows, query_rows = _rows(bank), _rows(queries)
+    k = min(k, known)
+    best = torch.empty(asked, 0)
+    rows = torch.empty(asked, 0, dtype=torch.int64)
+    at_once = max(1, _BLOCK_BYTES // (4 * min(known, _BANK_ROWS)))
+    for start in range(0, known, _BANK_ROWS):
+        bank_NF = _unit(bank_rows[start : start + _BANK_ROWS], device)
+        parts = (query_rows[first : first + at_once] for first in range(0, asked, at_once))
+        found = [_top(_products(_unit(part, device), bank_NF), k) for part in parts]
         values = torch.cat([best, *_column(found, 0)], 1)
         where = torch.cat([rows, *(part + start for part in _column(found, 1))], 1)
         # Rows of earlier blocks stand first, so a stable sort prefers them among equals.
@@ -81,7 +84,7 @@ def knn_predict(
     Raises:
         DataError: the bank is empty.
     """
-    if not len(train_features):
+    if not train_features.shape[0]:
         raise DataError("kNN needs at least one training sample, got none; check the labels")
     cosine_QK, row_QK = nearest_neighbours(train_features, test_features, k, device=device)
     # Only ratios of weights matter; with the largest at 1 none overflows.
@@ -92,7 +95,21 @@ def knn_predict(
     return votes_QC.argmax(1)
 
 
-def _unit(rows: Tensor, device: torch.device) -> Tensor:
+def _rows(features: Tensor) -> Tensor | SparseRows:
+    return SparseRows.of(features) if is_sparse(features) else features
+
+
+def _products(left: Tensor | SparseRows, right: Tensor | SparseRows) -> Tensor:
+    if isinstance(left, SparseRows):
+        assert isinstance(right, SparseRows)
+        return left.products(right)
+    assert isinstance(right, Tensor)
+    return left @ right.T
+
+
+def _unit(rows: Tensor | SparseRows, device: torch.device) -> Tensor | SparseRows:
+    if isinstance(rows, SparseRows):
+        return rows.unit()
     return F.normalize(rows.to(device, torch.float32), dim=1)
 
 

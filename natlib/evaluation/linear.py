@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from natlib.data.sparse import is_sparse
 from natlib.errors import ConfigError, DataError
+from natlib.evaluation.sparse_rows import SparseRows
 from natlib.evaluation.splits import stratified_split
 
 __all__ = ["LinearProbe", "fit_linear_probe", "fit_logistic_regression"]
@@ -44,6 +46,10 @@ class LinearProbe(NamedTuple):
 
     def predict(self, features: Tensor) -> Tensor:
         """Labels int64[q], on the CPU, of features Tensor[q, f]."""
+        if is_sparse(features):
+            weight = self.weight.cpu() / self.scale.cpu()[:, None]
+            bias = self.bias.cpu() - self.mean.cpu() @ weight
+            return self.labels.cpu()[_logits(SparseRows.of(features), weight, bias).argmax(1)]
         best = []
         for part in torch.split(features, _PREDICT_ROWS):
             rows = (part.to(self.mean.device, torch.float32) - self.mean) / self.scale
@@ -67,7 +73,8 @@ def fit_linear_probe(
     it is where no class has two samples, so that nothing can be set aside.
 
     Args:
-        features: Tensor[n, f].
+        features: Tensor[n, f]. Sparse ones are fitted as they are, on the CPU: to standardise
+            them would fill them.
         labels: int64[n].
         weight_decays: what to choose from.
         validation_fraction: share of each class that is set aside for the choice.
@@ -78,13 +85,19 @@ def fit_linear_probe(
         DataError: there are no samples.
         ConfigError: there is no weight decay to choose from.
     """
-    if not len(features):
+    if not features.shape[0]:
         raise DataError("the linear probe needs at least one training sample, got none")
     if not weight_decays:
         raise ConfigError("weight_decays is empty; give at least one, 1e-4 for example")
     device = features.device if device is None else device
-    x_NF = features.to(device, torch.float32, copy=True)
-    mean, scale = _standardise_(x_NF)
+    x_NF: Tensor | SparseRows
+    if is_sparse(features):
+        device = torch.device("cpu")
+        x_NF = SparseRows.of(features)
+        mean, scale = torch.zeros(features.shape[1]), torch.ones(features.shape[1])
+    else:
+        x_NF = features.to(device, torch.float32, copy=True)
+        mean, scale = _standardise_(x_NF)
     known, y_N = torch.unique(labels.to(device), return_inverse=True)
     decays = sorted(set(weight_decays), reverse=True)
     best, start = decays[0], None
@@ -112,7 +125,7 @@ def fit_linear_probe(
 
 
 def fit_logistic_regression(
-    x: Tensor,
+    x: Tensor | SparseRows,
     y: Tensor,
     classes: int,
     weight_decay: float,
@@ -127,7 +140,7 @@ def fit_logistic_regression(
     ``LogisticRegression(C=C)``.
 
     Args:
-        x: float Tensor[n, f], of about unit scale.
+        x: float Tensor[n, f], of about unit scale, or sparse rows.
         y: int64[n], each in 0 .. classes - 1.
         classes: c.
         weight_decay: strength of the penalty.
@@ -138,11 +151,12 @@ def fit_logistic_regression(
     Returns:
         Weight Tensor[f, c] and bias Tensor[c].
     """
+    zero = torch.zeros(()) if isinstance(x, SparseRows) else x.new_zeros(())
     if sample_weight is None:
-        sample_weight = x.new_ones(len(x))
+        sample_weight = zero.new_ones(len(x))
     share_N = sample_weight / sample_weight.sum()
     if start is None:
-        start = x.new_zeros(x.shape[1], classes), x.new_zeros(classes)
+        start = zero.new_zeros(x.shape[1], classes), zero.new_zeros(classes)
     weight, bias = (part.clone().requires_grad_() for part in start)
     optimizer = torch.optim.LBFGS(
         [weight, bias],
@@ -172,7 +186,9 @@ def _past_the_best(accuracies: list[float]) -> bool:
     return len(accuracies) > 2 and max(accuracies[-2:]) < max(accuracies) - _CLEARLY_WORSE
 
 
-def _logits(x_NF: Tensor, weight_FC: Tensor, bias_C: Tensor) -> Tensor:
+def _logits(x_NF: Tensor | SparseRows, weight_FC: Tensor, bias_C: Tensor) -> Tensor:
+    if isinstance(x_NF, SparseRows):
+        return x_NF.times(weight_FC) + bias_C
     return torch.addmm(bias_C, x_NF, weight_FC)
 
 
