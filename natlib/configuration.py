@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -142,7 +142,9 @@ def _lay(
     low: Mapping[str, Any],
     high: Mapping[str, Any],
     prefix: str = "",
+    of_each: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
+    """``of_each`` is the model of every value, in a mapping whose keys are names."""
     if model is not None and issubclass(model, Component):
         kind = high.get("kind", low.get("kind"))
         model = _member(model, kind)
@@ -151,15 +153,17 @@ def _lay(
     result = dict(low)
     for key, value in high.items():
         below = result.get(key)
-        inner = _field_model(model, key)
-        if inner is not None and issubclass(inner, Component):
+        inner, named = (of_each, False) if of_each else _field_model(model, key)
+        if inner is not None and not named and issubclass(inner, Component):
             # The bare name of a kind stands for a mapping.
             value = {"kind": value} if isinstance(value, str) else value
             below = {"kind": below} if isinstance(below, str) else below
         if isinstance(value, Mapping):
             if not isinstance(below, Mapping | None):
                 raise ConfigError(f"{prefix}{key}: expected keys and values, got {below!r}")
-            result[key] = _lay(inner, below or {}, value, f"{prefix}{key}.")
+            path = f"{prefix}{key}."
+            one, each = (None, inner) if named else (inner, None)
+            result[key] = _lay(one, below or {}, value, path, each)
         else:
             result[key] = value
     return result
@@ -173,15 +177,15 @@ def _member(family: type[Component], kind: Any) -> type[Component] | None:
         return None
 
 
-def _field_model(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
-    """The model in a field's annotation, if there is one."""
+def _field_model(model: type[BaseModel] | None, key: str) -> tuple[type[BaseModel] | None, bool]:
+    """The model in a field's annotation, if there is one, and whether it is that of each value."""
     if model is None or key not in model.model_fields:
-        return None
+        return None, False
     annotation = model.model_fields[key].annotation
     for option in (annotation, *get_args(annotation)):
         if isinstance(option, type) and issubclass(option, BaseModel):
-            return option
-    return None
+            return option, get_origin(annotation) is dict
+    return None, False
 
 
 def commented_yaml(settings: BaseModel) -> str:

@@ -1,8 +1,43 @@
 """What to minimise: objectives."""
 
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
+from natlib.objectives.combined import Combined, Part
+from natlib.objectives.combined_module import CombinedModule
+from natlib.objectives.embedding import check_finite, counted, embedded
+from natlib.objectives.gathering import gathered
+from natlib.objectives.masked import Masked, MaskedModule
 from natlib.objectives.nat import NAT
 from natlib.objectives.nat_module import NATModule
+from natlib.objectives.nt_xent import NTXent
 from natlib.objectives.refresh_schedule import RefreshSchedule
+from natlib.objectives.rotation import Rotation, RotationModule
+from natlib.objectives.sigreg import SIGReg
+from natlib.objectives.supervised import Supervised, SupervisedModule
+from natlib.objectives.vicreg import VICReg
+from natlib.objectives.view_loss import ViewLoss
 
-__all__ = ["NAT", "NATModule", "Objective", "ObjectiveModule", "ObjectiveOutput", "RefreshSchedule"]
+__all__ = [
+    "NAT",
+    "Combined",
+    "CombinedModule",
+    "Masked",
+    "MaskedModule",
+    "NATModule",
+    "NTXent",
+    "Objective",
+    "ObjectiveModule",
+    "ObjectiveOutput",
+    "Part",
+    "RefreshSchedule",
+    "Rotation",
+    "RotationModule",
+    "SIGReg",
+    "Supervised",
+    "SupervisedModule",
+    "VICReg",
+    "ViewLoss",
+    "check_finite",
+    "counted",
+    "embedded",
+    "gathered",
+]

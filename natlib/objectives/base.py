@@ -1,9 +1,9 @@
 """What is minimised, as a component and as the module that it builds."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -24,22 +24,54 @@ class ObjectiveOutput(NamedTuple):
         loss: scalar to call ``backward`` on.
         parts: the named parts of the loss, unweighted and detached.
         health: label-free measures of whether training works, detached.
+        pseudo_labels: int64[b], the classes that the objective takes the samples for, where it
+            takes them for any.
     """
 
     loss: Tensor
     parts: dict[str, Tensor]
     health: dict[str, Tensor]
+    pseudo_labels: Tensor | None = None
 
 
 class ObjectiveModule(nn.Module):
     """The trainable side of an objective: its head and whatever state it keeps.
 
     Attributes:
+        head: from features to what :meth:`embed` returns, or most of the way.
         loss_is_sum: whether the loss is a sum over the batch; otherwise it is a mean.
             Whoever averages gradients over processes needs to know.
     """
 
-    loss_is_sum: bool
+    head: nn.Module
+    loss_is_sum: bool = False
+
+    def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Further inputs to encode in this step: the views, turned or masked, say.
+
+        Called before :meth:`forward`, which gets their features behind those of the views. What it
+        has to know about them, the module remembers until then.
+
+        Args:
+            views: v tensors [b, ...], as the encoder sees them.
+
+        Returns:
+            Tensors [b, ...]; row i is made of sample i.
+
+        Raises:
+            ConfigError: nothing can be made of such inputs.
+        """
+        return []
+
+    def take_labels(self, labels: Tensor) -> None:
+        """Learn which samples are labelled; called once, before training and before a resume.
+
+        Args:
+            labels: int64[n], the class of each sample, -1 where training sees none.
+
+        Raises:
+            ConfigError: the objective cannot be met with these labels.
+        """
 
     @abstractmethod
     def forward(
@@ -47,16 +79,20 @@ class ObjectiveModule(nn.Module):
         features: Iterable[Tensor],
         index: Tensor | None = None,
         *,
+        labels: Tensor | None = None,
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
         """One step.
 
         Args:
-            features: v tensors [b, f], the encoder's features of each view. Give a generator
-                that computes them, and the objective can work while a view is computed.
+            features: v tensors [b, f], the encoder's features of each view, then those of
+                :meth:`extra_inputs`. Give a generator that computes them, and the objective can
+                work while a view is computed.
             index: int64[b], the stable index of each sample; needed where samples
                 own something from step to step.
+            labels: int64[b], the class of each sample, -1 where training sees none; needed by
+                an objective that learns from labels.
             epoch: number of the epoch, from 0.
             health: also compute the measures that cost time.
         """
@@ -83,9 +119,11 @@ class ObjectiveModule(nn.Module):
     def embed(self, features: Tensor) -> Tensor:
         """The head's output Tensor[b, d] for features Tensor[b, f]."""
 
-    @abstractmethod
     def merge(self) -> None:
-        """Bring the state of all processes together; a collective call."""
+        """Bring the state of all processes together; a collective call.
+
+        Needed only where processes change what is not trained, each on its own.
+        """
 
 
 class Objective(Component):
@@ -95,6 +133,25 @@ class Objective(Component):
 
     views: int = Field(default=2, ge=1)
     """Augmented views of a sample in a step."""
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether it learns from labels, and so cannot do without."""
+        return False
+
+    def for_classes(self, labelled: Sequence[int]) -> Self:
+        """The same objective with what depends on the classes filled in.
+
+        Called once, before training, where training sees labels; what it returns is written to
+        ``config.yaml`` and to the saved model. Filled in already, it stays as it is.
+
+        Args:
+            labelled: how many labelled samples each class has.
+
+        Raises:
+            ConfigError: the objective is made for other classes.
+        """
+        return self
 
     @abstractmethod
     def build(self, feature_dim: int, samples: int | None = None) -> ObjectiveModule:

@@ -5,7 +5,7 @@ dimensions, m slots per sample.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from natlib.assignment import AssignmentTable
 from natlib.diagnosis.health import embedding_health, random_cell_line, random_matching_line
-from natlib.errors import ConfigError, NonFiniteError
+from natlib.errors import ConfigError
 from natlib.measured_choice import MeasuredChoice
 from natlib.objectives.anchor_store import AnchorStore
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
 from natlib.objectives.dealing import PendingMatching, start_matching
+from natlib.objectives.embedding import check_finite
 from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool, PoolEntries
 from natlib.objectives.refresh_schedule import refresh_from
@@ -93,6 +94,7 @@ class NATModule(ObjectiveModule):
         features: Iterable[Tensor],
         index: Tensor | None = None,
         *,
+        labels: Tensor | None = None,
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
@@ -111,7 +113,7 @@ class NATModule(ObjectiveModule):
                 overlap = config.views > 1 and worth_it
                 deal = self._begin(embedded[0].detach(), index, epoch, overlap)
         z_VBD = torch.stack(embedded)
-        _check_finite(inputs, z_VBD)
+        check_finite(inputs, z_VBD)
         if config.anchor == "mean":
             anchor_BD = config.targets.project(z_VBD.detach().mean(0))
         else:
@@ -280,19 +282,6 @@ class NATModule(ObjectiveModule):
             return True
         clock = epoch if config.reassign_unit == "epoch" else int(self.step)
         return self.training and clock % config.reassign_every == 0
-
-
-def _check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
-    if torch.isfinite(z_VBD).all():
-        return
-    # Batch norm in the head spreads one sample's NaN over the batch: look before it first.
-    for views in (features, z_VBD):
-        bad = torch.stack([~torch.isfinite(view).all(-1) for view in views]).any(0)
-        if bad.any():
-            position = int(bad.nonzero()[0])
-            raise NonFiniteError(
-                f"the features of sample {position} of the batch hold NaN or infinity", position
-            )
 
 
 def _view_distance(z_VBD: Tensor) -> Tensor:

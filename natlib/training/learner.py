@@ -15,7 +15,7 @@ class Learner(nn.Module):
 
     Args:
         encoder: from views to features.
-        objective: from the features of all views to a loss.
+        objective: from the features of all views, and of what else it wants to see, to a loss.
     """
 
     def __init__(self, encoder: Encoder, objective: ObjectiveModule) -> None:
@@ -24,9 +24,18 @@ class Learner(nn.Module):
         self.objective = objective
 
     def forward(
-        self, views: Sequence[Tensor], index: Tensor, *, epoch: int, health: bool
+        self,
+        views: Sequence[Tensor],
+        index: Tensor,
+        *,
+        labels: Tensor | None = None,
+        epoch: int,
+        health: bool,
     ) -> ObjectiveOutput:
+        inputs = [*views, *self.objective.extra_inputs(views)]
         # A generator, so that the objective can match one view while the next is computed.
-        features = (self.encoder(view) for view in views)
-        output: ObjectiveOutput = self.objective(features, index, epoch=epoch, health=health)
+        features = (self.encoder(each) for each in inputs)
+        output: ObjectiveOutput = self.objective(
+            features, index, labels=labels, epoch=epoch, health=health
+        )
         return output

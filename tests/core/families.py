@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-import natlib.data
-import natlib.objectives  # noqa: F401  (imports every other family)
+import natlib.data  # noqa: F401  (imports every other family)
 from natlib.component import Component
+from natlib.objectives import NAT, Combined, Part
 from natlib.targets import FromArray, TargetDistribution
 
 __all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "changed", "members"]
@@ -24,7 +24,10 @@ def _from_array() -> FromArray:
 
 
 # How to make one of a kind that has no defaults for all of its fields.
-MAKERS: dict[str, Callable[[], Component]] = {"from_array": _from_array}
+MAKERS: dict[str, Callable[[], Component]] = {
+    "from_array": _from_array,
+    "combined": lambda: Combined(parts={"nat": Part(objective=NAT())}),
+}
 
 
 def families(root: type[Component] = Component) -> Iterator[type[Component]]:

@@ -1,0 +1,108 @@
+"""Several objectives at once."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from torch import nn
+
+from natlib.component import Settings, register
+from natlib.objectives.base import Objective
+
+if TYPE_CHECKING:
+    from natlib.objectives.combined_module import CombinedModule
+
+__all__ = ["Combined", "Part"]
+
+
+class Part(Settings):
+    """An objective among others."""
+
+    objective: Objective
+    """What is minimised."""
+    weight: float = Field(default=1.0, ge=0)
+    """Weight of its loss in the sum."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the weight gets from ``start`` to ``weight``: it always is ``weight``, or it goes along
+    a line or half a wave of a cosine."""
+    start: float = Field(default=0.0, ge=0)
+    """Weight up to epoch ``begin`` (not with ``constant``)."""
+    begin: int = Field(default=0, ge=0)
+    """Epoch from which the weight changes."""
+    epochs: int = Field(default=10, ge=1)
+    """Epochs until it is ``weight``."""
+
+    def weight_in(self, epoch: int) -> float:
+        """The weight in an epoch, counted from 0."""
+        if self.schedule == "constant":
+            return self.weight
+        way = min(max((epoch - self.begin) / self.epochs, 0.0), 1.0)
+        if self.schedule == "cosine":
+            way = 0.5 * (1.0 - math.cos(math.pi * way))
+        return self.start + way * (self.weight - self.start)
+
+
+@register
+class Combined(Objective):
+    """A weighted sum of objectives on one encoder, each with a head of its own.
+
+    Each part gets the features of the first views, as many as it asks for, and those of its own
+    extra inputs. The first part is the main one: its head is what ``output="head"`` gives, and
+    its measures keep their names. While metrics are logged, the gradients of the parts at the
+    features are compared: their cosine tells whether parts help or fight each other, their norms
+    tell which one leads.
+    """
+
+    kind: Literal["combined"] = "combined"
+    parts: dict[str, Part] = Field(min_length=1)
+    """The parts, by names of your choice."""
+
+    @field_validator("parts")
+    @classmethod
+    def _check_names(cls, parts: dict[str, Part]) -> dict[str, Part]:
+        for name in parts:
+            if not re.fullmatch("[a-z][a-z0-9_]*", name):
+                raise ValueError(
+                    f"a part is called '{name}'; use small letters, digits and underscores"
+                )
+            if hasattr(nn.ModuleDict, name):
+                raise ValueError(f"torch keeps the name '{name}' for itself; choose another one")
+        return parts
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        for name, part in self.parts.items():
+            if part.objective.views > self.views:
+                raise ValueError(
+                    f"the part '{name}' needs {part.objective.views} views, and there are "
+                    f"{self.views}; set views to {part.objective.views}"
+                )
+        if not any(part.weight for part in self.parts.values()):
+            raise ValueError("all weights are 0, so nothing is minimised; raise one of them")
+        return self
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+    @property
+    def uses_labels(self) -> bool:
+        return any(part.objective.uses_labels for part in self.parts.values())
+
+    def for_classes(self, labelled: Sequence[int]) -> Self:
+        parts = {
+            name: part.model_copy(update={"objective": part.objective.for_classes(labelled)})
+            for name, part in self.parts.items()
+        }
+        return self.model_copy(update={"parts": parts})
+
+    def build(self, feature_dim: int, samples: int | None = None) -> "CombinedModule":
+        """See :meth:`Objective.build`; ``samples`` is needed if a part needs it.
+
+        Raises:
+            ConfigError: a part sums its loss over the batch.
+        """
+        from natlib.objectives.combined_module import CombinedModule
+
+        return CombinedModule(self, feature_dim, samples)

@@ -1,0 +1,197 @@
+"""The trainable side of several objectives at once.
+
+Shapes: v views, b samples in the batch, f features.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from natlib.errors import ConfigError
+from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
+from natlib.objectives.combined import Combined
+from natlib.progress import ProgressReporter
+
+__all__ = ["CombinedModule", "compare_gradients"]
+
+
+class CombinedModule(ObjectiveModule):
+    """The modules of all parts of :class:`Combined`."""
+
+    def __init__(self, config: Combined, feature_dim: int, samples: int | None) -> None:
+        super().__init__()
+        self.config = config
+        built = {
+            name: part.objective.build(feature_dim, samples) for name, part in config.parts.items()
+        }
+        for name, module in built.items():
+            if module.loss_is_sum:
+                raise ConfigError(
+                    f"the part '{name}' sums its loss over the batch, where others average; set "
+                    f"objective.parts.{name}.objective.reduction to 'mean'"
+                )
+        self.parts = nn.ModuleDict(built)
+        # How many extra inputs each part has in this step, in their order.
+        self._extra = dict.fromkeys(built, 0)
+
+    @property
+    def head(self) -> nn.Module:  # type: ignore[override]
+        """The head of the main part."""
+        return self.modules_by_name()[next(iter(self.parts))].head
+
+    def modules_by_name(self) -> dict[str, ObjectiveModule]:
+        """The modules of the parts, the main one first."""
+        found = {}
+        for name, module in self.parts.items():
+            assert isinstance(module, ObjectiveModule)
+            found[name] = module
+        return found
+
+    def embed(self, features: Tensor) -> Tensor:
+        """What the main part makes of features Tensor[b, f]."""
+        return next(iter(self.modules_by_name().values())).embed(features)
+
+    def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """Those of all parts, one part after the other."""
+        found: list[Tensor] = []
+        for name, module in self.modules_by_name().items():
+            inputs = module.extra_inputs(views[: self.config.parts[name].objective.views])
+            self._extra[name] = len(inputs)
+            found += inputs
+        return found
+
+    def take_labels(self, labels: Tensor) -> None:
+        """See :meth:`ObjectiveModule.take_labels`."""
+        for module in self.modules_by_name().values():
+            module.take_labels(labels)
+
+    def forward(
+        self,
+        features: Iterable[Tensor],
+        index: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        epoch: int = 0,
+        health: bool = False,
+    ) -> ObjectiveOutput:
+        shared = _Shared(features)
+        losses: dict[str, Tensor] = {}
+        named: dict[str, Tensor] = {}
+        measures: dict[str, Tensor] = {}
+        pseudo_labels: Tensor | None = None
+        extra = self.config.views
+        for name, module in self.modules_by_name().items():
+            views, own = self.config.parts[name].objective.views, self._extra[name]
+            wanted = [*range(views), *range(extra, extra + own)]
+            extra += own
+            output = module(shared.some(wanted), index, labels=labels, epoch=epoch, health=health)
+            losses[name] = output.loss
+            named[name] = output.loss.detach()
+            named |= {f"{name}_{part}": value for part, value in output.parts.items()}
+            _add_measures(measures, output.health, "" if len(losses) == 1 else f"{name}_")
+            pseudo_labels = output.pseudo_labels if pseudo_labels is None else pseudo_labels
+        shared.check_count(extra)
+        weights = {name: part.weight_in(epoch) for name, part in self.config.parts.items()}
+        loss = torch.stack([weights[name] * losses[name] for name in losses]).sum()
+        if health:
+            for name, part in self.config.parts.items():
+                if part.schedule != "constant":
+                    measures[f"weight_{name}"] = torch.tensor(weights[name])
+            if loss.requires_grad and len(losses) > 1:
+                measures |= compare_gradients(losses, weights, shared.seen)
+        return ObjectiveOutput(loss, named, measures, pseudo_labels)
+
+    def attach(self, folder: Path) -> None:
+        """Give each part a folder in this one."""
+        for name, module in self.modules_by_name().items():
+            module.attach(folder / name)
+
+    def before_epoch(self, epoch: int) -> Work | None:
+        """What is due in any part, one part after the other."""
+        due = [module.before_epoch(epoch) for module in self.modules_by_name().values()]
+        works = [work for work in due if work is not None]
+
+        def all_works(progress: ProgressReporter) -> bool:
+            return all(work(progress) for work in works)
+
+        return all_works if works else None
+
+    def merge(self) -> None:
+        """Merge every part; a collective call."""
+        for module in self.modules_by_name().values():
+            module.merge()
+
+
+class _Shared:
+    """Features that are computed once, when the first part asks for them."""
+
+    def __init__(self, features: Iterable[Tensor]) -> None:
+        self._source = iter(features)
+        self.seen: list[Tensor] = []
+
+    def some(self, numbers: list[int]) -> Iterator[Tensor]:
+        """The features with these numbers, in this order."""
+        for number in numbers:
+            while len(self.seen) <= number:
+                following = next(self._source, None)
+                if following is None:
+                    return  # the part says what it lacks
+                self.seen.append(following)
+            yield self.seen[number]
+
+    def check_count(self, count: int) -> None:
+        """See that there is nothing that no part knows of.
+
+        Views that no part asks for are computed all the same, since others may be below them.
+        """
+        self.seen += self._source
+        if len(self.seen) != count:
+            raise ConfigError(
+                f"the objective 'combined' needs the features of {count} inputs, got "
+                f"{len(self.seen)}; encode the views, then what extra_inputs(views) returns"
+            )
+
+
+def compare_gradients(
+    losses: dict[str, Tensor], weights: dict[str, float], features: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """Where the parts want the features of the samples to go.
+
+    The gradient of a part at a sample is the sum over all inputs that were made of the sample, so
+    that parts with inputs of their own can be compared: row i of every input is of sample i.
+
+    Args:
+        losses: scalars, by the name of the part.
+        weights: of the losses.
+        features: tensors [b, f] with a gradient, which the losses are functions of.
+
+    Returns:
+        ``gradient_cosine_A_B``: above 0 parts pull in one direction, below 0 against each other.
+        ``gradient_share_A``: norm of the weighted gradient, over the sum of the norms.
+    """
+    at_samples: dict[str, Tensor] = {}
+    for name, loss in losses.items():
+        found = torch.autograd.grad(loss, list(features), retain_graph=True, allow_unused=True)
+        zero = torch.zeros_like(features[0], dtype=torch.float32)
+        at_samples[name] = sum((g.float() for g in found if g is not None), zero).flatten()
+    measures = {
+        f"gradient_cosine_{one}_{other}": F.cosine_similarity(
+            at_samples[one], at_samples[other], dim=0
+        )
+        for one, other in combinations(losses, 2)
+    }
+    norms = {name: weights[name] * gradient.norm() for name, gradient in at_samples.items()}
+    total = torch.stack(list(norms.values())).sum().clamp_min(torch.finfo(torch.float32).tiny)
+    return measures | {f"gradient_share_{name}": norm / total for name, norm in norms.items()}
+
+
+def _add_measures(measures: dict[str, Tensor], found: dict[str, Tensor], prefix: str) -> None:
+    for name, value in found.items():
+        if name == "solver_seconds":  # of all parts together
+            measures[name] = measures.get(name, torch.zeros(())) + value
+        else:
+            measures[prefix + name] = value

@@ -1,0 +1,104 @@
+"""Cross-entropy on the samples that have labels.
+
+Shapes: v views, b samples in the batch, c classes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from natlib.component import register
+from natlib.encoders import Head, LinearHead
+from natlib.errors import ConfigError
+from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
+from natlib.objectives.embedding import check_labels, counted, embedded, wide
+from natlib.objectives.gathering import gathered
+
+__all__ = ["Supervised", "SupervisedModule"]
+
+
+@register
+class Supervised(Objective):
+    """Cross-entropy of the labelled samples in the batch, from each of their views.
+
+    Alone it is ordinary supervised training on the samples that training sees labels of; the others
+    pass through the encoder, and through its batch norm, all the same.
+    """
+
+    kind: Literal["supervised"] = "supervised"
+    views: int = Field(default=1, ge=1)
+    """Augmented views of a sample in a step."""
+    head: Head = LinearHead()
+    """From features to a score for each class."""
+    smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of each label that goes to all classes alike."""
+    classes: int | None = Field(default=None, ge=2)
+    """How many classes there are. Filled in when a run begins."""
+
+    @property
+    def uses_labels(self) -> bool:
+        return True
+
+    def for_classes(self, labelled: Sequence[int]) -> Self:
+        if self.classes not in (None, len(labelled)):
+            raise ConfigError(
+                f"the objective 'supervised' is set to {self.classes} classes, but there are "
+                f"{len(labelled)}; leave classes out, and it is filled in"
+            )
+        return self.model_copy(update={"classes": len(labelled)})
+
+    def build(self, feature_dim: int, samples: int | None = None) -> "SupervisedModule":
+        """See :meth:`Objective.build`.
+
+        Raises:
+            ConfigError: ``classes`` is not set.
+        """
+        if self.classes is None:
+            raise ConfigError(
+                "the objective 'supervised' needs to know how many classes there are: set classes, "
+                "or call for_classes first"
+            )
+        return SupervisedModule(self, feature_dim, self.classes)
+
+
+class SupervisedModule(ObjectiveModule):
+    """The trainable side of :class:`Supervised`."""
+
+    def __init__(self, config: Supervised, feature_dim: int, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        self.head: nn.Module = config.head.build(feature_dim, classes)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Scores Tensor[b, c], logarithms of probabilities up to a constant."""
+        return wide(self.head(features))
+
+    def forward(
+        self,
+        features: Iterable[Tensor],
+        index: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        epoch: int = 0,
+        health: bool = False,
+    ) -> ObjectiveOutput:
+        views = self.config.views
+        z_VBC = embedded(counted(features, views, 0, "supervised"), self.embed)
+        own = check_labels(labels, "supervised", self.classes).to(z_VBC.device)
+        # A mean over the labelled samples of all processes: each has another number of them.
+        all_VBC, known = gathered(z_VBC, axis=1), gathered(own) >= 0
+        target = gathered(own)[known].repeat(views)
+        scores = all_VBC[:, known].flatten(0, 1)
+        if not len(scores):
+            # Nothing to learn from, and yet weights whose gradients are waited for.
+            return ObjectiveOutput(all_VBC.sum() * 0.0, {}, {})
+        with torch.autocast(scores.device.type, enabled=False):
+            loss = F.cross_entropy(scores, target, label_smoothing=self.config.smoothing)
+        right = (scores.detach().argmax(-1) == target).float().mean()
+        measures = {"labelled_accuracy": 100.0 * right} if health else {}
+        return ObjectiveOutput(loss, {}, measures)
