@@ -57,6 +57,10 @@ class Pool(nn.Module):
         self.register_buffer("index", torch.full((world, size), -1))
         self.register_buffer("filled", torch.zeros(world, dtype=torch.int64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+        # What the buffers say of this process, on the host: reading them in every step would
+        # make an accelerator wait. None where it is not known.
+        self._held: int | None = 0
+        self._of_epoch: int | None = 0
 
     def entries(self, without: Tensor | None = None) -> PoolEntries:
         """What this process holds.
@@ -65,7 +69,9 @@ class Pool(nn.Module):
             without: int64[b], samples to leave out, as one sample must not compete twice.
         """
         rank = process_rank()
-        first = self.size - int(self.filled[rank])
+        if self._held is None:
+            self._held = int(self.filled[rank])
+        first = self.size - self._held
         found = PoolEntries(
             self.anchors[rank, first:], self.slots[rank, :, first:], self.index[rank, first:]
         )
@@ -78,7 +84,7 @@ class Pool(nn.Module):
         """Hold the last N of these entries, in their order."""
         rank = process_rank()
         count = min(self.size, len(entries.index))
-        self.filled[rank] = count
+        self.filled[rank] = self._held = count
         if count:
             self.anchors[rank, -count:] = entries.anchors[-count:].to(self.anchors.dtype)
             self.slots[rank, :, -count:] = entries.slots[:, -count:]
@@ -86,9 +92,12 @@ class Pool(nn.Module):
 
     def forget_other_epochs(self, epoch: int) -> None:
         """Start empty where the epoch is another than in the last call."""
-        if int(self.epoch) != epoch:
-            self.filled[process_rank()] = 0
+        if self._of_epoch is None:
+            self._of_epoch = int(self.epoch)
+        if self._of_epoch != epoch:
+            self.filled[process_rank()] = self._held = 0
             self.epoch.fill_(epoch)
+            self._of_epoch = epoch
 
     @torch.no_grad()
     def merge(self) -> None:
@@ -102,6 +111,7 @@ class Pool(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *rest: object
     ) -> None:
+        self._held = self._of_epoch = None
         saved = state_dict.get(f"{prefix}filled")
         if saved is not None and len(saved) != len(self.filled):
             # Another number of processes than before: what was whose is lost, so start empty.

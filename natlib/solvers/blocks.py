@@ -25,7 +25,7 @@ def grouped(affinity: NDArray[Any]) -> list[NDArray[np.int64]]:
     """
     points, anchors = affinity.shape
     # An anchor that all points like would fill its group with those that like it a bit more.
-    wish = affinity - affinity.mean(axis=0)
+    wish = affinity - affinity.mean(axis=0, dtype=np.float64).astype(affinity.dtype)
     room = np.full(anchors, points // anchors)
     room[: points % anchors] += 1
     group = np.full(points, -1)
@@ -55,9 +55,11 @@ def cells(total: int, leaf: int) -> int:
 def halved(points: NDArray[Any], directions: NDArray[Any]) -> NDArray[np.int64]:
     """Order in which the halves of all halves lie side by side.
 
-    At first the points are sorted along the first direction, then each half along the second,
-    each quarter along the third, and so on. Two sets that are ordered along the same directions
-    have points near each other at the same place.
+    At first the points are divided at their median along the first direction, then each half
+    along the second, each quarter along the third, and so on. Two sets that are divided along
+    the same directions have points near each other in the same cell. Points are selected and
+    not sorted, so that a level takes time in proportion to n; within a cell of the last level
+    they stand in any order.
 
     Args:
         points: [n, d].
@@ -69,7 +71,11 @@ def halved(points: NDArray[Any], directions: NDArray[Any]) -> NDArray[np.int64]:
     order = np.arange(len(points))
     along = points @ directions.T
     for level in range(len(directions)):
-        bounds = len(points) * np.arange(2**level + 1) // 2**level
-        cell = np.repeat(np.arange(2**level), np.diff(bounds))
-        order = order[np.lexsort((along[order, level], cell))]
+        # Where halves of this level's cells end, every other one a cell of the level itself.
+        bounds = (len(points) * np.arange(2 ** (level + 1) + 1) // 2 ** (level + 1)).tolist()
+        value = along[order, level]
+        for first, middle, end in zip(bounds[:-2:2], bounds[1:-1:2], bounds[2::2], strict=True):
+            if first < middle < end:
+                lower = np.argpartition(value[first:end], middle - first)
+                order[first:end] = order[first:end][lower]
     return order

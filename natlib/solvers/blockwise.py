@@ -8,7 +8,7 @@ from pydantic import Field
 from natlib.component import register
 from natlib.solvers.blocks import grouped
 from natlib.solvers.local import LocalSolver
-from natlib.solvers.redealing import Dealing, Rows
+from natlib.solvers.redealing import Dealing, Rows, dice
 from natlib.solvers.sliced import sliced
 
 __all__ = ["Blockwise"]
@@ -33,7 +33,9 @@ class Blockwise(LocalSolver):
     """Stop when a pass gains less than this part of what all passes have gained."""
     start: Literal["given", "sliced"] = "given"
     """What the first pass starts from. ``given``: row i has column i, so that a matching in
-    force is never made worse. ``sliced``: one sorting of points and candidates."""
+    force is never made worse; so the answer depends on the order of rows and columns.
+    ``sliced``: one division of points and candidates; the order of points then matters no more
+    than rounding does, though pass after pass makes more of that."""
 
     @property
     def part(self) -> int:
@@ -49,9 +51,9 @@ class Blockwise(LocalSolver):
         for number in range(self.passes):
             if number == 0:
                 # Where nothing is matched yet, random blocks gain the most.
-                blocks = np.array_split(rng.permutation(dealing.size), count)
+                blocks = np.array_split(np.argsort(dice(dealing.c, rng), kind="stable"), count)
             else:
-                anchors = dealing.z[rng.choice(rows, min(count, rows), replace=False)]
+                anchors = dealing.some_rows(count, rng)
                 blocks = grouped(dealing.places(columns, rng) @ anchors.T)
             columns, gain = dealing.improve(columns, blocks)
             gained += gain

@@ -18,13 +18,20 @@ from natlib.solvers.base import Solver, pairwise_cost
 from natlib.solvers.centring import centred
 from natlib.solvers.mask import complete
 
-__all__ = ["Dealing", "Rows"]
+__all__ = ["Dealing", "Rows", "dice"]
 
 Rows = NDArray[np.int64]
 
 # Rows and columns that points are made from where only costs are given, and which part of the
 # largest singular value counts.
 _LANDMARKS, _LEAST = 64, 0.05
+
+# Rows that are widened together.
+_ROWS = 2**14
+
+# Turns places into dice: so many that neighbours get numbers that have nothing in common, so
+# few that a float32 has digits left behind the point.
+_SHUFFLE = 2.0**12
 
 
 @dataclass(frozen=True)
@@ -99,15 +106,26 @@ class Dealing:
         So rows meet the columns near them, and columns that other rows have come along.
         """
         place = self.c.copy()
-        row = np.flatnonzero(rng.random(len(columns)) < 0.5)
+        row = np.flatnonzero(dice(self.z, rng) < 0.5)
         place[columns[row]] = self.z[row]
         return place
 
+    def some_rows(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """The places [count, d] of rows chosen at random, at most of all."""
+        count = min(count, len(self.z))
+        thrown = dice(self.z, rng)
+        chosen = np.argpartition(thrown, count - 1)[:count]
+        return self.z[chosen[np.argsort(thrown[chosen], kind="stable")]]
+
     def spread(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Directions [count, d] in which rows differ."""
-        one, other = rng.integers(0, len(self.z), (2, count))
-        apart: NDArray[np.float32] = self.z[one] - self.z[other]
-        return apart
+        """Random directions [count, d] in which rows differ: more of where they differ more."""
+        anywhere = rng.standard_normal((count, self.z.shape[1]), dtype=np.float32)
+        along = np.zeros(anywhere.shape)
+        # Added up in float64, so that the order of rows leaves no trace that matters.
+        for some in np.array_split(self.z, -(-len(self.z) // _ROWS)):
+            some = some.astype(np.float64)
+            along += (anywhere @ some.T) @ some
+        return (along / len(self.z)).astype(np.float32)
 
     def improve(self, columns: Rows, blocks: list[Rows]) -> tuple[Rows, float]:
         """Match every block of columns, and the rows that have them, again; if that is cheaper.
@@ -149,6 +167,17 @@ class Dealing:
         for rows in np.array_split(np.arange(len(columns)), -(-len(columns) // 256)):
             total += float(self.cost(rows, columns[rows]).diagonal().double().sum())
         return total
+
+
+def dice(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A random number in [0, 1) for each point [n, d] that depends on where the point is.
+
+    It does not depend on the order of points, so that the same points in another order get the
+    same matching. Points in the same place get the same number.
+    """
+    along = rng.standard_normal(x.shape[1], dtype=np.float32) * np.float32(_SHUFFLE)
+    thrown: NDArray[np.float32] = np.einsum("ij,j->i", x, along) % np.float32(1)
+    return thrown
 
 
 def _each(work: Callable[[Rows], float], blocks: list[Rows]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Matching by sorting.
+"""Matching by halving.
 
 Shapes: b rows, k columns, d dimensions.
 """
@@ -18,22 +18,21 @@ __all__ = ["Sliced", "sliced"]
 
 @register
 class Sliced(LocalSolver):
-    """Points and candidates are sorted and halved along a direction, each half along another,
-    down to leaves that are matched exactly: O(b log^2 b) for leaves of a fixed size, since each
-    halving sorts.
+    """Points and candidates are divided at their medians along a direction, each half along
+    another, down to leaves that are matched exactly: O(b log b) for leaves of a fixed size.
 
     A single sort sees one dimension of d; this sees one for each halving (as BSP-OT,
     Genest et al. 2025). Further passes halve the matched pairs instead, by the
     point or by the candidate, and match each leaf again if that is cheaper. Directions are
     differences of two points. Where there are more candidates, those left over are shared
-    out evenly among the leaves.
+    out evenly among the leaves. The same points in another order get the same matching.
     """
 
     kind: Literal["sliced"] = "sliced"
-    leaf: int = Field(default=64, ge=2)
+    leaf: int = Field(default=256, ge=2)
     """Candidates in a leaf at most."""
     passes: int = Field(default=4, ge=1)
-    """How often everything is sorted."""
+    """How often everything is divided."""
 
     @property
     def part(self) -> int:
@@ -50,7 +49,7 @@ class Sliced(LocalSolver):
 
 
 def sliced(dealing: Dealing, rows: int, leaf: int, rng: np.random.Generator) -> Rows:
-    """Columns int64[b] from one sorting of ``rows`` points and all candidates, leaves matched."""
+    """Columns int64[b] from one division of ``rows`` points and all candidates, leaves matched."""
     count = cells(dealing.size, leaf)
     along = _directions(dealing, count, rng)
     row, column = halved(dealing.z, along), halved(dealing.c, along)

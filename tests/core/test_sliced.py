@@ -193,8 +193,47 @@ def test_groups_are_as_large_as_each_other_and_near() -> None:
 
 def test_halves_of_halves() -> None:
     assert [cells(n, 4) for n in (1, 4, 5, 8, 9, 16, 17)] == [1, 1, 2, 2, 4, 4, 8]
-    x = np.array([[0.0, 3], [1, 2], [2, 1], [3, 0]])
-    along = np.eye(2)
-    assert halved(x, along[:1]).tolist() == [0, 1, 2, 3]
-    # The lower half of the first, sorted by the second; then the upper half.
-    assert halved(x, along).tolist() == [1, 0, 3, 2]
+    x = np.random.default_rng(0).standard_normal((103, 3))
+    along = np.random.default_rng(1).standard_normal((3, 3))
+    order = halved(x, along)
+    assert sorted(order) == list(range(103))
+
+    def check(cell: np.ndarray, level: int, first: int, end: int) -> None:
+        if level == 3:
+            return
+        # The same bounds as those of cells in general: i n / 2^(level + 1).
+        parts = 2 ** (level + 1)
+        number = round(first * 2**level / 103 + 0.49)
+        middle = 103 * (2 * number + 1) // parts
+        lower, upper = cell[: middle - first], cell[middle - first :]
+        value = x @ along[level]
+        assert value[lower].max() <= value[upper].min()
+        check(lower, level + 1, first, middle)
+        check(upper, level + 1, middle, end)
+
+    check(order, 0, 0, 103)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", [Sliced(leaf=8), Sliced(leaf=32, seed=5)])
+@pytest.mark.parametrize(("b", "k"), [(400, 400), (300, 500)])
+def test_the_same_points_in_another_order_get_the_same_matching(
+    solver: Solver, kind: str, b: int, k: int
+) -> None:
+    z, c = points(kind, b, k)
+    found = solver.match(z, c).columns
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.randperm(b, generator=generator)
+    assert torch.equal(solver.match(z[rows], c).columns, found[rows])
+    columns = torch.randperm(k, generator=generator)
+    assert torch.equal(columns[solver.match(z, c[columns]).columns], found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_points_matters_little_to_blockwise(kind: str) -> None:
+    z, c = points(kind, 400, 400)
+    random = float(pairwise_cost(z, c).double().mean() * 400)
+    solver = Blockwise(block=16, start="sliced")
+    found = float(solver.match(z, c).cost)
+    other = float(solver.match(z[torch.randperm(400)], c).cost)
+    assert abs(other - found) < 0.01 * (random - found)
