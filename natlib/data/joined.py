@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from natlib.data.base import SampleSet, Unreadable
+from natlib.errors import DataError
 
 __all__ = ["JoinedSamples"]
 
@@ -42,9 +44,21 @@ class JoinedSamples:
         return self._first[-1]
 
     def __getitem__(self, index: int) -> Any:
-        """A sample of a part. Those who load it know its number here, not the sample itself."""
+        """A sample of a part, with its number here.
+
+        Raises:
+            DataError: the sample says nowhere which number it has in its own set.
+        """
         part = _part_of(self._first, index)
-        return self._parts[part][index - self._first[part]]
+        sample = self._parts[part][index - self._first[part]]
+        if not self._first[part]:
+            return sample
+        if is_dataclass(sample) and not isinstance(sample, type) and hasattr(sample, "index"):
+            return replace(sample, index=index)
+        raise DataError(
+            f"samples of the type {type(sample).__name__} cannot stand behind those of another "
+            "source (labels.source), as they have no field 'index'; make them a dataclass with one"
+        )
 
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
         """See :meth:`natlib.data.SampleSet.preload`."""

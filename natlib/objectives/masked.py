@@ -99,7 +99,12 @@ class MaskedModule(ObjectiveModule):
                 "every step, before the features are given"
             )
         target_BD = standardised(target.to(predicted_BD))
-        return ObjectiveOutput((predicted_BD - target_BD).square().mean(), {}, {})
+        loss = (predicted_BD - target_BD).square().mean()
+        measures = {}
+        if health:
+            there = target_BD.square().mean().clamp_min(1e-30)
+            measures["masked_explained"] = 100.0 * (1.0 - loss.detach() / there).float()
+        return ObjectiveOutput(loss, {}, measures)
 
     def _projected(self, clean: Tensor) -> Tensor:
         """What the samples are to be recognised by: Tensor[b, d]."""
