@@ -59,7 +59,8 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     # Everything is drawn in every call, whatever is turned off: a setting that changes
     # leaves the random numbers of the others as they were.
     draw_5B = torch.rand(5, len(tokens), device=device)
-    draw_2BT = torch.rand(2, *tokens.shape, device=device)
+    token_draw_BT = torch.rand(tokens.shape, device=device)
+    word_draw_BW = torch.rand(len(tokens), tokens.shape[1] + 1, device=device)
 
     low, high = settings.crop_scale
     span_B = ((low + (high - low) * draw_5B[0]) * count_B).ceil().clamp_(min=1)
@@ -72,7 +73,7 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     gap_start_B = start_B + _somewhere(draw_5B[4], span_B - gap_B)
     keep_BT &= ~_within(place_T, gap_start_B, gap_B)
 
-    keep_BT &= draw_2BT[0] >= settings.drop
+    keep_BT &= token_draw_BT >= settings.drop
     # If nothing is left, the first token of the span is.
     keep_BT |= (place_T == start_B[:, None]) & ~keep_BT.any(1, keepdim=True)
 
@@ -80,8 +81,7 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     order_BT = place_T.expand(tokens.shape).float()
     if settings.shuffle:
         word_BT = word_starts[tokens].cumsum(1)
-        noise_BT = draw_2BT[1].gather(1, word_BT.clamp_(max=tokens.shape[1] - 1))
-        order_BT = word_BT + (settings.shuffle + 1) * noise_BT
+        order_BT = word_BT + (settings.shuffle + 1) * word_draw_BW.gather(1, word_BT)
     order_BT = order_BT.masked_fill(~keep_BT, torch.inf)
     taken_BT = order_BT.argsort(dim=1, stable=True)
     left_B = keep_BT.sum(1)

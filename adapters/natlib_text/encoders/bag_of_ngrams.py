@@ -11,8 +11,9 @@ from natlib_text.encoders.tokens import known_vocabulary, trimmed
 
 __all__ = ["BagOfNgrams"]
 
-# Any large odd number spreads neighbouring tokens over the buckets.
-_MULTIPLIER = 0x9E3779B1
+# Odd and large; products of 31 bits with them fit into int64.
+_MULTIPLIERS = (0x9E3779B1, 0x85EBCA6B)
+_31_BITS = 0x7FFFFFFF
 # AdamW moves a weight by about the learning rate in a step, whatever the size of the weight.
 _STD = 0.1
 
@@ -68,8 +69,15 @@ class _Bag(Encoder):
         code = tokens
         for size in range(2, self._ngrams + 1):
             # The n-gram that ends at a token continues the shorter one that ends before it.
-            code = (code[:, :-1] * _MULTIPLIER + tokens[:, size - 1 :]) & 0x7FFFFFFF
+            code = _mixed(code[:, :-1], tokens[:, size - 1 :])
             inside = tokens[:, size - 1 :] != 0
-            # The high bits of a product are better mixed than the low ones.
-            found.append(torch.where(inside, self._first + (code >> 8) % self._buckets, 0))
+            found.append(torch.where(inside, self._first + code % self._buckets, 0))
         return torch.cat(found, 1)
+
+
+def _mixed(code: Tensor, token: Tensor) -> Tensor:
+    """A number of 31 bits, each of which depends on all of both."""
+    for multiplier in _MULTIPLIERS:
+        code = ((code + token) * multiplier) & _31_BITS
+        code = code ^ (code >> 15)
+    return code

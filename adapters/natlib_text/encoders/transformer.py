@@ -144,6 +144,8 @@ class _Transformer(Encoder):
         self._padding = int(getattr(config, "pad_token_id", None) or 0)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if not len(inputs):  # which the models of transformers do not take
+            return torch.zeros(0, self.dim, device=inputs.device)
         tokens, mask = self._prepared(inputs)
         output = self.model(input_ids=tokens, attention_mask=mask)
         return mean_over_tokens(output.last_hidden_state, mask != 0)

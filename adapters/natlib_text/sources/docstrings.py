@@ -89,7 +89,7 @@ class Docstrings:
 
 @lru_cache(maxsize=1)
 def _standard_library() -> list[tuple[str, str, str]]:
-    """Package, name and text of every docstring; each text once."""
+    """Package, name and text of every docstring; each name and each text once."""
     root = Path(sysconfig.get_path("stdlib"))
     seen: set[str] = set()
     kept = []
@@ -97,8 +97,9 @@ def _standard_library() -> list[tuple[str, str, str]]:
         own = []
         if not package.startswith("_"):
             for name, text in _docstrings(root, package):
-                if text not in seen and len(text.split()) >= _FEWEST_WORDS:
-                    seen.add(text)
+                # A function that is defined for each platform has one name and several texts.
+                if not seen & {name, text} and len(text.split()) >= _FEWEST_WORDS:
+                    seen |= {name, text}
                     own.append((package, name, text))
         if len(own) >= _FEWEST:
             kept += own
