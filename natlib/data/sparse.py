@@ -1,7 +1,8 @@
 """Sparse rows, as torch's tensors and as SciPy's matrices."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +12,14 @@ from torch import Tensor
 __all__ = ["csr_matrix", "csr_tensor", "finite_rows", "is_sparse", "stacked"]
 
 
+@contextmanager
+def _no_advice() -> Iterator[None]:
+    """Without what torch says once in every process: in beta, and not checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse (CSR tensor support|invariant checks)")
+        yield
+
+
 def is_sparse(tensor: Tensor) -> bool:
     """Whether a tensor is stored without its zeros."""
     return tensor.layout != torch.strided
@@ -18,9 +27,7 @@ def is_sparse(tensor: Tensor) -> bool:
 
 def csr_tensor(matrix: sp.csr_array) -> Tensor:
     """A sparse CSR tensor with the values of a matrix, float32[n, r]."""
-    with warnings.catch_warnings():
-        # torch says once in every process that such tensors are in beta.
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+    with _no_advice():
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int64)),
             torch.from_numpy(matrix.indices.astype(np.int64)),
@@ -33,8 +40,7 @@ def csr_tensor(matrix: sp.csr_array) -> Tensor:
 def csr_matrix(tensor: Tensor) -> sp.csr_array:
     """A matrix with the values of a sparse tensor of any layout, on the CPU."""
     rows = tensor.detach().cpu()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+    with _no_advice():
         rows = rows if rows.layout == torch.sparse_csr else rows.to_sparse_csr()
     parts = (rows.values(), rows.col_indices(), rows.crow_indices())
     shape = (rows.shape[0], rows.shape[1])
