@@ -46,6 +46,11 @@ class ObjectiveModule(nn.Module):
     head: nn.Module
     loss_is_sum: bool = False
 
+    @property
+    def main(self) -> "ObjectiveModule":
+        """The module whose head stands for all: itself, unless it is made of others."""
+        return self
+
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Further inputs to encode in this step: the views, turned or masked, say.
 
@@ -63,11 +68,12 @@ class ObjectiveModule(nn.Module):
         """
         return []
 
-    def take_labels(self, labels: Tensor) -> None:
+    def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
         """Learn which samples are labelled; called once, before training and before a resume.
 
         Args:
             labels: int64[n], the class of each sample, -1 where training sees none.
+            classes: what the classes are called, for errors.
 
         Raises:
             ConfigError: the objective cannot be met with these labels.

@@ -39,9 +39,14 @@ class CombinedModule(ObjectiveModule):
         self._extra = dict.fromkeys(built, 0)
 
     @property
+    def main(self) -> ObjectiveModule:
+        """The main part, the first one."""
+        return next(iter(self.modules_by_name().values())).main
+
+    @property
     def head(self) -> nn.Module:  # type: ignore[override]
         """The head of the main part."""
-        return self.modules_by_name()[next(iter(self.parts))].head
+        return self.main.head
 
     def modules_by_name(self) -> dict[str, ObjectiveModule]:
         """The modules of the parts, the main one first."""
@@ -53,7 +58,7 @@ class CombinedModule(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """What the main part makes of features Tensor[b, f]."""
-        return next(iter(self.modules_by_name().values())).embed(features)
+        return self.main.embed(features)
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Those of all parts, one part after the other."""
@@ -64,10 +69,10 @@ class CombinedModule(ObjectiveModule):
             found += inputs
         return found
 
-    def take_labels(self, labels: Tensor) -> None:
+    def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
         """See :meth:`ObjectiveModule.take_labels`."""
         for module in self.modules_by_name().values():
-            module.take_labels(labels)
+            module.take_labels(labels, classes)
 
     def forward(
         self,

@@ -48,7 +48,12 @@ class PendingMatching:
 
 @torch.no_grad()
 def start_matching(
-    solver: Solver, z_BD: Tensor, candidates_MKD: Tensor, *, overlap: bool
+    solver: Solver,
+    z_BD: Tensor,
+    candidates_MKD: Tensor,
+    *,
+    overlap: bool,
+    allowed: Tensor | None = None,
 ) -> PendingMatching:
     """Begin to match points with candidates.
 
@@ -60,22 +65,24 @@ def start_matching(
         z_BD: Tensor[b, d], the points.
         candidates_MKD: Tensor[m, k, d], one set of candidates for each matching.
         overlap: solve in another thread; the same answer, only sooner or later.
+        allowed: bool[m, b, k], the pairs that may be matched; None for all.
     """
     device = z_BD.device
     if device.type == "cpu" or not overlap:
-        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD), device, overlap)
+        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD, allowed), device, overlap)
     chosen = solver.choose(len(z_BD), candidates_MKD.shape[1], device)
     if not isinstance(chosen, HostSolver):
         # It gives the accelerator its work by itself; a second thread would gain nothing.
-        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD), device, False)
+        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD, allowed), device, False)
     cost_MBK = pairwise_cost(z_BD, candidates_MKD)
     host = torch.empty(cost_MBK.shape, dtype=cost_MBK.dtype, pin_memory=True)
     host.copy_(cost_MBK, non_blocking=True)
+    mask = None if allowed is None else allowed.cpu()
     copied = torch.cuda.Event()
     copied.record()
 
     def solve() -> Matching:
         copied.synchronize()
-        return chosen.solve(host)
+        return chosen.solve(host, mask)
 
     return PendingMatching(solve, device, True)

@@ -103,7 +103,7 @@ class MaskedModule(ObjectiveModule):
         measures = {}
         if health:
             there = target_BD.square().mean().clamp_min(1e-30)
-            measures["masked_explained"] = 100.0 * (1.0 - loss.detach() / there).float()
+            measures["explained"] = 100.0 * (1.0 - loss.detach() / there).float()
         return ObjectiveOutput(loss, {}, measures)
 
     def _projected(self, clean: Tensor) -> Tensor:

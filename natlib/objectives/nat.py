@@ -1,5 +1,6 @@
 """Noise As Targets: hit the targets that a matching deals out."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
 from natlib.objectives.refresh_schedule import RefreshSchedule
 from natlib.solvers import Lapjv, SemiDiscrete, Solver
-from natlib.targets import Seed, TargetDistribution, UniformSphere
+from natlib.targets import Mixture, Seed, TargetDistribution, UniformSphere
 
 if TYPE_CHECKING:
     from natlib.objectives.nat_module import NATModule
@@ -70,6 +71,12 @@ class NAT(Objective):
     reduction: Literal["mean", "sum"] = "mean"
     """Whether the loss is averaged or summed over the batch. The 2017 code sums: its
     learning rate of 0.01 is 2.56 on a mean over 256 samples."""
+    class_slots: bool = False
+    """Where training sees labels, a labelled sample owns slots of its class only. Each class has
+    a component of ``targets`` of its own, which need to be a mixture."""
+    class_shares: Literal["labelled", "equal"] = "labelled"
+    """How many slots each class has: in proportion to its labelled samples, or equally many.
+    Weights of ``targets`` come first."""
     seed: Seed = 0
     """Seed of the table that a bank starts from."""
 
@@ -101,7 +108,30 @@ class NAT(Objective):
                 "semidiscrete estimates cells of fixed targets, and these are learned; "
                 "leave it out, or set targets.learn to 'no'"
             )
+        if self.class_slots and not isinstance(self.targets, Mixture):
+            raise ValueError(
+                "class_slots gives each class a component of a mixture, and these targets are "
+                f"'{self.targets.kind}'; set targets.kind to 'mixture', or leave class_slots out"
+            )
+        if self.class_slots and self.semidiscrete is not None:
+            raise ValueError(
+                "semidiscrete deals no slots that could belong to a class; leave it or "
+                "class_slots out"
+            )
         return self
+
+    @property
+    def uses_labels(self) -> bool:
+        return self.class_slots
+
+    def for_classes(self, labelled: Sequence[int]) -> Self:
+        if not self.class_slots:
+            return self
+        from natlib.objectives.class_slots import mixture_for_classes
+
+        assert isinstance(self.targets, Mixture)
+        targets = mixture_for_classes(self.targets, labelled, self.class_shares == "labelled")
+        return self.model_copy(update={"targets": targets})
 
     def build(self, feature_dim: int, samples: int | None = None) -> "NATModule":
         """See :meth:`Objective.build`; a bank needs ``samples``."""

@@ -5,7 +5,7 @@ dimensions, m slots per sample.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,14 +18,22 @@ from natlib.errors import ConfigError
 from natlib.measured_choice import MeasuredChoice
 from natlib.objectives.anchor_store import AnchorStore
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
+from natlib.objectives.class_slots import (
+    SlotOwner,
+    allowed_pairs,
+    first_table,
+    fresh_slots,
+    vote,
+)
 from natlib.objectives.dealing import PendingMatching, start_matching
-from natlib.objectives.embedding import check_finite
+from natlib.objectives.embedding import check_finite, check_labels
 from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool, PoolEntries
 from natlib.objectives.refresh_schedule import refresh_from
 from natlib.objectives.stream import StreamCounter
 from natlib.processes import process_count
 from natlib.solvers import SemiDiscrete
+from natlib.targets import Mixture
 
 __all__ = ["NATModule"]
 
@@ -40,6 +48,8 @@ class _Deal:
         rows: Tensor[m, k, d], their targets.
         index: int64[k].
         pending: None where slots stay as they are.
+        classes: int64[m, k], of the slots, where these belong to classes.
+        taken: slots that a stream has used up.
     """
 
     anchor: Tensor
@@ -47,6 +57,8 @@ class _Deal:
     rows: Tensor
     index: Tensor
     pending: PendingMatching | None
+    classes: Tensor | None
+    taken: int
 
 
 class NATModule(ObjectiveModule):
@@ -77,6 +89,7 @@ class NATModule(ObjectiveModule):
             slots = config.slots if self.table is None else 0
             self.pool = Pool(config.pool, slots, config.targets.dim)
         self._anchors: AnchorStore | None = None
+        self._labels: Tensor | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         # Not part of the state: the answer is the same either way.
         self._overlaps = MeasuredChoice(
@@ -111,19 +124,22 @@ class NATModule(ObjectiveModule):
                 # Before the next view is asked for: it may be computed meanwhile.
                 worth_it = config.overlap != "off" if view.is_cuda else self._overlaps.next()
                 overlap = config.views > 1 and worth_it
-                deal = self._begin(embedded[0].detach(), index, epoch, overlap)
+                deal = self._begin(embedded[0].detach(), index, labels, epoch, overlap)
         z_VBD = torch.stack(embedded)
         check_finite(inputs, z_VBD)
         if config.anchor == "mean":
             anchor_BD = config.targets.project(z_VBD.detach().mean(0))
         else:
             anchor_BD = z_VBD[0].detach()
+        pseudo_labels: Tensor | None = None
         if config.semidiscrete is not None:
             own_MBD, matched_MBD, measures = self._cells(anchor_BD, config.semidiscrete)
         else:
-            deal = deal or self._begin(anchor_BD, index, epoch, overlap=False)
+            deal = deal or self._begin(anchor_BD, index, labels, epoch, overlap=False)
             own_MBD = deal.rows[:, : len(anchor_BD)]
             matched_MBD, measures = self._finish(deal, len(anchor_BD))
+            if deal.classes is not None:
+                pseudo_labels = vote(deal.classes[:, : len(anchor_BD)])
             if deal.pending is not None and not z_VBD.is_cuda:
                 self._overlaps.took(overlap, time.perf_counter() - began)
 
@@ -143,7 +159,37 @@ class NATModule(ObjectiveModule):
                 len(anchor_BD) if deal is None else len(deal.anchor)
             )
             measures |= embedding_health(anchor_BD)
-        return ObjectiveOutput(loss, parts, measures)
+        return ObjectiveOutput(loss, parts, measures, pseudo_labels)
+
+    def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
+        """See :meth:`ObjectiveModule.take_labels`; a bank starts from slots of these classes.
+
+        Raises:
+            ConfigError: a class has more labelled samples than slots.
+        """
+        config = self.config
+        if not config.class_slots:
+            return
+        assert isinstance(config.targets, Mixture)
+        check_labels(labels, "nat", config.targets.count)
+        self._labels = labels
+        if self.table is not None:
+            start = first_table(labels.cpu(), config.targets, config.slots, config.seed, classes)
+            self.table.permutation.copy_(start)
+
+    def pseudo_labels(self, index: Tensor) -> Tensor:
+        """The classes int64[b] of the slots that samples int64[b] own; of m slots, of the most.
+
+        Raises:
+            ConfigError: slots belong to no classes, or samples do not keep them.
+        """
+        if self.table is None or not self.config.class_slots:
+            raise ConfigError(
+                "only a bank whose slots belong to classes knows them later; set ownership to "
+                "'bank' and class_slots to true"
+            )
+        assert isinstance(self.config.targets, Mixture)
+        return vote(self.config.targets.component_of(self.table.slots(index)))
 
     def merge(self) -> None:
         """Bring table, counter and pool of all processes together; a collective call."""
@@ -169,15 +215,24 @@ class NATModule(ObjectiveModule):
             raise ConfigError(
                 "a schedule of refreshes keeps anchors on disk: call attach(folder) before training"
             )
+        owner = SlotOwner(self.config.targets, self._labels) if self._labels is not None else None
         return lambda progress: refresh_from(
-            anchors, epoch - 1, table, self.targets, schedule, progress
+            anchors, epoch - 1, table, self.targets, schedule, progress, owner
         )
 
-    def _begin(self, anchor_BD: Tensor, index: Tensor | None, epoch: int, overlap: bool) -> _Deal:
+    def _begin(
+        self,
+        anchor_BD: Tensor,
+        index: Tensor | None,
+        labels: Tensor | None,
+        epoch: int,
+        overlap: bool,
+    ) -> _Deal:
         """Gather what is matched, and begin to match it."""
         config = self.config
         batch, device = len(anchor_BD), anchor_BD.device
-        slots_MK = self._own_slots(index, batch, device)
+        labels_K = self._labels_of(index, labels, device) if config.class_slots else None
+        slots_MK, taken = self._own_slots(index, labels_K, batch, device)
         anchor_KD, index_K = anchor_BD, torch.full((batch,), -1) if index is None else index
         matches = self._matches(epoch)
         if matches and self.training and self.pool is not None and epoch >= config.pool_warmup:
@@ -189,11 +244,21 @@ class NATModule(ObjectiveModule):
             anchor_KD = torch.cat([anchor_BD, queue.anchors.to(anchor_BD)])
             slots = queue.slots if self.table is None else self.table.slots(queue.index)
             slots_MK = torch.cat([slots_MK, slots.to(device)], dim=1)
+            if labels_K is not None:
+                labels_K = torch.cat([labels_K, self._labels_of(queue.index, None, device)])
+        classes_MK = None
+        if isinstance(config.targets, Mixture) and labels_K is not None:
+            classes_MK = config.targets.component_of(slots_MK)
         rows_MKD = self.targets.rows(slots_MK, dtype=anchor_BD.dtype)
         pending = None
         if matches:
-            pending = start_matching(config.solver, anchor_KD, rows_MKD.detach(), overlap=overlap)
-        return _Deal(anchor_KD, slots_MK, rows_MKD, index_K, pending)
+            allowed = None
+            if labels_K is not None and classes_MK is not None:
+                allowed = allowed_pairs(labels_K, classes_MK)
+            pending = start_matching(
+                config.solver, anchor_KD, rows_MKD.detach(), overlap=overlap, allowed=allowed
+            )
+        return _Deal(anchor_KD, slots_MK, rows_MKD, index_K, pending, classes_MK, taken)
 
     def _finish(self, deal: _Deal, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The targets Tensor[m, b, d] of the batch after the matching, and what was measured.
@@ -207,6 +272,8 @@ class NATModule(ObjectiveModule):
             if self.table is not None and self.training:
                 self.table.reassign(deal.index, columns_MK)
             slots_MK = slots_MK.gather(1, columns_MK)
+            if deal.classes is not None:
+                deal.classes = deal.classes.gather(1, columns_MK)
             columns_MB = columns_MK[:, :batch]
             chosen = columns_MB.unsqueeze(-1).expand_as(rows_MBD)
             rows_MBD = deal.rows.gather(1, chosen)
@@ -216,7 +283,7 @@ class NATModule(ObjectiveModule):
         if self.training:
             self.step += 1
             if self.counter is not None:
-                self.counter.take(self.config.slots * batch)
+                self.counter.take(deal.taken)
             self._remember(deal, slots_MK, batch)
             self.targets.update(slots_MK[:, :batch], deal.anchor[:batch])
         return rows_MBD, measures
@@ -265,16 +332,39 @@ class NATModule(ObjectiveModule):
             )
         )
 
-    def _own_slots(self, index: Tensor | None, batch: int, device: torch.device) -> Tensor:
-        """Slots int64[m, b] that the samples hold before the matching."""
+    def _own_slots(
+        self, index: Tensor | None, labels_B: Tensor | None, batch: int, device: torch.device
+    ) -> tuple[Tensor, int]:
+        """Slots int64[m, b] that the samples hold before the matching, and how many are new."""
+        config = self.config
         if self.counter is not None:
-            return self.counter.peek(self.config.slots * batch).view(-1, batch)
+            if labels_B is not None:
+                assert isinstance(config.targets, Mixture)
+                return fresh_slots(self.counter, labels_B, config.targets, config.slots)
+            count = config.slots * batch
+            return self.counter.peek(count).view(-1, batch), count
         assert self.table is not None
         if index is None:
             raise ConfigError(
                 "ownership 'bank' needs the stable index of each sample: call with index=..."
             )
-        return self.table.slots(index).to(device)
+        return self.table.slots(index).to(device), 0
+
+    def _labels_of(
+        self, index: Tensor | None, labels: Tensor | None, device: torch.device
+    ) -> Tensor:
+        """The class of each sample, -1 where it has none: int64[k]."""
+        if self._labels is not None and index is not None:
+            self._labels = self._labels.to(device)
+            index = index.to(device)
+            return torch.where(index >= 0, self._labels[index], -1)
+        if self.table is not None or self.pool is not None:
+            raise ConfigError(
+                "slots that belong to classes are kept from batch to batch: call "
+                "take_labels(labels, classes) once, and give the index of each sample"
+            )
+        assert isinstance(self.config.targets, Mixture)
+        return check_labels(labels, "nat", self.config.targets.count).to(device)
 
     def _matches(self, epoch: int) -> bool:
         config = self.config

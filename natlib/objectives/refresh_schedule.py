@@ -15,7 +15,7 @@ from natlib.errors import CheckpointError
 from natlib.objectives.anchor_store import AnchorStore
 from natlib.processes import process_count, process_rank
 from natlib.progress import ProgressReporter
-from natlib.refreshing import refresh
+from natlib.refreshing import Allowed, refresh
 from natlib.targets import TargetModule
 
 __all__ = ["RefreshSchedule", "refresh_from"]
@@ -55,6 +55,7 @@ def refresh_from(
     targets: TargetModule,
     schedule: RefreshSchedule,
     progress: ProgressReporter,
+    allowed: Allowed | None = None,
 ) -> bool:
     """Deal all slots again by the anchors of an epoch; a collective call.
 
@@ -77,6 +78,7 @@ def refresh_from(
             seed=epoch,
             state=anchors.refresh_state,
             progress=told,
+            allowed=allowed,
         )
         if result.finished:
             logger.info(

@@ -101,7 +101,7 @@ class RotationModule(ObjectiveModule):
         measures = {}
         if health:
             right = (flat.detach().argmax(-1) == target).float()
-            measures["rotation_accuracy"] = (
+            measures["turn_accuracy"] = (
                 100.0 * (right * weight[target]).sum().float() / (batch * copies * 4 / 3)
             )
         return ObjectiveOutput(loss, {}, measures)

@@ -3,6 +3,7 @@
 Shapes: s samples, g of them in a group, d dimensions, a anchors.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,11 @@ from natlib.refreshing.features import FeatureRows, TargetRows
 from natlib.solvers import Solver
 from natlib.solvers.blocks import grouped
 
-__all__ = ["Dealer", "Dealt"]
+__all__ = ["Allowed", "Dealer", "Dealt"]
+
+Allowed = Callable[[NDArray[np.int64], NDArray[np.int64], int], NDArray[np.bool_] | None]
+"""Which of g samples may own which of g slots of a layer, bool[g, g]; None for all. Called with
+samples, slots (as the layer's permutation numbers them) and layer, by several threads."""
 
 # Blocks in a group: so many pairs are held by each thread at a time.
 _BLOCKS = 16
@@ -56,6 +61,7 @@ class Dealer:
         solver: matches a block.
         block: pairs in a block.
         seed: of anchors, roles and random blocks.
+        allowed: pairs that may be matched; each sample may own the slot that it has.
     """
 
     features: FeatureRows
@@ -63,6 +69,7 @@ class Dealer:
     solver: Solver
     block: int
     seed: int
+    allowed: Allowed | None = None
 
     @property
     def unit(self) -> float:
@@ -137,7 +144,11 @@ class Dealer:
         for block in blocks:
             z_b, c_b = z[block], c[block]
             cost = torch.from_numpy(_dots(z_b, c_b)).neg_()
-            columns = self.solver.solve(cost).columns.numpy()
+            mask = None
+            if self.allowed is not None:
+                mask = self.allowed(self.features.index[position[block]], slots[block], layer)
+            allowed = None if mask is None else torch.from_numpy(mask)
+            columns = self.solver.solve(cost, allowed).columns.numpy()
             old, new = self._similarity(z_b, c_b), self._similarity(z_b, c_b[columns])
             before += old
             after += max(old, new)

@@ -21,7 +21,7 @@ from natlib.assignment import AssignmentTable
 from natlib.errors import ConfigError, DataError
 from natlib.interruption import Interruption
 from natlib.progress import ProgressReporter, SilentProgress
-from natlib.refreshing.dealing import Dealer, Dealt
+from natlib.refreshing.dealing import Allowed, Dealer, Dealt
 from natlib.refreshing.features import FeatureRows, Source, TargetRows
 from natlib.refreshing.state import Place, State
 from natlib.solvers import Lapjv, Solver
@@ -64,6 +64,7 @@ def refresh(
     state: str | Path | None = None,
     save_every: float = 30.0,
     progress: ProgressReporter | None = None,
+    allowed: Allowed | None = None,
 ) -> Refreshed:
     """Deal the slots of all samples out again, block by block; the cost never rises.
 
@@ -93,6 +94,8 @@ def refresh(
             interruption, bit for bit.
         save_every: seconds between two writings.
         progress: is told what is done.
+        allowed: says which samples may own which slots, if not all may own all. Every sample
+            must be allowed what it owns; so it stays.
 
     Raises:
         DataError: features that are not [n, d], or an index that holds a sample twice.
@@ -118,11 +121,12 @@ def refresh(
                 f"features have {rows.dim} dimensions, targets {len(source.mean)}; "
                 "give features from after the head"
             )
-        dealer = Dealer(rows, source, solver, block, seed)
+        dealer = Dealer(rows, source, solver, block, seed, allowed)
         about = {
             "features": rows.digest,
             "targets": _fingerprint(targets, source),
-            "settings": [block, passes, tolerance, seed, solver.model_dump(mode="json")],
+            "settings": [block, passes, tolerance, seed, solver.model_dump(mode="json")]
+            + ["constrained"] * (allowed is not None),
         }
         nothing = np.zeros(0, dtype=np.int64)
         work = _Work(

@@ -38,7 +38,7 @@ class Mixture(TargetDistribution):
     )
     """What is mixed. All take over ``dim``; all fill the sphere, or none does."""
     weights: tuple[float, ...] | None = None
-    """Share of each component, in any unit; equal shares if not given."""
+    """Share of each component, or of each copy of each, in any unit; equal shares if not given."""
     repeat: int = Field(default=10, ge=1)
     """Copies of each component, each with a seed of its own: ten clusters in one line."""
 
@@ -62,7 +62,7 @@ class Mixture(TargetDistribution):
                 "cannot be carried to both; mix components of one sort"
             )
         if self.weights is not None:
-            if len(self.weights) != len(self.components):
+            if len(self.weights) not in (len(self.components), self.count):
                 raise ValueError(
                     f"{len(self.weights)} weights for {len(self.components)} components; "
                     "give one for each"
@@ -119,7 +119,8 @@ def _parts(mixture: Mixture) -> tuple[TargetDistribution, ...]:
 def _shares(mixture: Mixture) -> tuple[Tensor, int]:
     """Where on the circle the next component begins, int64[count - 1], and a random turn."""
     weights = mixture.weights or (1.0,) * len(mixture.components)
-    exact = [Fraction(weight) for weight in weights for _ in range(mixture.repeat)]
+    copies = mixture.count // len(weights)  # 1 if each copy has a weight of its own
+    exact = [Fraction(weight) for weight in weights for _ in range(copies)]
     whole = sum(exact)
     ends = [int(end / whole * 2**64) - 2**63 for end in accumulate(exact)]
     turn = 2 * derived_seed(mixture.seed, 0) - 2**63

@@ -5,12 +5,19 @@ from typing import Literal
 from pydantic import Field
 
 from natlib.component import Settings
-from natlib.data import Modality
+from natlib.data import LabelsConfig, Modality
 from natlib.encoders import EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
 from natlib.objectives import NAT, Objective
 
-__all__ = ["EvaluationConfig", "OptimizerConfig", "RunConfig", "ScheduleConfig", "TrainingConfig"]
+__all__ = [
+    "EvaluationConfig",
+    "LabelsConfig",
+    "OptimizerConfig",
+    "RunConfig",
+    "ScheduleConfig",
+    "TrainingConfig",
+]
 
 
 class OptimizerConfig(Settings):
@@ -86,5 +93,7 @@ class RunConfig(Settings):
     """What is trained; by default the modality chooses for the device."""
     objective: Objective = NAT()
     """What is minimised."""
+    labels: LabelsConfig | None = None
+    """Labels that training sees; by default none, and labels serve evaluation only."""
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

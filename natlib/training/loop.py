@@ -21,9 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 from natlib.data import (
     MOST_UNREADABLE,
     Batch,
-    EpochPartition,
     Modality,
     SampleSet,
+    TrainingLabels,
     load_batches,
 )
 from natlib.errors import DataError, DeviceError, NonFiniteError
@@ -31,6 +31,7 @@ from natlib.objectives import ObjectiveOutput
 from natlib.progress import ProgressReporter
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
+from natlib.training.epochs import partition_for
 from natlib.training.learner import Learner
 from natlib.training.optimisation import learning_rate, make_optimizer
 from natlib.training.processes import Processes
@@ -51,6 +52,8 @@ class Meter:
     began: float = field(default_factory=time.perf_counter)
     sums: dict[str, Tensor] = field(default_factory=dict)
     health: dict[str, Tensor] = field(default_factory=dict)
+    guessed: int = 0
+    guessed_right: int = 0
 
     def add(self, name: str, value: Tensor) -> None:
         """Add a scalar of one update; it stays on its device until it is read."""
@@ -61,6 +64,8 @@ class Meter:
         seconds = time.perf_counter() - self.began
         result = {name: float(value) / self.updates for name, value in self.sums.items()}
         result |= {name: float(value) for name, value in self.health.items()}
+        if self.guessed:
+            result["pseudo_label_accuracy"] = 100.0 * self.guessed_right / self.guessed
         result["seconds_left"] = seconds / self.updates * updates_left
         result["samples_per_second"] = self.samples / seconds
         result["solver_share"] = self.solver_seconds / seconds
@@ -81,6 +86,8 @@ class Loop:
         views: views of a sample in a step.
         processes: this process among all.
         workers: processes that decode.
+        labels: labels that training sees, and those that metrics may look at.
+        labelled_share: of the labelled samples in each batch; None for as it comes.
     """
 
     def __init__(
@@ -92,6 +99,8 @@ class Loop:
         views: int,
         processes: Processes,
         workers: int,
+        labels: TrainingLabels | None = None,
+        labelled_share: float | None = None,
     ) -> None:
         self.config = config
         self.modality = modality
@@ -102,14 +111,8 @@ class Loop:
         self.position = Position(0, 0, 0)
         self.meter = Meter()
         self._unreadable: set[int] = set()
-        self._partition = EpochPartition(
-            samples.usable,
-            config.batch_size,
-            seed=config.seed,
-            last_batch=config.last_batch,
-            rank=processes.rank,
-            processes=processes.count,
-        )
+        self.labels = labels
+        self._partition = partition_for(samples, config, processes, labels, labelled_share)
         self.learner = learner.to(processes.device)
         self.optimizer = make_optimizer(learner.parameters(), config.optimizer)
         if config.compile:
@@ -221,13 +224,18 @@ class Loop:
             )
         torch.manual_seed(self._seed(epoch, number))
         views = self.modality.views(batch, self.views)
+        visible = None
+        if self.labels is not None:
+            visible = self.labels.visible[batch.index.cpu()].to(batch.index.device)
         device = self.processes.device
         reduce_now = contextlib.nullcontext() if last else self._no_reduction()
         with reduce_now:
             bf16 = self.config.precision == "bf16"
             try:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    output = self._stepper(views, batch.index, epoch=epoch, health=health)
+                    output = self._stepper(
+                        views, batch.index, labels=visible, epoch=epoch, health=health
+                    )
             except NonFiniteError as error:
                 raise self._non_finite(batch, views, error.position) from error
             except RuntimeError as error:
@@ -273,6 +281,14 @@ class Loop:
         self.meter.solver_seconds += float(health.pop("solver_seconds", 0.0))
         self.meter.health |= health
         self.meter.samples += len(batch.index) * self.processes.count
+        if self.labels is not None and output.pseudo_labels is not None:
+            # The known ones that training does not see: for this metric only.
+            index = batch.index.cpu()
+            known = self.labels.known[index]
+            asked = (known >= 0) & (self.labels.visible[index] < 0)
+            right = output.pseudo_labels.cpu()[asked] == known[asked]
+            self.meter.guessed += int(asked.sum())
+            self.meter.guessed_right += int(right.sum())
 
     def _loss_scale(self, batch: Batch, number: int, accumulated: int) -> float:
         """What makes the mean of all processes' gradients the gradient of the whole loss."""

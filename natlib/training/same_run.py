@@ -32,6 +32,7 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
         # Nothing is fitted anew: a run keeps what it began with.
         now_data = asked.data.resolved().with_fitted(saved.data.fitted())
     asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
+    asked = _with_classes(asked, saved)
     before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
     changed = [line for line in _differences(before, now) if not line.startswith(_MAY_CHANGE)]
     if changed:
@@ -40,6 +41,17 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
             "settings, or start a new run from its weights (--init-from)"
         )
     return asked
+
+
+def _with_classes(asked: RunConfig, saved: RunConfig) -> RunConfig:
+    """Filled in as it was when the run began, if labels are asked for as they were then."""
+    if asked.labels is None or saved.labels is None or not saved.labels.classes:
+        return asked
+    labels = asked.labels.model_copy(update={"classes": saved.labels.classes})
+    if labels != saved.labels:
+        return asked
+    objective = asked.objective.for_classes(list(saved.labels.classes.values()))
+    return asked.model_copy(update={"labels": labels, "objective": objective})
 
 
 def _differences(before: Any, now: Any, prefix: str = "") -> list[str]:

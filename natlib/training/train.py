@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from natlib.data import SampleSet
+from natlib.data import SampleSet, TrainingLabels, training_labels, training_samples
 from natlib.errors import ConfigError, DataError
 from natlib.evaluation import (
     Evaluation,
@@ -20,6 +21,7 @@ from natlib.evaluation import (
 )
 from natlib.interruption import Interruption
 from natlib.model import load, save_model
+from natlib.objectives import ObjectiveModule
 from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import (
@@ -95,7 +97,8 @@ def train(
         resolved = _resolve(config, processes)
         try:
             samples = _open(resolved, directory, processes, progress or SilentProgress())
-            loop = _prepare(resolved, samples, processes)
+            resolved, labels = _with_labels(resolved, samples)
+            loop = _prepare(resolved, samples, labels, processes)
             if init_from is not None:
                 _initialise(loop.learner, init_from)
         except BaseException:
@@ -135,7 +138,8 @@ def resume(
     with training_processes(saved.training.device) as processes:
         samples = _open(saved, directory, processes, progress or SilentProgress())
         directory.check_same_samples(samples)
-        loop = _prepare(saved, samples, processes)
+        saved, labels = _with_labels(saved, samples)
+        loop = _prepare(saved, samples, labels, processes)
         loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
         if processes.first:
             directory.write_environment()
@@ -166,9 +170,7 @@ def _open(
     """The training samples; the first process indexes them, the others read its index."""
     if not processes.first:
         processes.wait()
-    samples = config.data.dataset("train", cache=directory.index)
-    if samples is None:
-        raise ConfigError(f"the modality '{config.data.kind}' gave no training samples")
+    samples = training_samples(config.data, config.labels, directory.index)
     if processes.first:
         processes.wait()
     with progress:
@@ -179,11 +181,48 @@ def _open(
     return samples
 
 
-def _prepare(config: RunConfig, samples: SampleSet, processes: Processes) -> Loop:
+def _with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, TrainingLabels | None]:
+    """The labels that training sees, and the configuration with what depends on them filled in.
+
+    Raises:
+        ConfigError: labels without an objective that uses them, or the reverse.
+        DataError: there are none to see, or too few.
+    """
+    objective, labels = config.objective, config.labels
+    if labels is None:
+        if objective.uses_labels:
+            raise ConfigError(
+                f"the objective '{objective.kind}' learns from labels; say how many of them "
+                "training sees (--label-fraction, --labels-per-class, or labels.fraction: 1 for "
+                "all)"
+            )
+        return config, None
+    if not objective.uses_labels:
+        raise ConfigError(
+            f"training is to see labels, and the objective '{objective.kind}' uses none; set "
+            "objective.class_slots (with targets of the kind 'mixture'), combine it with "
+            "'supervised' (objective.kind=combined), or leave labels out"
+        )
+    found = training_labels(samples, labels)
+    if labels.classes is not None and labels.classes != found.counts:
+        raise DataError(
+            "the labels have changed since the run began; restore them, or start a new run from "
+            "its weights (--init-from)"
+        )
+    filled = labels.model_copy(update={"classes": found.counts})
+    objective = objective.for_classes(list(found.counts.values()))
+    return config.model_copy(update={"labels": filled, "objective": objective}), found
+
+
+def _prepare(
+    config: RunConfig, samples: SampleSet, labels: TrainingLabels | None, processes: Processes
+) -> Loop:
     torch.manual_seed(config.training.seed)
     assert config.encoder is not None
     encoder = config.encoder.build(config.data.input_shape)
     objective = config.objective.build(encoder.dim, samples=len(samples))
+    if labels is not None:
+        objective.take_labels(labels.visible, labels.classes)
     learner = Learner(encoder, objective)
     synchronise_batch_norm(learner, processes.device)
     return Loop(
@@ -194,6 +233,8 @@ def _prepare(config: RunConfig, samples: SampleSet, processes: Processes) -> Loo
         config.objective.views,
         processes,
         decoding_workers(config.training),
+        labels,
+        None if config.labels is None else config.labels.share,
     )
 
 
@@ -207,20 +248,31 @@ def _attach(loop: Loop, directory: RunDirectory, processes: Processes) -> None:
 
 
 def _initialise(learner: Learner, run: Path | str) -> None:
-    """Take encoder and head of another run; they need to have the same shapes."""
+    """Take encoder and head of another run; they need to have the same shapes.
+
+    A head that was made for something else is left: of objectives of other kinds, only the encoder
+    is taken over. Where objectives are combined, the main part counts.
+    """
     source = load(run)
-    for name, mine, theirs in (
-        ("encoder", learner.encoder, source.encoder),
-        ("head", learner.objective.get_submodule("head"), source.objective.get_submodule("head")),
-    ):
+    mine, theirs = learner.objective.main, source.objective.main
+    pairs: list[tuple[str, nn.Module, nn.Module]] = [("encoder", learner.encoder, source.encoder)]
+    if _purpose(mine) == _purpose(theirs):
+        pairs.append(("head", mine.head, theirs.head))
+    else:
+        logger.info("took over the encoder of %s; its head has another purpose", run)
+    for name, own, taken in pairs:
         try:
-            mine.load_state_dict(theirs.state_dict())
+            own.load_state_dict(taken.state_dict())
         except RuntimeError as error:
             why = str(error).splitlines()[1].strip().rstrip(".")
             raise ConfigError(
                 f"the {name} of {run} does not fit this configuration: {why}; "
                 f"use the same {name} settings"
             ) from error
+
+
+def _purpose(module: ObjectiveModule) -> tuple[type, str | None]:
+    return type(module), getattr(module, "kind", None)
 
 
 def _run(
