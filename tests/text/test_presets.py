@@ -1,0 +1,55 @@
+"""The presets that come with text are valid, and say what they claim to say."""
+
+import pytest
+import yaml
+
+from natlib.encoders import LinearHead
+from natlib.objectives import NAT
+from natlib.training.config import RunConfig
+from natlib_text import Text
+
+assert Text.presets is not None
+NAMES = sorted(path.stem for path in Text.presets.glob("*.yaml"))
+
+
+def load(name: str) -> RunConfig:
+    assert Text.presets is not None
+    values = yaml.safe_load((Text.presets / f"{name}.yaml").read_text())
+    assert "kind" not in values["data"]  # the command line sets it
+    values["data"]["kind"] = "text"
+    return RunConfig.model_validate(values)
+
+
+def test_these_presets_exist() -> None:
+    assert NAMES == ["docstrings", "nat", "nat2017"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_valid(name: str) -> None:
+    config = load(name)
+    assert isinstance(config.data, Text)
+    assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+    assert config.objective.build(16, samples=300).loss_is_sum is (name == "nat2017")
+
+
+def test_nat2017_has_one_view_and_one_slot_that_is_kept() -> None:
+    config = load("nat2017")
+    objective, training = config.objective, config.training
+    assert isinstance(objective, NAT)
+    assert (objective.views, objective.slots, objective.ownership) == (1, 1, "bank")
+    assert objective.head == LinearHead()
+    assert (objective.reassign_every, objective.reassign_unit) == (3, "epoch")
+    assert (objective.target_weight, objective.alignment) == (1.0, 0.0)
+    assert objective.reduction == "sum"
+    optimizer = training.optimizer
+    assert (optimizer.kind, optimizer.learning_rate) == ("sgd", 0.01)
+    assert optimizer.momentum == optimizer.weight_decay == 0
+    assert training.last_batch == "drop"
+
+
+def test_nat_leaves_the_choices_that_depend_on_the_data_open() -> None:
+    config = load("nat")
+    assert isinstance(config.data, Text)
+    assert config.encoder is None
+    assert config.data.tokenizer is None
+    assert config.training.precision == "fp32"
