@@ -123,13 +123,13 @@ class Columns(Settings):
             raise ValueError(f"got shape {list(np.shape(item))}, expected [{len(names)}]")
         return np.array([c.number(v) for c, v in zip(self.columns, item, strict=True)])
 
-    def encode(self, rows: Tensor, clip: float, noise: float = 0.0) -> Tensor:
+    def encode(self, rows: Tensor, clip: float, noise: float | None = None) -> Tensor:
         """Inputs: standardised numbers, then a flag where missing, then one-hot categories.
 
         Args:
             rows: float64[b, c].
             clip: standardised numbers are cut off at this size.
-            noise: standard deviation of Gaussian noise on standardised numbers.
+            noise: standard deviation of Gaussian noise on standardised numbers; None draws none.
 
         Returns:
             float32[b, width].
@@ -138,8 +138,10 @@ class Columns(Settings):
         mean = rows.new_tensor([self.columns[i].mean for i in chosen])
         scale = rows.new_tensor([self.columns[i].scale for i in chosen])
         numbers = ((rows[:, chosen] - mean) / scale).float().clamp(-clip, clip)
-        # Noise before imputing: what is missing is the mean, exactly.
-        numbers = (numbers + noise * torch.randn_like(numbers)).nan_to_num(0.0)
+        if noise is not None:
+            numbers = numbers + noise * torch.randn_like(numbers)
+        # After the noise: what is missing is the mean, exactly.
+        numbers = numbers.nan_to_num(0.0)
         flagged = [i for i, c in enumerate(self.columns) if c.missing]
         parts = [numbers, rows[:, flagged].isnan().float()]
         for number, column in enumerate(self.columns):

@@ -1,0 +1,83 @@
+"""Every registered part passes the checks that natlib ships."""
+
+from typing import Any
+
+import pytest
+
+from natlib.data import Modality
+from natlib.encoders import EncoderRecipe, MlpEncoder
+from natlib.objectives import NAT, Objective
+from natlib.solvers import Solver
+from natlib.targets import Gaussian, LowDiscrepancy, Prototypes, TargetDistribution
+from natlib.testing import (
+    check_encoder,
+    check_modality,
+    check_objective,
+    check_solver,
+    check_target,
+)
+from tests.core.families import MAKERS, members
+from tests.core.matchings import EVERY as EVERY_SOLVER
+from tests.core.matchings import name
+
+TARGETS = [
+    *members(TargetDistribution),
+    Gaussian(mean="drawn"),
+    LowDiscrepancy(onto="gaussian", dim=5),
+    Prototypes(learn="gradient"),
+    Prototypes(learn="mean"),
+]
+OBJECTIVES = [
+    *members(Objective),
+    NAT(ownership="bank", slots=2),
+    NAT(views=3, anchor="first", pool=8),
+    NAT(ownership="bank", views=1, slots=1, alignment=0, reduction="sum"),
+]
+# Of these, seeds change nothing: somebody gave the targets.
+GIVEN = {"from_array"}
+
+
+def kind(component: Any) -> str:
+    return str(component.kind)
+
+
+@pytest.mark.parametrize("targets", TARGETS, ids=kind)
+def test_targets(targets: TargetDistribution) -> None:
+    assert len(check_target(targets, seeded=targets.kind not in GIVEN)) >= 15
+
+
+@pytest.mark.parametrize("solver", EVERY_SOLVER, ids=name)
+def test_solvers(solver: Solver) -> None:
+    assert len(check_solver(solver)) >= 16
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=kind)
+def test_objectives(objective: Objective) -> None:
+    assert len(check_objective(objective)) >= 14
+
+
+def core_encoders() -> list[EncoderRecipe]:
+    rows = [row for row in EncoderRecipe.registry.listing() if row.origin == "natlib"]
+    return [EncoderRecipe.registry.get(row.kind)() for row in rows if row.kind not in MAKERS]
+
+
+@pytest.mark.parametrize("recipe", [*core_encoders(), MlpEncoder(widths=(3,))], ids=kind)
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 4, 4)])
+def test_encoders_that_fit_any_input(recipe: EncoderRecipe, shape: tuple[int, ...]) -> None:
+    assert len(check_encoder(recipe, shape)) >= 12
+
+
+@pytest.mark.parametrize("modality", Modality.registry.kinds())
+def test_modalities_with_their_embedded_samples(modality: str) -> None:
+    assert len(check_modality(Modality.registry.get(modality)())) >= 25
+
+
+@pytest.mark.parametrize("modality", Modality.registry.kinds())
+def test_default_encoders_of_modalities(modality: str) -> None:
+    """On the inputs that they are for."""
+    resolved = Modality.registry.get(modality)().resolved()
+    samples = resolved.dataset("train")
+    samples.preload(workers=0)
+    batch = resolved.collate([samples[int(index)] for index in samples.usable[:12]])
+    recipe = resolved.complete(resolved.default_encoder(False))
+    assert len(check_encoder(recipe, resolved.input_shape, resolved.plain(batch))) >= 12
