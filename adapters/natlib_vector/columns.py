@@ -12,7 +12,7 @@ from torch import Tensor
 from natlib.component import Settings, nearest
 from natlib.errors import DataError
 
-__all__ = ["Column", "Columns", "sound_rows"]
+__all__ = ["Column", "Columns", "sound"]
 
 # Rows that are looked at together, so that a mapped file is never in memory as a whole.
 _BLOCK = 65_536
@@ -151,21 +151,12 @@ class Columns(Settings):
         return torch.cat(parts, dim=1)
 
 
-def sound_rows(matrix: Matrix) -> npt.NDArray[np.bool_]:
-    """Which rows can be used: nothing infinite, and not everything missing."""
-    parts = [_sound(block) for block in _blocks(matrix)]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
-
-
-def _blocks(matrix: Matrix) -> Iterator[npt.NDArray[np.float64]]:
-    for start in range(0, len(matrix), _BLOCK):
-        yield np.asarray(matrix[start : start + _BLOCK], dtype=np.float64)
-
-
-def _sound(block: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    return np.asarray(~np.isinf(block).any(1) & ~np.isnan(block).all(1))
+def sound(rows: Matrix) -> npt.NDArray[np.bool_]:
+    """bool[n]: which rows can be used: nothing infinite, and not everything missing."""
+    return np.asarray(~np.isinf(rows).any(1) & ~np.isnan(rows).all(1))
 
 
 def _sound_blocks(matrix: Matrix) -> Iterator[npt.NDArray[np.float64]]:
-    for block in _blocks(matrix):
-        yield block[_sound(block)]
+    for start in range(0, len(matrix), _BLOCK):
+        block = np.asarray(matrix[start : start + _BLOCK], dtype=np.float64)
+        yield block[sound(block)]

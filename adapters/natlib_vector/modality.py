@@ -10,6 +10,8 @@ from pydantic import Field, PrivateAttr, ValidationError
 from torch import Tensor
 
 from natlib.data import (
+    ArraySample,
+    ArraySamples,
     Batch,
     Modality,
     Split,
@@ -24,10 +26,9 @@ from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.errors import ConfigError, DataError
 from natlib_vector.arrays import EMBEDDED, Arrays, Embedded
 from natlib_vector.augmentation import Augmentation, changed_rows
-from natlib_vector.columns import Columns
+from natlib_vector.columns import Columns, sound
 from natlib_vector.source import Source
 from natlib_vector.table import Table
-from natlib_vector.vectorset import Row, VectorSet
 
 __all__ = ["Vector"]
 
@@ -107,7 +108,7 @@ class Vector(Modality):
             return other.model_copy(update={"label": None})
         return other
 
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         columns = self._known()
         rows = self._source(columns).rows(split, cache)
         if rows is None:
@@ -120,11 +121,19 @@ class Vector(Modality):
         chosen = None
         if split == "train":
             chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
-        return VectorSet(rows.matrix, rows.labels, rows.classes, split, chosen)
+        return ArraySamples(
+            rows.matrix,
+            rows.labels,
+            rows.classes,
+            prefix=split,
+            chosen=chosen,
+            sound=sound,
+            reason="it holds infinity, or nothing at all",
+        )
 
     def collate(self, samples: list[Any]) -> Batch:
-        good = [sample for sample in samples if isinstance(sample, Row)]
-        values = [sample.values for sample in good]
+        good = [sample for sample in samples if isinstance(sample, ArraySample)]
+        values = [np.asarray(sample.values, dtype=np.float64) for sample in good]
         rows = np.stack(values) if good else np.empty((0, len(self._known().columns)))
         return Batch(
             torch.tensor([sample.index for sample in good], dtype=torch.int64),
@@ -161,7 +170,7 @@ class Vector(Modality):
         columns, found = self._known(), []
         for index, item in enumerate(items):
             try:
-                found.append(Row(index, columns.row(item)))
+                found.append(ArraySample(index, columns.row(item)))
             except (TypeError, ValueError) as error:
                 raise DataError(
                     f"cannot read item {index} as a row: {error}; give the values of all columns "

@@ -1,5 +1,6 @@
 """Samples with a stable index, and their exact partition over processes."""
 
+from natlib.data.array_samples import ArraySample, ArraySamples
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
 from natlib.data.joined import JoinedSamples
 from natlib.data.label_sources import read_labels, training_samples
@@ -19,6 +20,8 @@ from natlib.data.thumbnail import Thumbnail, sparkline
 
 __all__ = [
     "MOST_UNREADABLE",
+    "ArraySample",
+    "ArraySamples",
     "Batch",
     "EpochBatches",
     "EpochPartition",

@@ -8,19 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from natlib.data import Batch, Split, Thumbnail, sparkline
+from natlib.data import ArraySamples, Batch, Split, Thumbnail, sparkline
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.errors import DataError
 from natlib.testing import ContractError, check_modality
 from natlib_vector import Vector
-from natlib_vector.vectorset import VectorSet
 
 
 class Mine(Vector):
     kind: Literal["mine"] = "mine"  # type: ignore[assignment]
 
 
-def edited(samples: VectorSet | None, edit: Callable[[VectorSet], None]) -> VectorSet | None:
+def edited(
+    samples: ArraySamples | None, edit: Callable[[ArraySamples], None]
+) -> ArraySamples | None:
     if samples is not None:
         edit(samples)
     return samples
@@ -76,24 +77,24 @@ class OtherEncoder(Mine):
 
 
 class SameNames(Mine):
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         samples = super().dataset(split, cache)
         return edited(samples, lambda s: setattr(s, "names", ["row"] * len(s)))
 
 
 class ManyLabels(Mine):
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         samples = super().dataset(split, cache)
         return edited(samples, lambda s: setattr(s, "classes", s.classes[:2]))
 
 
 class NoSubset(Mine):
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         return Vector.dataset(self.model_copy(update={"max_samples": None}), split, cache)
 
 
 class OneSubset(Mine):
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         return Vector.dataset(self.model_copy(update={"subset_seed": 0}), split, cache)
 
 
@@ -110,7 +111,7 @@ class KeepsBad(Mine):
 
 
 class Unpicklable(Mine):
-    def dataset(self, split: Split, cache: Path | None = None) -> VectorSet | None:
+    def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         samples = super().dataset(split, cache)
         return edited(samples, lambda s: setattr(s, "handle", open(__file__)))
 

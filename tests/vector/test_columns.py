@@ -6,7 +6,7 @@ import torch
 
 from natlib.errors import DataError
 from natlib_vector import Column, Columns
-from natlib_vector.columns import sound_rows
+from natlib_vector.columns import sound
 
 NAN, INF = float("nan"), float("inf")
 ROWS = np.array([[1.0, 7.0, 0.0, NAN], [3.0, 7.0, 1.0, 2.0], [5.0, 7.0, NAN, 4.0]])
@@ -77,7 +77,7 @@ def test_statistics_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rows_that_are_not_sound_do_not_count() -> None:
     rows = np.concatenate([ROWS, [[INF, 1, 1, 1]], [[NAN] * 4]])
-    assert sound_rows(rows).tolist() == [True, True, True, False, False]
+    assert sound(rows).tolist() == [True, True, True, False, False]
     assert Columns.fit(NAMES, {"c": ("x", "y")}, rows) == FITTED
 
 

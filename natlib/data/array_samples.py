@@ -1,0 +1,121 @@
+"""Rows of an array as samples: the sample set of whatever fits into one array."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from natlib.data.base import Unreadable
+from natlib.data.files import ChosenNames, NumberedNames
+from natlib.data.reading import check_unreadable
+
+__all__ = ["ArraySample", "ArraySamples", "all_finite"]
+
+Array = npt.NDArray[Any]
+
+# Rows that are looked at together, so that a mapped file is never in memory as a whole.
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True)
+class ArraySample:
+    """A row of an array.
+
+    Attributes:
+        index: the stable index of the sample.
+        values: what is in the row; not to be written to.
+    """
+
+    index: int
+    values: Array
+
+
+def all_finite(rows: Array) -> npt.NDArray[np.bool_]:
+    """bool[n]: which rows [n, ...] hold neither NaN nor infinity."""
+    return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(1))
+
+
+class ArraySamples:
+    """Rows of an array, in memory or mapped from a file (see :class:`natlib.data.SampleSet`).
+
+    A sample is an :class:`ArraySample`, or :class:`natlib.data.Unreadable` where its row is not
+    sound.
+
+    Args:
+        array: [n, ...].
+        labels: int64[n], -1 where a sample has none; or None.
+        classes: what the labels stand for.
+        prefix: what the names of samples begin with.
+        chosen: int64[m], sorted: use only these rows; all by default.
+        sound: from rows [n, ...] to bool[n], which of them can be used.
+        reason: what is wrong with the others.
+    """
+
+    def __init__(
+        self,
+        array: Array,
+        labels: Tensor | None = None,
+        classes: Sequence[str] = (),
+        *,
+        prefix: str = "sample",
+        chosen: Tensor | None = None,
+        sound: Callable[[Array], npt.NDArray[np.bool_]] = all_finite,
+        reason: str = "it holds NaN or infinity",
+    ) -> None:
+        self.names: Sequence[str] = NumberedNames(prefix, len(array))
+        if chosen is not None:
+            self.names = ChosenNames(self.names, chosen.numpy())
+            array = array[chosen.numpy()]
+            labels = None if labels is None else labels[chosen]
+        self.array = array
+        self.labels = labels
+        self.classes = list(classes)
+        self.usable = torch.arange(len(array))
+        self.unreadable: list[Unreadable] = []
+        # Whoever maps a file reads it faster than a worker process could pass it on.
+        self.in_memory = True
+        self._sound = sound
+        self._reason = reason
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int) -> ArraySample | Unreadable:
+        values = np.asarray(self.array[index])
+        if not self._sound(values[None])[0]:
+            return Unreadable(index, self._reason)
+        return ArraySample(index, values)
+
+    def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Look for rows that are not sound; see :meth:`natlib.data.SampleSet.preload`.
+
+        Raises:
+            DataError: they are more than 5 % of all.
+        """
+        parts = []
+        for done, block in enumerate(self._blocks(), start=1):
+            parts.append(self._sound(block))
+            if progress is not None:
+                progress(min(done * _BLOCK, len(self)), len(self))
+        sound = np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
+        bad = np.flatnonzero(~sound).tolist()
+        self.unreadable = [Unreadable(index, self._reason) for index in bad]
+        check_unreadable(self.unreadable, self.names, "samples")
+        self.usable = torch.from_numpy(np.flatnonzero(sound))
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(str((self.array.dtype, self.array.shape)).encode())
+        for block in self._blocks():
+            digest.update(np.ascontiguousarray(block).data)
+        if self.labels is not None:
+            digest.update(self.labels.numpy().data)
+        return digest.hexdigest()
+
+    def _blocks(self) -> Iterator[Array]:
+        for start in range(0, len(self), _BLOCK):
+            yield np.asarray(self.array[start : start + _BLOCK])
