@@ -59,4 +59,5 @@ nitpick_ignore_regex = [
     ),
     # A type variable, and the image adapter's own class behind natlib.data.SampleSet.
     ("py:.*", r"natlib\.component\.C|natlib_image\.imageset\.ImageSet"),
+    ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, page_name
 from tests.docs.running import SMALLER_PYTHON, commands, run_command, smaller
+from tests.text.corpora import write_lines, write_table
 
 README_INSTALL = (
     "python3 -m venv .venv && . .venv/bin/activate && "
@@ -44,13 +45,15 @@ def first_line(block: Block) -> str:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory as the pages assume it: 80 photos of two classes, the examples."""
+    """A working directory as the pages assume it: 80 photos, notes and reviews, the examples."""
     rng = np.random.default_rng(0)
     for kind, shade in (("cat", 60), ("dog", 160)):
         (tmp_path / "photos" / kind).mkdir(parents=True)
         for number in range(40):
             pixels = rng.integers(shade - 40, shade + 40, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
+    write_lines(tmp_path / "notes.txt", 80)
+    write_table(tmp_path / "reviews.csv", 120)
     for name in ("examples", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
