@@ -18,6 +18,7 @@ from natlib.data import (
     Thumbnail,
     Unreadable,
     chosen_rows,
+    collate_arrays,
     sparkline,
     unknown_source,
 )
@@ -132,18 +133,11 @@ class Vector(Modality):
         )
 
     def collate(self, samples: list[Any]) -> Batch:
-        good = [sample for sample in samples if isinstance(sample, ArraySample)]
-        values = [np.asarray(sample.values, dtype=np.float64) for sample in good]
-        rows = np.stack(values) if good else np.empty((0, len(self._known().columns)))
-        return Batch(
-            torch.tensor([sample.index for sample in good], dtype=torch.int64),
-            {"rows": torch.from_numpy(rows)},
-            [sample for sample in samples if isinstance(sample, Unreadable)],
-        )
+        return collate_arrays(samples)
 
     @torch.no_grad()
     def views(self, batch: Batch, count: int) -> list[Tensor]:
-        rows, columns = batch.data["rows"], self._known()
+        rows, columns = _rows(batch), self._known()
         return [
             columns.encode(changed_rows(self.augment, rows), self.clip, self.augment.noise)
             for _ in range(count)
@@ -151,7 +145,7 @@ class Vector(Modality):
 
     @torch.no_grad()
     def plain(self, batch: Batch) -> Tensor:
-        return self._known().encode(batch.data["rows"], self.clip)
+        return self._known().encode(_rows(batch), self.clip)
 
     def raw(self, batch: Batch) -> Tensor:
         return self.plain(batch)
@@ -205,3 +199,8 @@ class Vector(Modality):
         if path.exists():
             raise DataError(f"the source {source} is no table and no arrays; expected {expected}")
         raise unknown_source(source, f"{expected}, or one of: {', '.join(EMBEDDED)}", EMBEDDED)
+
+
+def _rows(batch: Batch) -> Tensor:
+    """float64[b, c]: in float32, large numbers that differ by little would be equal."""
+    return batch.data["values"].double()

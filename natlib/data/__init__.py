@@ -1,6 +1,6 @@
 """Samples with a stable index, and their exact partition over processes."""
 
-from natlib.data.array_samples import ArraySample, ArraySamples
+from natlib.data.array_samples import ArraySample, ArraySamples, collate_arrays
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
 from natlib.data.joined import JoinedSamples
 from natlib.data.label_sources import read_labels, training_samples
@@ -37,6 +37,7 @@ __all__ = [
     "check_unreadable",
     "choose_labelled",
     "chosen_rows",
+    "collate_arrays",
     "encode_labels",
     "evenly_spaced",
     "load_batches",

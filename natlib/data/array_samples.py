@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from natlib.data.base import Unreadable
+from natlib.data.base import Batch, Unreadable
 from natlib.data.files import ChosenNames, NumberedNames
 from natlib.data.reading import check_unreadable
 
-__all__ = ["ArraySample", "ArraySamples", "all_finite"]
+__all__ = ["ArraySample", "ArraySamples", "all_finite", "collate_arrays"]
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +38,20 @@ class ArraySample:
 def all_finite(rows: Array) -> npt.NDArray[np.bool_]:
     """bool[n]: which rows [n, ...] hold neither NaN nor infinity."""
     return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(1))
+
+
+def collate_arrays(samples: Sequence[ArraySample | Unreadable]) -> Batch:
+    """Rows of one shape on top of each other: a batch with the tensor ``values`` [b, ...].
+
+    Of nothing but unreadable samples, ``values`` is empty and has one dimension.
+    """
+    good = [sample for sample in samples if isinstance(sample, ArraySample)]
+    values = np.stack([sample.values for sample in good]) if good else np.empty(0)
+    return Batch(
+        torch.tensor([sample.index for sample in good], dtype=torch.int64),
+        {"values": torch.from_numpy(values)},
+        [sample for sample in samples if isinstance(sample, Unreadable)],
+    )
 
 
 class ArraySamples:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import ArraySample, ArraySamples, Unreadable
+from natlib.data import ArraySample, ArraySamples, Unreadable, collate_arrays
 from natlib.errors import DataError
 
 ROWS = np.random.default_rng(0).normal(size=(100, 2, 5)).astype(np.float32)
@@ -71,3 +71,14 @@ def test_a_mapped_file_is_not_read_as_a_whole(tmp_path: Path) -> None:
     samples.preload(0)
     assert isinstance(samples.array, np.memmap)
     assert samples.fingerprint() == ArraySamples(ROWS).fingerprint()
+
+
+def test_collating_stacks_what_there_is() -> None:
+    samples = ArraySamples(ROWS)
+    bad = Unreadable(99, "gone")
+    batch = collate_arrays([samples[4], bad, samples[2]])
+    assert batch.index.tolist() == [4, 2]
+    assert batch.unreadable == [bad]
+    assert torch.equal(batch.data["values"], torch.from_numpy(ROWS[[4, 2]]))
+    nothing = collate_arrays([bad])
+    assert (len(nothing.index), len(nothing.data["values"])) == (0, 0)

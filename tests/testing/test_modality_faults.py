@@ -178,7 +178,7 @@ class Doubles(Mine):
 
 class InPlace(Mine):
     def views(self, batch: Batch, count: int) -> list[Tensor]:
-        batch.data["rows"].mul_(1.01)
+        batch.data["values"].mul_(1.01)
         return super().views(batch, count)
 
 

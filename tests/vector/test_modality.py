@@ -110,7 +110,7 @@ class TestFitted:
 
 @pytest.mark.parametrize("what", ["views", "plain", "samples", "input_shape", "dataset"])
 def test_too_early(what: str) -> None:
-    modality, batch = Vector(), Batch(torch.arange(1), {"rows": torch.zeros(1, 64)})
+    modality, batch = Vector(), Batch(torch.arange(1), {"values": torch.zeros(1, 64)})
     calls = {
         "views": lambda: modality.views(batch, 1),
         "plain": lambda: modality.plain(batch),
