@@ -1,0 +1,107 @@
+"""From a file or an array to a mono wave."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+from torch import Tensor
+
+from natlib.errors import DataError
+
+__all__ = ["EXTENSIONS", "Clip", "clip_of", "decode"]
+
+EXTENSIONS = ("flac", "mp3", "oga", "ogg", "wav")
+"""How the names of sounds end, in upper or lower case."""
+
+# Rates beyond these are no sound but damage, and resampling from them would take for ever.
+_RATES = (1_000, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sample.
+
+    Attributes:
+        index: its stable index.
+        wave: float32[t], mono, in [-1, 1] unless the file itself goes further.
+        rate: values in a second.
+    """
+
+    index: int
+    wave: Tensor
+    rate: int
+
+
+def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
+    """A mono wave float32[t] and its rate; of a longer clip, the middle.
+
+    Args:
+        item: a path; an array [t] or [t, channels] of floats in [-1, 1] or of integers; or a pair
+            of such an array and its rate.
+        longest: seconds of a clip that are read.
+        rate: that of an array which comes without one.
+
+    Raises:
+        DataError: it is not like that, empty, silent throughout, or holds NaN.
+        soundfile.SoundFileError: libsndfile cannot read the file.
+    """
+    if isinstance(item, str | Path):
+        values, rate = _read(item, longest)
+    elif isinstance(item, tuple) and len(item) == 2:
+        values, rate = _floats(item[0]), int(item[1])
+    else:
+        values = _floats(item)
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise DataError(f"its rate is {rate:,} Hz; expected {_RATES[0]:,} to {_RATES[1]:,}")
+    if not values.size:
+        raise DataError("it is empty, or cut off before the first value")
+    keep = max(1, round(longest * rate))
+    start = max(0, (len(values) - keep) // 2)
+    values = values[start : start + keep]
+    wave = values[:, 0] if values.shape[1] == 1 else values.mean(1, dtype=np.float32)
+    if not np.isfinite(wave).all():
+        raise DataError("it holds NaN or infinity")
+    # A constant is silence too: a level that microphones add.
+    if wave.min() == wave.max():
+        raise DataError("it is silent: all values are the same")
+    return torch.from_numpy(np.ascontiguousarray(wave)), rate
+
+
+def clip_of(index: int, item: Any, longest: float, rate: int) -> Clip:
+    """See :func:`decode`."""
+    wave, own_rate = decode(item, longest, rate)
+    return Clip(index, wave, own_rate)
+
+
+def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], int]:
+    with soundfile.SoundFile(path) as file:
+        keep = max(1, round(longest * file.samplerate))
+        if file.frames > keep and file.seekable():
+            file.seek((file.frames - keep) // 2)
+        # Whatever the file says of its length: a file that was cut off has less.
+        values = file.read(keep, dtype="float32", always_2d=True)
+        return values, file.samplerate
+
+
+def _floats(item: Any) -> npt.NDArray[np.float32]:
+    """An array as float32[t, channels]."""
+    if isinstance(item, Tensor):
+        item = item.detach().cpu().numpy()
+    if not isinstance(item, np.ndarray):
+        raise DataError(
+            f"got a {type(item).__name__}; expected a path, an array, or a pair (array, rate)"
+        )
+    known = item.dtype.kind == "f" or item.dtype in (np.int16, np.int32)
+    if item.ndim not in (1, 2) or not known:
+        raise DataError(
+            f"got an array of {item.dtype} {list(item.shape)}; "
+            "expected floats, int16 or int32 [values] or [values, channels]"
+        )
+    values = item.astype(np.float32).reshape(len(item), -1)
+    if item.dtype.kind == "i":
+        values /= -float(np.iinfo(item.dtype).min)
+    return values

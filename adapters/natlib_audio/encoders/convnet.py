@@ -1,0 +1,73 @@
+"""A small convolutional network for log-mel spectrograms, for machines without an accelerator."""
+
+from typing import Any, Literal, cast
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder, EncoderRecipe
+from natlib_audio.encoders.pooling import check_spectrogram, mean_and_peak, sounding, thinned
+
+__all__ = ["AudioConvNet"]
+
+
+class AudioConvNet(EncoderRecipe):
+    """Convolutions over time and frequency, one over time, then mean and maximum over time.
+
+    Each of the first halves the resolution in both directions. The last sees all bands of a few
+    frames at once, so that it knows where on the scale something happens; what it finds is
+    averaged over the clip, padding left out, and beside it stands the strongest.
+    """
+
+    kind: Literal["audio_convnet"] = "audio_convnet"
+    widths: tuple[PositiveInt, ...] = Field(default=(32, 64, 128), min_length=1)
+    """Channels of each convolution over time and frequency."""
+    features: PositiveInt = 256
+    """Channels of the convolution over time; there are twice as many features."""
+    frames: PositiveInt = 5
+    """Frames that it sees at once, of those that are left."""
+
+    def build(self, input_shape: tuple[int, ...]) -> Encoder:
+        """See :meth:`EncoderRecipe.build`; any [channels, bands, frames] will do."""
+        check_spectrogram(input_shape, self.kind)
+        return _Convolutions(self, input_shape)
+
+
+class _Convolutions(Encoder):
+    def __init__(self, recipe: AudioConvNet, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, bands, _ = input_shape
+        self.dim = 2 * recipe.features
+        self.body = nn.ModuleDict()
+        for number, width in enumerate(recipe.widths, start=1):
+            self.body[f"conv{number}"] = nn.Sequential(
+                nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            )
+            channels, bands = width, (bands + 1) // 2
+        # Channels last in memory: a third faster on a CPU, and activations follow the weights.
+        cast("Any", self.body).to(memory_format=torch.channels_last)
+        self.last = nn.Sequential(
+            nn.Conv1d(
+                channels * bands,
+                recipe.features,
+                recipe.frames,
+                padding=recipe.frames // 2,
+                bias=False,
+            ),
+            nn.BatchNorm1d(recipe.features),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.stages(inputs)["features"]
+
+    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
+        outputs, maps = {}, inputs
+        for name, stage in self.body.items():
+            outputs[name] = maps = stage(maps)
+        outputs["frames"] = maps = self.last(maps.flatten(1, 2))
+        outputs["features"] = mean_and_peak(maps, thinned(sounding(inputs), maps.shape[2]))
+        return outputs

@@ -1,0 +1,171 @@
+"""Transformers over waveforms in the manner of wav2vec 2.0 and HuBERT, through ``transformers``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder, EncoderRecipe
+from natlib.errors import ConfigError
+from natlib_audio.encoders.checkpoint import fresh_model, load_checkpoint, read_architecture
+from natlib_audio.encoders.pooling import mean_over_time
+
+__all__ = ["Wav2Vec"]
+
+# The front end of wav2vec 2.0: a vector for every 320 values, 20 ms at 16 kHz.
+_STRIDES = (5, 2, 2, 2, 2, 2, 2)
+_KERNELS = (10, 3, 3, 3, 3, 2, 2)
+
+
+class Wav2Vec(EncoderRecipe):
+    """Convolutions over the wave, a transformer encoder, and the mean of its outputs over time.
+
+    By default a small wav2vec 2.0 (Baevski et al., NeurIPS 2020, arXiv 2006.11477) with fresh
+    weights; with ``checkpoint``, the wav2vec 2.0, HuBERT, WavLM or data2vec model in that folder.
+    """
+
+    kind: Literal["wav2vec"] = "wav2vec"
+    architecture: Literal["wav2vec2", "hubert"] = "wav2vec2"
+    """Which of the two a model with fresh weights is like."""
+    layers: PositiveInt = 4
+    """Number of layers."""
+    width: PositiveInt = 256
+    """Width of each, and the number of features."""
+    heads: PositiveInt = 4
+    """Heads of attention in each."""
+    channels: PositiveInt = 128
+    """Channels of the convolutions before them."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of outputs that is dropped in training."""
+    checkpoint: str | None = None
+    """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
+    Then the settings above are those of the checkpoint; set ``data.rate`` to what it was trained
+    with, 16000 for nearly all."""
+    config: dict[str, Any] | None = None
+    """The checkpoint's ``config.json``; filled in when a run begins, so that a trained model can
+    be read without the checkpoint that it began from."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+    def completed(self, values: int) -> Self:
+        """The recipe with what a checkpoint says filled in.
+
+        Args:
+            values: length of an input.
+
+        Raises:
+            ConfigError: the checkpoint cannot be read, or inputs are too short.
+        """
+        recipe = self
+        if self.checkpoint is not None:
+            folder = Path(self.checkpoint).expanduser().absolute()
+            config = read_architecture(folder)
+            recipe = self.model_copy(update={"checkpoint": str(folder), "config": config})
+        recipe._check_length(values)
+        return recipe
+
+    def build(self, input_shape: tuple[int, ...]) -> Encoder:
+        """See :meth:`EncoderRecipe.build`; inputs are [values].
+
+        A checkpoint gives its own weights, not fresh ones. If its folder is gone, the weights
+        are fresh: those of a trained model are read afterwards.
+
+        Raises:
+            ConfigError: the checkpoint cannot be read, or inputs are no waves.
+        """
+        if len(input_shape) != 1:
+            raise ConfigError(
+                f"wav2vec needs inputs [values], got {list(input_shape)}; "
+                "set data.representation=waveform"
+            )
+        self._check_length(input_shape[0])
+        if self.checkpoint is None:
+            return _Wav2Vec(fresh_model(self._architecture()))
+        return _Wav2Vec(load_checkpoint(Path(self.checkpoint).expanduser(), self.config))
+
+    def _architecture(self) -> dict[str, Any]:
+        """What ``config.json`` would say."""
+        if self.config is not None:
+            return self.config
+        return {
+            "model_type": self.architecture,
+            "hidden_size": self.width,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": 4 * self.width,
+            "conv_dim": [self.channels] * len(_STRIDES),
+            "conv_stride": list(_STRIDES),
+            "conv_kernel": list(_KERNELS),
+            # With it, padding does not change what is computed of the rest.
+            "feat_extract_norm": "layer",
+            "do_stable_layer_norm": True,
+            "num_conv_pos_embeddings": 32,
+            "num_conv_pos_embedding_groups": 16 if self.width % 16 == 0 else 1,
+            "hidden_dropout": self.dropout,
+            "attention_dropout": self.dropout,
+            "feat_proj_dropout": self.dropout,
+            "activation_dropout": 0.0,
+        }
+
+    def _check_length(self, values: int) -> None:
+        config = self._architecture()
+        left = values
+        strides = config.get("conv_stride", _STRIDES)
+        for kernel, stride in zip(config.get("conv_kernel", _KERNELS), strides, strict=True):
+            left = (left - kernel) // stride + 1
+        if left < 1:
+            raise ConfigError(
+                f"inputs of {values:,} values are too short for wav2vec, which makes one vector of "
+                f"a few hundred; raise data.seconds or data.rate"
+            )
+
+
+class _Wav2Vec(Encoder):
+    """A model of ``transformers``; it gets waves, and a mask where it was trained with one."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        # Without annotations.
+        self._lengths: Any = model._get_feat_extract_output_lengths
+        config: Any = model.config
+        self.dim = int(config.hidden_size)
+        # Others were trained on padded waves without a mask (their documentation says so).
+        self._masked = config.feat_extract_norm == "layer"
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        valid = _sounding(inputs)
+        output = self.model(inputs, attention_mask=self._mask(valid))
+        return self._mean(output.last_hidden_state, valid)
+
+    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
+        valid = _sounding(inputs)
+        output = self.model(inputs, attention_mask=self._mask(valid), output_hidden_states=True)
+        outputs = {"convolutions": output.extract_features}
+        for number, layer in enumerate(output.hidden_states):
+            outputs[f"layer{number}" if number else "embedding"] = layer
+        outputs["features"] = self._mean(output.last_hidden_state, valid)
+        return outputs
+
+    def _mask(self, valid: Tensor) -> Tensor | None:
+        return valid.long() if self._masked else None
+
+    def _mean(self, outputs: Tensor, valid: Tensor) -> Tensor:
+        """The mean over the vectors that come from what is no padding."""
+        count = self._lengths(valid.sum(1)).clamp(min=1)
+        place = torch.arange(outputs.shape[1], device=outputs.device)
+        return mean_over_time(outputs.transpose(1, 2), place < count[:, None])
+
+
+def _sounding(inputs: Tensor) -> Tensor:
+    """bool[b, t]: all up to the last value of waves float32[b, t] that is not 0."""
+    found = inputs != 0
+    last = inputs.shape[1] - 1 - found.flip(1).int().argmax(1)
+    last = torch.where(found.any(1), last, inputs.shape[1] - 1)
+    return torch.arange(inputs.shape[1], device=inputs.device) <= last[:, None]

@@ -1,0 +1,136 @@
+"""Log-mel spectrograms of whole batches, through torchaudio."""
+
+import math
+import warnings
+from functools import lru_cache
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torchaudio.transforms import MelSpectrogram
+
+from natlib.component import Settings
+from natlib.errors import ConfigError
+
+__all__ = ["Mel", "band_hertz", "frames", "log_mel", "valid_frames", "warped_bands"]
+
+# Power under which a band counts as empty, with waves in [-1, 1]: 80 dB or so under a loud sine.
+_FLOOR = 1e-4
+# Waves are cut into parts of this many values, so that spectra stay in the caches of a CPU.
+_PART = 1 << 20
+
+
+class Mel(Settings):
+    """How a log-mel spectrogram is computed."""
+
+    bands: int = Field(default=64, ge=4)
+    """Bands on the mel scale."""
+    window: float = Field(default=0.025, gt=0)
+    """Length of a frame in seconds."""
+    hop: float = Field(default=0.010, gt=0)
+    """Seconds from one frame to the next."""
+    low: float = Field(default=60.0, ge=0)
+    """Lowest frequency in hertz."""
+    high: float | None = Field(default=None, gt=0)
+    """Highest frequency in hertz; by default half the rate."""
+
+    def hop_length(self, rate: int) -> int:
+        """Values from one frame to the next."""
+        return max(1, round(self.hop * rate))
+
+    def top(self, rate: int) -> float:
+        """Highest frequency in hertz."""
+        return rate / 2 if self.high is None else min(self.high, rate / 2)
+
+
+def frames(settings: Mel, length: int, rate: int) -> int:
+    """Frames of a wave; the first lies around its first value."""
+    return length // settings.hop_length(rate) + 1
+
+
+def log_mel(settings: Mel, wave: Tensor, rate: int) -> Tensor:
+    """Natural logarithm of the power in each band, float32[b, bands, frames].
+
+    Args:
+        settings: which bands and frames.
+        wave: float32[b, t].
+        rate: values in a second.
+
+    Raises:
+        ConfigError: bands, window and rate do not go together.
+    """
+    transform = _transform(settings, rate, wave.device)
+    step = max(1, _PART // max(1, wave.shape[1]))
+    parts = [torch.log(transform(part) + _FLOOR) for part in wave.split(step)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def valid_frames(settings: Mel, valid: Tensor, rate: int) -> Tensor:
+    """bool[b, frames]: frames whose middle lies on a valid value, bool[b, t]; at least one.
+
+    A clip that is shorter than a hop may lie between two middles: its nearest frame counts.
+    """
+    hop, count = settings.hop_length(rate), frames(settings, valid.shape[1], rate)
+    middle = (torch.arange(count, device=valid.device) * hop).clamp(max=valid.shape[1] - 1)
+    found = valid[:, middle]
+    first = (valid.int().argmax(1).float() / hop).round().long().clamp(max=count - 1)
+    lost = ~found.any(1, keepdim=True)
+    nearest = torch.arange(count, device=valid.device) == first[:, None]
+    return found | (lost & nearest)
+
+
+def band_hertz(settings: Mel, rate: int) -> list[float]:
+    """The middle of each band."""
+    low, high = _mel(settings.low), _mel(settings.top(rate))
+    steps = (high - low) / (settings.bands + 1)
+    return [700 * (10 ** ((low + steps * (i + 1)) / 2595) - 1) for i in range(settings.bands)]
+
+
+def warped_bands(settings: Mel, rate: int, factor: Tensor) -> Tensor:
+    """Where each band lies once frequencies are multiplied: float32[b, bands], in bands.
+
+    Args:
+        settings: which bands.
+        rate: values in a second.
+        factor: float32[b].
+    """
+    hertz = torch.tensor(band_hertz(settings, rate), device=factor.device)
+    mel = 2595 * torch.log10(1 + factor[:, None] * hertz / 700)
+    low, high = _mel(settings.low), _mel(settings.top(rate))
+    place = (mel - low) / (high - low) * (settings.bands + 1) - 1
+    return place.clamp(0, settings.bands - 1)
+
+
+def _mel(hertz: float) -> float:
+    return 2595 * math.log10(1 + hertz / 700)
+
+
+@lru_cache(maxsize=16)
+def _transform(settings: Mel, rate: int, device: torch.device) -> MelSpectrogram:
+    window, top = max(2, round(settings.window * rate)), settings.top(rate)
+    if settings.low >= top:
+        raise ConfigError(
+            f"data.mel.low is {settings.low:g} Hz, but sounds end at {top:g} Hz; lower it, or "
+            "raise data.rate or data.mel.high"
+        )
+    with warnings.catch_warnings():
+        # It warns of empty bands, which are an error here.
+        warnings.simplefilter("ignore")
+        transform = MelSpectrogram(
+            sample_rate=rate,
+            # Twice what the window needs: low bands are narrower than the window can resolve.
+            n_fft=2 * 2 ** math.ceil(math.log2(window)),
+            win_length=window,
+            hop_length=settings.hop_length(rate),
+            f_min=settings.low,
+            f_max=top,
+            n_mels=settings.bands,
+            pad_mode="constant",
+        )
+    empty = int((transform.mel_scale.fb.amax(0) == 0).sum())
+    if empty:
+        raise ConfigError(
+            f"{empty} of {settings.bands} mel bands are narrower than frequencies can be told "
+            "apart; lower data.mel.bands, or raise data.mel.window or data.mel.low"
+        )
+    return transform.to(device)

@@ -1,0 +1,88 @@
+"""What clips are like: their rate and length, and the mean of what encoders read."""
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soundfile
+
+from natlib.data import evenly_spaced
+from natlib.errors import DataError
+from natlib_audio.clipset import ClipSet
+from natlib_audio.decoding import Clip
+from natlib_audio.sources import Source
+
+if TYPE_CHECKING:
+    from natlib_audio.modality import Audio
+
+__all__ = ["measure", "natural_form"]
+
+_PEEK = 64
+_HIGHEST_RATE = 16_000
+_LONGEST = 4.0
+_SHORTEST = 0.1
+# Clips that mean and deviation are computed from.
+_MEASURED = 256
+
+
+def natural_form(source: Source, name: str, longest: float) -> tuple[int, float]:
+    """The rate in hertz and the length in seconds that suit the clips of a source.
+
+    Raises:
+        DataError: none of the first clips can be read.
+    """
+    rates, seconds = [], []
+    for item in source.peek(_PEEK):
+        try:
+            rate, length = _form(item)
+        except (soundfile.SoundFileError, OSError):  # damaged; the others will do
+            continue
+        rates.append(rate)
+        seconds.append(length)
+    if not rates:
+        raise DataError(f"none of the first sounds in {name} can be read; are they sounds?")
+    length = min(float(np.quantile(seconds, 0.9)), _LONGEST, longest)
+    return min(round(median(rates)), _HIGHEST_RATE), max(_SHORTEST, round(length, 2))
+
+
+def measure(modality: "Audio", clips: ClipSet | None, name: str) -> tuple[float, float]:
+    """Mean and standard deviation of what an encoder reads of training clips.
+
+    Args:
+        modality: with rate and length, but without mean and deviation.
+        clips: the training clips.
+        name: what the source is called.
+
+    Raises:
+        DataError: none of the clips that were tried can be read.
+    """
+    assert clips is not None  # every source has training clips
+    unscaled = modality.model_copy(update={"mean": 0.0, "std": 1.0})
+    count = total = squares = 0.0
+    for index in evenly_spaced(len(clips), _MEASURED):
+        clip = clips[index]
+        if not isinstance(clip, Clip):
+            continue
+        values = unscaled.plain(unscaled.collate([clip])).double()
+        # Padding is exactly 0 in every band, and takes no part.
+        spoken = values[values.abs().amax(tuple(range(values.ndim - 1))).expand_as(values) > 0]
+        count += spoken.numel()
+        total += float(spoken.sum())
+        squares += float(spoken.square().sum())
+    if not count:
+        raise DataError(f"none of the first sounds in {name} can be read; are they sounds?")
+    mean = total / count
+    std = max(squares / count - mean**2, 0.0) ** 0.5
+    # A few digits, since a person reads them too.
+    return _short(mean), max(_short(std), 1e-4)
+
+
+def _form(item: Any) -> tuple[int, float]:
+    if isinstance(item, tuple):
+        return item[1], len(item[0]) / item[1]
+    info = soundfile.info(str(item))
+    return info.samplerate, info.duration
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,230 @@
+"""Sound as a modality of natlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
+from natlib.encoders import EncoderRecipe
+from natlib.errors import ConfigError, DataError
+from natlib_audio import waves
+from natlib_audio.augmentation import Augmentation, masked_spectra, masked_waves, one_wave
+from natlib_audio.clipset import ClipSet
+from natlib_audio.collating import at_rate, collate
+from natlib_audio.decoding import clip_of
+from natlib_audio.encoders.convnet import AudioConvNet
+from natlib_audio.encoders.resnet import AudioResNet
+from natlib_audio.encoders.wav2vec import Wav2Vec
+from natlib_audio.log_mel import Mel, frames, log_mel, valid_frames
+from natlib_audio.measuring import measure, natural_form
+from natlib_audio.picture import draw
+from natlib_audio.sources import Source, find_source, is_path
+from natlib_audio.statistics import spectral_statistics
+
+__all__ = ["Audio"]
+
+
+class Audio(Modality):
+    """Sound: a folder of wav, flac, ogg or mp3 files, or synthesised notes."""
+
+    kind: Literal["audio"] = "audio"
+    presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+
+    source: str | None = None
+    """A folder of wav, flac, ogg or mp3 files (recursive; sub-folders ``train``, ``val``, ``test``
+    are splits, folders under these are classes), or ``notes``, the default: synthesised notes of
+    eight timbres, made from a seed."""
+    labels: str | None = None
+    """A table (CSV, TSV, JSON lines or parquet) with the columns ``file``, relative to the source,
+    and ``label``, for evaluation only, and ``split`` where it is to say train, val or test."""
+    representation: Literal["log_mel", "waveform"] = "log_mel"
+    """What an encoder reads: a log-mel spectrogram [1, bands, frames], or the wave [values]."""
+    rate: int | None = Field(default=None, ge=1_000, le=192_000)
+    """Values in a second, in hertz: clips of other rates are resampled. By default the median of
+    the first clips, at most 16,000."""
+    seconds: float | None = Field(default=None, gt=0)
+    """Length of an input. Shorter clips are padded with zeros that encoders leave out of their
+    means; of longer ones, views show a random part and evaluation the middle. By default as long
+    as nine of ten of the first clips, at most 4 seconds."""
+    longest: float = Field(default=10.0, gt=0)
+    """Seconds of a clip that are read; a longer one loses both ends. At least ``seconds``."""
+    equal_level: bool = True
+    """Bring every input to the same loudness."""
+    mel: Mel = Mel()
+    """How spectrograms are computed."""
+    mean: float | None = None
+    """Subtracted from every value of an input; by default the mean of training clips."""
+    std: float | None = Field(default=None, gt=0)
+    """Divided by; by default their standard deviation."""
+    cache_gib: float = Field(default=2.0, ge=0)
+    """Keep all decoded clips in memory if they need at most this many GiB."""
+    augment: Augmentation = Augmentation()
+    """How views differ from each other."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.seconds is not None and self.seconds > self.longest:
+            raise ValueError(
+                f"seconds {self.seconds:g} is more than longest {self.longest:g}; raise longest"
+            )
+        return self
+
+    def resolved(self) -> Self:
+        source = self._source()
+        path = self.source if self.source is not None else "notes"
+        update: dict[str, Any] = {
+            # Found again from any working directory, by ``--resume`` for example.
+            "source": str(Path(path).expanduser().absolute()) if is_path(path) else path,
+            "labels": self.labels and str(Path(self.labels).expanduser().absolute()),
+        }
+        if self.rate is None or self.seconds is None:
+            rate, seconds = natural_form(source, path, self.longest)
+            update["rate"] = self.rate or rate
+            update["seconds"] = self.seconds or seconds
+        found = self.model_validate({**dict(self), **update})
+        found._check_form()
+        if found.mean is None or found.std is None:
+            mean, std = measure(found, found.dataset("train"), path)
+            update["mean"] = mean if self.mean is None else self.mean
+            update["std"] = std if self.std is None else self.std
+        return self.model_validate({**dict(self), **update})
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """See :meth:`Modality.complete`: wav2vec reads waveforms, the others spectrograms."""
+        wanted = {"audio_convnet": "log_mel", "audio_resnet": "log_mel", "wav2vec": "waveform"}
+        needed = wanted.get(recipe.kind, self.representation)
+        if needed != self.representation:
+            fitting = [kind for kind, form in wanted.items() if form == self.representation]
+            raise ConfigError(
+                f"the encoder '{recipe.kind}' does not read data.representation "
+                f"'{self.representation}'; set data.representation={needed}, or encoder.kind to "
+                f"{' or '.join(fitting)}"
+            )
+        if isinstance(recipe, Wav2Vec):
+            return recipe.completed(self._values())
+        return recipe
+
+    def with_source(self, source: str) -> Self:
+        # A table of labels belongs to the folder that it was made for.
+        return super().with_source(source).model_copy(update={"labels": None})
+
+    def dataset(self, split: Split, cache: Path | None = None) -> ClipSet | None:
+        rate = self._rate()
+        clips = self._source().split(split, cache)
+        if clips is None:
+            return None
+        rows = None
+        if split == "train":
+            rows = chosen_rows(len(clips), self.max_samples, self.subset_seed)
+        return ClipSet(clips, rate, self.longest, self.cache_gib, rows)
+
+    def collate(self, samples: list[Any]) -> Batch:
+        return collate(samples, self._rate())
+
+    @torch.no_grad()
+    def views(self, batch: Batch, count: int) -> list[Tensor]:
+        wave, length = at_rate(batch, self._rate())
+        with torch.autocast(wave.device.type, enabled=False):
+            return [self._view(wave, length) for _ in range(count)]
+
+    @torch.no_grad()
+    def plain(self, batch: Batch) -> Tensor:
+        wave, valid = self._middle(batch)
+        with torch.autocast(wave.device.type, enabled=False):
+            if self.representation == "waveform":
+                return self._normalise(wave) * valid
+            spectra, shown = self._spectra(wave, valid)
+            return (spectra * shown[:, None, :])[:, None]
+
+    @torch.no_grad()
+    def raw(self, batch: Batch) -> Tensor:
+        """Statistics of log-mel over time, float[b, 3 * bands]: mean, deviation, change."""
+        wave, valid = self._middle(batch)
+        rate = self._rate()
+        with torch.autocast(wave.device.type, enabled=False):
+            shown = valid_frames(self.mel, valid, rate)
+            return spectral_statistics(log_mel(self.mel, wave, rate), shown)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        if self.representation == "waveform":
+            return (self._values(),)
+        return (1, self.mel.bands, frames(self.mel, self._values(), self._rate()))
+
+    def default_encoder(self, accelerator: bool) -> EncoderRecipe:
+        if self.representation == "waveform":
+            return Wav2Vec()
+        return AudioResNet() if accelerator else AudioConvNet()
+
+    def default_preset(self) -> str:
+        return "nat" if is_path(self.source) else "notes"
+
+    def samples(self, items: Sequence[Any]) -> list[Any]:
+        """Read paths, arrays at the rate of the model, or pairs (array, rate)."""
+        decoded = []
+        for index, item in enumerate(items):
+            try:
+                decoded.append(clip_of(index, item, self.longest, self._rate()))
+            except MemoryError:
+                raise
+            # libsndfile has errors of its own; a file may also be gone, or not ours to read.
+            except Exception as error:
+                name = item if isinstance(item, str | Path) else f"item {index}"
+                why = str(error).rstrip(".")
+                raise DataError(f"cannot read {name} as sound: {why}") from error
+        return decoded
+
+    def thumbnail(self, sample: Any) -> Thumbnail | None:
+        if isinstance(sample, Unreadable):
+            return None
+        wave, _ = at_rate(self.collate([sample]), self._rate())
+        spectrum = log_mel(self.mel, wave, self._rate())
+        return Thumbnail.from_pixels(draw(wave[0].numpy(), spectrum[0].numpy()))
+
+    def _source(self) -> Source:
+        return find_source(self.source, self.labels)
+
+    def _rate(self) -> int:
+        if self.rate is None:
+            raise ConfigError("the rate of inputs is not known yet; call resolved() first")
+        return self.rate
+
+    def _values(self) -> int:
+        if self.seconds is None:
+            raise ConfigError("the length of inputs is not known yet; call resolved() first")
+        return max(1, round(self.seconds * self._rate()))
+
+    def _check_form(self) -> None:
+        """See that spectra can be computed, before anything is decoded."""
+        log_mel(self.mel, torch.zeros(1, self._values()), self._rate())
+
+    def _view(self, wave: Tensor, length: Tensor) -> Tensor:
+        view, valid = one_wave(self.augment, wave, length, self._values())
+        if self.equal_level:
+            view = waves.equal_level(view, valid)
+        if self.representation == "waveform":
+            return masked_waves(self.augment, self._normalise(view), valid)
+        spectra, shown = self._spectra(view, valid)
+        return masked_spectra(self.augment, self.mel, self._rate(), spectra, shown)[:, None]
+
+    def _middle(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The middle of each clip float32[b, n], and bool[b, n]: what of it is no padding."""
+        wave, length = at_rate(batch, self._rate())
+        n = self._values()
+        view, valid = waves.cut_out(wave, length, waves.centre_cut(length, n), n, False)
+        return (waves.equal_level(view, valid) if self.equal_level else view), valid
+
+    def _spectra(self, wave: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised log-mel spectra float32[b, bands, frames], and which frames are valid."""
+        rate = self._rate()
+        spectra = self._normalise(log_mel(self.mel, wave, rate))
+        return spectra, valid_frames(self.mel, valid, rate)
+
+    def _normalise(self, values: Tensor) -> Tensor:
+        if self.mean is None or self.std is None:
+            raise ConfigError("the mean of inputs is not known yet; call resolved() first")
+        return (values - self.mean) / self.std

@@ -1,0 +1,170 @@
+"""Operations on a batch of waves, with other random numbers for each.
+
+Shapes: b clips, t values of the padded batch, n values of a view.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Cut",
+    "centre_cut",
+    "cut_out",
+    "equal_level",
+    "filtered",
+    "mixed",
+    "octaves",
+    "random_cut",
+]
+
+# Points of a random response, an octave apart; the highest lies at half the rate.
+_POINTS = 7
+
+
+class Cut(NamedTuple):
+    """Which part of a clip a view shows, each float32[b].
+
+    Attributes:
+        start: its first value.
+        length: its length, in values of the view.
+        speed: values of the clip for each value of the view.
+        offset: where it begins in the view; padding before and behind.
+    """
+
+    start: Tensor
+    length: Tensor
+    speed: Tensor
+    offset: Tensor
+
+
+def centre_cut(length: Tensor, n: int) -> Cut:
+    """The middle of each clip, at the beginning of the view."""
+    kept = length.clamp(max=n).float()
+    start = ((length - n).clamp(min=0) // 2).float()
+    return Cut(start, kept, torch.ones_like(kept), torch.zeros_like(kept))
+
+
+def random_cut(
+    length: Tensor, n: int, scale: tuple[float, float], speed: Tensor, shift: float, draw: Tensor
+) -> Cut:
+    """A random part of each clip at a random place of the view.
+
+    Args:
+        length: int64[b].
+        n: values of a view.
+        scale: shortest and longest part, as a share of what a view could show.
+        speed: float32[b].
+        shift: share of the free room in a view that the place may use.
+        draw: float32[3, b], random numbers in [0, 1).
+    """
+    seen_B = torch.minimum(length.float(), n * speed)
+    part_B = seen_B * (scale[0] + (scale[1] - scale[0]) * draw[0])
+    start_B = ((length - part_B) * draw[1]).floor()
+    kept_B = (part_B / speed).round().clamp(1, n)
+    return Cut(start_B, kept_B, speed, ((n - kept_B) * shift * draw[2]).floor())
+
+
+def cut_out(
+    wave: Tensor, length: Tensor, cut: Cut, n: int, interpolate: bool
+) -> tuple[Tensor, Tensor]:
+    """Views float32[b, n], and bool[b, n]: what of them is no padding.
+
+    Args:
+        wave: float32[b, t], zeros behind the end of each.
+        length: int64[b], the valid length of each.
+        cut: which part.
+        n: values of a view.
+        interpolate: compute values between two by a cubic through four (Catmull and Rom, 1974);
+            without it, every speed needs to be 1.
+    """
+    place_BN = torch.arange(n, device=wave.device) - cut.offset[:, None]
+    valid_BN = (place_BN >= 0) & (place_BN < cut.length[:, None])
+    last_B1 = (length - 1)[:, None]
+    if not interpolate:
+        rows_BN = (cut.start[:, None] + place_BN).long().clamp(min=0).minimum(last_B1)
+        return wave.gather(1, rows_BN) * valid_BN, valid_BN
+    # In float32, fractions of a position in a long clip would be coarse.
+    source_BN = cut.start[:, None].double() + place_BN.double() * cut.speed[:, None].double()
+    rows_BN = source_BN.floor()
+    x = (source_BN - rows_BN).float()
+    rows_BN = rows_BN.long()
+    before, here, after, beyond = (
+        wave.gather(1, (rows_BN + step).clamp(min=0).minimum(last_B1)) for step in (-1, 0, 1, 2)
+    )
+    slope = (after - before) / 2
+    curve = before - 2.5 * here + 2 * after - beyond / 2
+    twist = (beyond - before) / 2 + 1.5 * (here - after)
+    return (here + x * (slope + x * (curve + x * twist))) * valid_BN, valid_BN
+
+
+def level(wave: Tensor, valid: Tensor) -> Tensor:
+    """Root mean square float32[b, 1] of what is valid; never 0."""
+    count = valid.sum(1, keepdim=True).clamp(min=1)
+    return ((wave.square() * valid).sum(1, keepdim=True) / count).sqrt().clamp(min=1e-6)
+
+
+def equal_level(wave: Tensor, valid: Tensor) -> Tensor:
+    """Waves of one loudness: a root mean square of 0.1, that of speech well recorded."""
+    return wave * (0.1 / level(wave, valid))
+
+
+def mixed(wave: Tensor, valid: Tensor, decibels: Tensor, chosen: Tensor, order: Tensor) -> Tensor:
+    """Another clip of the batch behind each of the chosen ones.
+
+    Args:
+        wave: float32[b, n].
+        valid: bool[b, n]; the other clip is heard there only.
+        decibels: float32[b], how much weaker the other one is.
+        chosen: bool[b].
+        order: int64[b], which clip is the other one.
+    """
+    own, other = level(wave, valid), level(wave, valid)[order]
+    factor = own / other * 10 ** (-decibels[:, None] / 20)
+    return wave + torch.where(chosen[:, None], factor, 0.0) * wave[order] * valid
+
+
+def filtered(
+    wave: Tensor,
+    valid: Tensor,
+    response: Tensor,
+    decibels: Tensor,
+    colour: Tensor,
+    chosen: Tensor | None,
+) -> Tensor:
+    """Waves through a random smooth response, with noise behind the chosen ones.
+
+    One transform serves both.
+
+    Args:
+        wave: float32[b, n].
+        valid: bool[b, n].
+        response: float32[b, 7], decibels an octave apart, from 1/64 to the whole of the band.
+        decibels: float32[b], how much weaker the noise is.
+        colour: float32[b], how steeply the noise falls: 0 is white, 1 is pink, 2 is brown.
+        chosen: bool[b]; None for no noise at all.
+    """
+    spectrum = torch.fft.rfft(wave)
+    count = spectrum.shape[1]
+    share_F = torch.arange(1, count + 1, device=wave.device) / count
+    octave_F = (torch.log2(share_F) + _POINTS - 1).clamp(min=0)
+    # Hat functions: a straight line between two points.
+    points_P = torch.arange(_POINTS, device=wave.device)
+    hats_PF = (1 - (octave_F - points_P[:, None]).abs()).clamp(min=0)
+    heard: Tensor = torch.fft.irfft(spectrum * 10 ** (response @ hats_PF / 20), wave.shape[1])
+    if chosen is None:
+        return heard
+    slope_BF = share_F ** (-colour[:, None] / 2)
+    white = torch.fft.rfft(torch.randn_like(wave))
+    noise = torch.fft.irfft(white * slope_BF, wave.shape[1])
+    everywhere = torch.ones_like(valid)
+    factor = level(heard, valid) / level(noise, everywhere) * 10 ** (-decibels[:, None] / 20)
+    noisy: Tensor = heard + torch.where(chosen[:, None], factor, 0.0) * noise
+    return noisy
+
+
+def octaves(strength: float, draw: Tensor) -> Tensor:
+    """Factors between 1 / (1 + strength) and 1 + strength, evenly in logarithm: float32[b]."""
+    return torch.exp(math.log1p(strength) * (2 * draw - 1))
