@@ -78,6 +78,10 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     table = open_table(path)
     given = column(table, "name").cast(pa.string()).to_pylist()
     values = column(table, "label")
+    if not pa.types.is_integer(values.type):
+        # Numbers are sorted as numbers, all else as text; nothing written is no label.
+        values = values.cast(pa.string())
+        values = pc.if_else(pc.equal(values, ""), None, values)
     here = np.asarray(pc.is_valid(values).to_pylist(), dtype=bool)
     position = {name: number for number, name in enumerate(names)}
     unknown = [name for name in given if name not in position]
@@ -90,8 +94,7 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)
     if len(twice):
         raise DataError(f"{path} names '{names[twice[0]]}' twice; give each sample one label")
-    texts = np.array([str(value) for value in values.to_pylist()])
-    (encoded,), classes = encode_labels(texts[here])
+    (encoded,), classes = encode_labels(np.array(values.drop_null().to_pylist()))
     labels = torch.full((len(names),), -1)
     assert encoded is not None
     labels[torch.from_numpy(rows[here])] = encoded
