@@ -3,14 +3,12 @@
 Shapes: b rows, k columns.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from natlib.solvers.mask import without
-
-__all__ = ["centred", "levelled", "row_minima", "soft_prices", "unopposed"]
+__all__ = ["Levelled", "at", "centred", "levelled", "soft_prices", "start_at_zero"]
 
 # Costs outside of these are scaled before they are added up: sums of larger ones overflow
 # and means of smaller ones lose digits.
@@ -59,42 +57,76 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
     return rest
 
 
-def unopposed(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
-    """Every row's cheapest column, if no two rows want the same: then nothing is cheaper."""
-    wish = np.asarray(without(cost, allowed, np.inf).argmin(axis=1), dtype=np.int64)
-    return wish if np.bincount(wish).max() == 1 else None
+class Levelled(NamedTuple):
+    """A square matching problem with columns that are even on average.
+
+    Attributes:
+        cost: [b, b], fresh; infinite where a pair is not allowed.
+        wish: int64[b], the cheapest column of each row.
+        asked: int64[b], how many rows each column is the cheapest of.
+        low: the least cost of all.
+        high: the largest finite one.
+        shift: [b], what came off each column.
+        unit: what the costs were divided by before, 1 for ordinary ones.
+    """
+
+    cost: NDArray[Any]
+    wish: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    low: float
+    high: float
+    shift: NDArray[Any]
+    unit: float
+
+    @property
+    def unopposed(self) -> bool:
+        """Whether no two rows want the same column: no matching is cheaper than their wish."""
+        return int(self.asked.max()) == 1
 
 
-def levelled(
-    cost: NDArray[Any], allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[Any], float, float]:
-    """The same matching problem with rows that start at 0 and columns that are even on average.
+def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> Levelled:
+    """The same matching problem with columns that are even on average.
 
     Args:
         cost: finite [b, b]; it is left as it is.
-        allowed: bool[b, b], the pairs that may be matched.
+        allowed: bool[b, b], the pairs that may be matched, in every row at least one.
 
     Returns:
-        [b, b], a fresh array of the same precision (float64 for costs of extreme size) with
-        infinity where a pair is not allowed; its largest number otherwise, 0 if every
-        matching costs the same; and what its numbers were divided by, 1 for ordinary costs.
+        Costs of the same precision; float64 for costs of extreme size.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        even, high = _level(cost, allowed)
-    if _SMALL < high < _LARGE or not (peak := _peak(cost)):
-        return even, high, 1.0
-    return *_level(cost.astype(np.float64) / peak / 2, allowed), 2 * peak
+        even = _level(cost, allowed, 1.0)
+    if _SMALL < even.high - even.low < _LARGE or not (peak := _peak(cost)):
+        return even
+    return _level(cost.astype(np.float64) / peak / 2, allowed, 2 * peak)
 
 
-def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> tuple[NDArray[Any], float]:
+def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, unit: float) -> Levelled:
     in_column = len(cost) if allowed is None else np.maximum(allowed.sum(axis=0), 1)
-    even: NDArray[Any] = cost - (np.einsum("ij->j", cost) / in_column).astype(cost.dtype)
+    # einsum adds up faster than mean does; how exactly does not matter here.
+    shift = (np.einsum("ij->j", cost) / in_column).astype(cost.dtype)
+    even: NDArray[Any] = cost - shift
     if allowed is None:
-        even -= row_minima(even)
-        return even, float(even.max())
-    even[~allowed] = np.inf
-    even -= row_minima(even)
-    return even, float(even.max(where=allowed, initial=0.0))
+        high = float(even.max())
+    else:
+        even[~allowed] = np.inf
+        high = float(even.max(where=allowed, initial=-np.inf))
+    # NumPy finds the place of the least faster than its value.
+    wish = even.argmin(axis=1)
+    asked = np.bincount(wish, minlength=len(wish))
+    return Levelled(even, wish, asked, float(even.min()), high, shift, unit)
+
+
+def start_at_zero(cost: NDArray[Any], wish: NDArray[np.int64]) -> None:
+    """Take its least cost off every row, in place: that of the column int64[b] in ``wish``."""
+    cost -= at(cost, wish)[:, None]
+
+
+def at(cost: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
+    """The cost of one column of each row, [b], of C-contiguous costs."""
+    rows, width = cost.shape
+    chosen: NDArray[Any] = cost.ravel().take(np.arange(0, rows * width, width) + columns)
+    return chosen
 
 
 def soft_prices(
@@ -109,8 +141,7 @@ def soft_prices(
     matching of a square problem, and leave an exact solver half of its work.
 
     Args:
-        cost: [r, b], all rows of what :func:`levelled` gives or some that stand for all; not
-            all 0.
+        cost: [r, b], all rows or some that stand for all; each starts at 0.
         buffer: [r, b], overwritten.
         softness: of the demand, in standard deviations of the costs.
         rounds: of evening out.
@@ -122,7 +153,10 @@ def soft_prices(
     """
     some = cost[:: max(1, len(cost) // 256)]
     some = some[np.isfinite(some)]
-    softness *= max(float(some.std(dtype=np.float64)), 1e-6 * float(some.max()))
+    limit = float(some.max())
+    if limit == 0:
+        return np.zeros(cost.shape[1], dtype=cost.dtype)
+    softness *= max(float(some.std(dtype=np.float64)), 1e-6 * limit)
     np.multiply(cost, -1 / softness, out=buffer, casting="same_kind")
     np.exp(buffer, out=buffer)
     share = np.ones(cost.shape[1], dtype=np.float32)
@@ -131,13 +165,7 @@ def soft_prices(
         demand = np.einsum("i,ij->j", each / np.einsum("ij,j->i", buffer, share), buffer)
         share = 1 / np.maximum(demand, _LEAST)
     price = softness * np.log(share.astype(np.float64))
-    limit = float(some.max())
     return np.clip(price - np.median(price), -limit, limit).astype(cost.dtype)
-
-
-def row_minima(cost: NDArray[Any]) -> NDArray[Any]:
-    """The least of each row, [b, 1]; NumPy finds its place faster than its value."""
-    return np.take_along_axis(cost, cost.argmin(axis=1)[:, None], axis=1)
 
 
 def _peak(cost: NDArray[Any]) -> float:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from natlib.component import register
-from natlib.solvers.centring import centred, levelled, soft_prices, unopposed
+from natlib.solvers.centring import centred, levelled, soft_prices, start_at_zero
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
 
@@ -128,12 +128,13 @@ def _at_prices(
     cost: NDArray[Any], allowed: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], float]:
     """Columns, and what duality says about them at the prices, rounding included."""
-    if (wish := unopposed(cost, allowed)) is not None:
-        return wish, 0.0
-    even, high, scale = levelled(cost, allowed)
-    if high:
-        some = even[:: max(1, len(even) // _ROWS)]
-        even -= soft_prices(some, np.empty(some.shape, np.float32), _SOFTNESS, _ROUNDS)
+    level = levelled(cost, allowed)
+    if level.unopposed:
+        return level.wish, 0.0
+    even = level.cost
+    start_at_zero(even, level.wish)
+    some = even[:: max(1, len(even) // _ROWS)]
+    even -= soft_prices(some, np.empty(some.shape, np.float32), _SOFTNESS, _ROUNDS)
     # No matching costs less than every row's cheapest column.
     wish = even.argmin(axis=1)
     lowest = float(even[np.arange(len(even)), wish].sum(dtype=np.float64))
@@ -145,7 +146,7 @@ def _at_prices(
     # (Both ends in one pass, which NumPy does in two.)
     peak = max(abs(float(end)) for end in torch.from_numpy(cost).aminmax())
     rounding = 64 * float(np.finfo(even.dtype).eps) * peak * len(cost)
-    return columns, (paid - lowest) * scale + rounding
+    return columns, (paid - lowest) * level.unit + rounding
 
 
 def _by_regret(left: NDArray[Any], wish: NDArray[np.int64] | None = None) -> NDArray[np.int64]:

@@ -8,23 +8,28 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import centred, levelled, row_minima, soft_prices, unopposed
+from natlib.solvers.centring import Levelled, at, centred, levelled, soft_prices, start_at_zero
+from natlib.solvers.grid import grid_start, onto_grid
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
 
 __all__ = ["Lapjv"]
 
-# Costs are rounded to this many levels from the lowest to the highest once rows and columns are
-# even, so by about a millionth. The package starts with an auction in which two rows may outbid
-# each other by one level at a time: on float64 costs of rank 1 that takes practically for ever,
-# and every bit costs time on any input. Prices stay below 2^24, so that float32 adds them exactly.
-_LEVELS = 2.0**19
+# Costs are rounded to 2^20 levels or more from the lowest to the highest once columns are even,
+# so by half a millionth at most. The package starts with an auction in which two rows may outbid
+# each other by one level at a time: on costs of rank 1 that takes practically for ever in
+# float64 and seconds in float32, and every bit costs time on any input. Four times the span
+# is room for prices too.
+_ROOM = 2
 
-# What a pair costs that is not allowed, in levels: so much that the best matching hardly ever
-# needs one; where it does, scipy's solver is asked again.
-_FORBIDDEN = 6 * _LEVELS
+# What a pair costs that is not allowed, in spans of the others: so much that the best matching
+# hardly ever needs one; where it does, scipy's solver is asked again.
+_FORBIDDEN, _ROOM_FORBIDDEN = 6, 3
 
-# From this size on soft prices are worth their computation on any kind of features.
+# Where so many of the columns are the cheapest of some row, rows compete for few of them only, and
+# letting every row start at 0 halves the search. Clustered rows all want the same columns, and
+# the search takes longer with it; from this size on soft prices are worth their computation.
+_SCATTERED = 0.4
 _PRICED = 1024
 
 
@@ -48,33 +53,59 @@ class Lapjv(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        if (wish := unopposed(cost, allowed)) is not None:
-            return wish
         if cost.shape[0] < cost.shape[1]:
-            # Scipy computes in float64, where no float32 is too large to be added up; and where
-            # columns may stay free, only rows could be centred, which saves it no work.
-            wide = cost if cost.dtype == np.float32 else centred(cost, allowed)
-            return _by_scipy(without(wide, allowed, np.inf))
-        even, high, _ = levelled(cost, allowed)
-        if high == 0:
+            return _wide(cost, allowed)
+        level = levelled(cost, allowed)
+        if level.unopposed:
+            return level.wish
+        if level.high == level.low:
             free = np.full(len(cost), -1)
             return np.arange(len(cost)) if allowed is None else complete(free, allowed)
-        whole = np.empty(even.shape, dtype=np.float32)
-        if len(even) >= _PRICED:
-            even -= soft_prices(even, whole)
-            even -= row_minima(even)
-        scale = _LEVELS / high
-        np.multiply(even, scale, out=whole, casting="same_kind")
-        np.rint(whole, out=whole)
-        if allowed is not None:
-            whole[~allowed] = _FORBIDDEN
+        whole, shift = _whole(level, allowed)
         columns, _, (_, _, price) = _lapjv.lapjv(whole)
         if cost.dtype == np.float64 or not _proven(whole, columns, price, allowed):
             # Taking a price off a column changes no matching, and leaves hardly anything
             # to search.
-            even -= price / scale
-            return _by_scipy(even)
+            if level.unit != 1.0:
+                cost = cost.astype(np.float64) / level.unit
+            return _by_scipy(without(cost - (shift + price), allowed, np.inf))
         return np.asarray(columns, dtype=np.int64)
+
+
+def _wide(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    wish: NDArray[np.int64] = without(cost, allowed, np.inf).argmin(axis=1)
+    if np.bincount(wish).max() == 1:
+        return wish
+    # Scipy computes in float64, where no float32 is too large to be added up; and where
+    # columns may stay free, only rows could be centred, which saves it no work.
+    even = cost if cost.dtype == np.float32 else centred(cost, allowed)
+    return _by_scipy(without(even, allowed, np.inf))
+
+
+def _whole(
+    level: Levelled, allowed: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """The same problem in whole multiples of a power of two, and what came off each column.
+
+    Overwrites the costs of ``level``, in place if they are float32: fresh memory costs more
+    than the arithmetic in it.
+    """
+    even, wish, shift = level.cost, level.wish, level.shift
+    span = level.high - level.low
+    start = grid_start(span, _ROOM if allowed is None else _ROOM_FORBIDDEN)
+    scattered = np.count_nonzero(level.asked) >= _SCATTERED * len(wish)
+    whole = even if even.dtype == np.float32 else np.empty(even.shape, np.float32)
+    if allowed is None and not scattered and len(even) < _PRICED:
+        return onto_grid(even, start - level.low, whole), shift
+    if not scattered and len(even) >= _PRICED:
+        start_at_zero(even, wish)
+        prices = soft_prices(even, np.empty(even.shape, np.float32))
+        even -= prices
+        wish, shift = even.argmin(axis=1), shift + prices
+    onto_grid(even, (start - at(even, wish)).astype(even.dtype)[:, None], whole)
+    if allowed is not None:
+        whole[~allowed] = start + _FORBIDDEN * span
+    return whole, shift
 
 
 def _proven(
@@ -86,13 +117,12 @@ def _proven(
     """Whether the columns are a permutation of allowed pairs, each the best of its row at the
     prices. By linear programming duality no matching costs less if so. Overwrites ``cost``.
     """
-    rows = np.arange(len(cost))
     if np.bincount(columns, minlength=len(cost)).max() > 1:
         return False
-    if allowed is not None and not allowed[rows, columns].all():
+    if allowed is not None and not allowed[np.arange(len(cost)), columns].all():
         return False
     cost -= price
-    return bool((cost[rows, columns] == row_minima(cost)[:, 0]).all())
+    return bool((at(cost, columns) == at(cost, cost.argmin(axis=1))).all())
 
 
 def _by_scipy(cost: NDArray[Any]) -> NDArray[np.int64]:

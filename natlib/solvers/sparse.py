@@ -8,7 +8,7 @@ from pydantic import Field
 
 from natlib.component import register
 from natlib.solvers.candidates import cheaper_pairs, cheapest, joined, match_candidates, prices_of
-from natlib.solvers.centring import levelled, soft_prices
+from natlib.solvers.centring import levelled, soft_prices, start_at_zero
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
 
@@ -56,12 +56,13 @@ class Sparse(HostSolver):
 
     def _among_candidates(self, cost: NDArray[Any]) -> NDArray[np.int64] | None:
         size = len(cost)
-        # Rows whose cheapest columns all differ get them, which ``lapjv`` does at once.
-        if np.bincount(cost.argmin(axis=1)).max() == 1:
+        level = levelled(cost, None)
+        if level.unopposed:
+            return level.wish
+        if level.high == level.low:
             return None
-        even, high = levelled(cost, None)[:2]
-        if high == 0:
-            return None
+        even, high = level.cost, level.high - level.low
+        start_at_zero(even, level.wish)
         even -= soft_prices(even, np.empty(even.shape, dtype=np.float32)).astype(even.dtype)
         tolerance = _TOLERANCE[even.dtype.itemsize] * high
         candidates = cheapest(even, self.candidates)

@@ -1,0 +1,101 @@
+"""How ``lapjv`` prepares costs: on a grid, and in other ways for other kinds of rows."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from natlib.benchmark import make_problem
+from natlib.solvers import Lapjv, lapjv
+from natlib.solvers.centring import levelled, soft_prices, start_at_zero
+from natlib.solvers.grid import grid_start, onto_grid
+from tests.core.cost_matrices import lowest_cost, make
+
+
+@pytest.mark.parametrize("room", [2, 3])
+@pytest.mark.parametrize("span", [1e-29, 0.3, 1.0, 1.0001, 7.0, 1e29])
+def test_a_grid_has_levels_enough_and_room(span: float, room: int) -> None:
+    cost = np.random.default_rng(0).random((50, 50)).astype(np.float32) * np.float32(span)
+    start = grid_start(span, room)
+    whole = onto_grid(cost, start, np.empty_like(cost))
+    step = float(np.spacing(np.float32(start)))
+    assert span / step >= 2 ** (22 - room)
+    # Everything within the room is a whole multiple of the step, also what comes off as prices.
+    assert start - 0.999 * span >= 2**23 * step
+    assert start + (2**room - 1) * span <= 2**24 * step
+    assert (np.remainder(whole.astype(np.float64) / step, 1) == 0).all()
+    start = float(np.float32(start))
+    assert np.abs(whole - start - cost.astype(np.float64)).max() <= step / 2
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of every call, whether soft prices were made."""
+    calls: list[bool] = []
+    whole, soft = lapjv._whole, lapjv.soft_prices
+
+    def noted(*arguments: Any) -> Any:
+        calls.append(False)
+        return whole(*arguments)
+
+    def priced(*arguments: Any) -> Any:
+        calls[-1] = True
+        return soft(*arguments)
+
+    monkeypatch.setattr(lapjv, "_whole", noted)
+    monkeypatch.setattr(lapjv, "soft_prices", priced)
+    return calls
+
+
+@pytest.mark.parametrize("size", [40, 200, 1024])
+@pytest.mark.parametrize("features", ["random", "clustered", "collapsed", "matched"])
+def test_every_way_is_exact_and_the_right_one(
+    features: str, size: int, prepared: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The answer is the proved one: scipy's solver is not asked again.
+    monkeypatch.setattr(lapjv, "_by_scipy", None)
+    problem = make_problem(features, size)
+    found = Lapjv().solve(problem.cost)
+    expected = lowest_cost(problem.cost.double().numpy())
+    assert float(found.cost) == pytest.approx(expected, abs=2e-6 * size)
+    if features == "matched":
+        assert prepared == []
+    else:
+        assert prepared == [features == "clustered" and size == 1024]
+
+
+def test_what_is_not_proved_is_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lapjv, "_proven", lambda *_: False)
+    for family in ("random", "clustered", "constants", "ties"):
+        cost = make(family, 90, 90)
+        for allowed in (None, np.random.default_rng(0).random((90, 90)) < 0.7):
+            mask = None if allowed is None else torch.from_numpy(allowed | np.eye(90, dtype=bool))
+            found = Lapjv().solve(torch.from_numpy(cost).float(), mask)
+            hidden = cost if mask is None else np.where(mask.numpy(), cost, np.inf)
+            slack = 2e-6 * 90 * np.abs(cost).max()
+            assert float(found.cost) == pytest.approx(lowest_cost(hidden), abs=slack)
+
+
+@pytest.mark.parametrize("size", [30, 1100])
+def test_rows_that_differ_by_a_constant_only(size: int) -> None:
+    cost = torch.randn(size, 1, generator=torch.Generator().manual_seed(0)).expand(-1, size)
+    found = Lapjv().solve(cost)
+    assert sorted(found.columns.tolist()) == list(range(size))
+
+
+def test_prices_of_costs_without_differences_are_0() -> None:
+    level = levelled(np.full((5, 5), 3.0), None)
+    start_at_zero(level.cost, level.wish)
+    assert (soft_prices(level.cost, np.empty((5, 5), np.float32)) == 0).all()
+
+
+def test_wishes_that_all_differ_need_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = np.random.default_rng(0).random((20, 20)).astype(np.float32)
+    wish = np.random.default_rng(1).permutation(20)
+    cost[np.arange(20), wish] -= 2
+    monkeypatch.setattr(lapjv, "_whole", None)
+    # Only once a constant is off every column, too.
+    cost += np.arange(20, dtype=np.float32)
+    assert len(np.unique(cost.argmin(axis=1))) < 20
+    assert Lapjv().solve(torch.from_numpy(cost)).columns.tolist() == wish.tolist()
