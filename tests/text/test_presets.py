@@ -15,8 +15,9 @@ NAMES = sorted(path.stem for path in Text.presets.glob("*.yaml"))
 def load(name: str) -> RunConfig:
     assert Text.presets is not None
     values = yaml.safe_load((Text.presets / f"{name}.yaml").read_text())
-    assert "kind" not in values["data"]  # the command line sets it
-    values["data"]["kind"] = "text"
+    data = values.setdefault("data", {})
+    assert "kind" not in data  # the command line sets it
+    data["kind"] = "text"
     return RunConfig.model_validate(values)
 
 
