@@ -13,6 +13,7 @@ from torch import Tensor
 from natlib.data.base import Batch, Unreadable
 from natlib.data.files import ChosenNames, NumberedNames
 from natlib.data.reading import check_unreadable
+from natlib.errors import DataError
 
 __all__ = ["ArraySample", "ArraySamples", "all_finite", "collate_arrays"]
 
@@ -68,6 +69,9 @@ class ArraySamples:
         chosen: int64[m], sorted: use only these rows; all by default.
         sound: from rows [n, ...] to bool[n], which of them can be used.
         reason: what is wrong with the others.
+
+    Raises:
+        DataError: there are more or fewer labels than rows.
     """
 
     def __init__(
@@ -81,6 +85,11 @@ class ArraySamples:
         sound: Callable[[Array], npt.NDArray[np.bool_]] = all_finite,
         reason: str = "it holds NaN or infinity",
     ) -> None:
+        if labels is not None and labels.shape != (len(array),):
+            raise DataError(
+                f"there are {len(array)} samples and labels {list(labels.shape)}; "
+                "give one label for each sample, -1 where there is none"
+            )
         self.names: Sequence[str] = NumberedNames(prefix, len(array))
         if chosen is not None:
             self.names = ChosenNames(self.names, chosen.numpy())

@@ -21,6 +21,11 @@ def test_samples_are_rows() -> None:
     assert (len(samples), samples.names[7], samples.in_memory) == (100, "series-7", True)
 
 
+def test_one_label_for_each_row() -> None:
+    with pytest.raises(DataError, match=r"100 samples and labels \[99\]; give one label for each"):
+        ArraySamples(ROWS, torch.zeros(99, dtype=torch.int64), ["a"])
+
+
 def test_chosen_rows_keep_their_names_and_labels() -> None:
     chosen = torch.tensor([3, 8, 90])
     samples = ArraySamples(ROWS, torch.arange(100), [str(i) for i in range(100)], chosen=chosen)
