@@ -33,9 +33,8 @@ class TimeSeries(data.Modality):
     def resolved(self) -> Self:
         source = self.source or "waves"
         series, _, _ = read(source, "train")
-        if source != "waves":
-            source = str(Path(source).expanduser().absolute())
-        return self.model_copy(update={"source": source, "shape": series.shape[1:]})
+        here = source if source == "waves" else str(Path(source).expanduser().absolute())
+        return self.model_copy(update={"source": here, "shape": series.shape[1:]})
 
     def dataset(self, split: data.Split, cache: Path | None = None) -> data.ArraySamples | None:
         found = read(self.source or "waves", split)
@@ -43,10 +42,10 @@ class TimeSeries(data.Modality):
             return None
         series, labels, classes = found
         if series.shape[1:] != self.shape:
-            shapes = f"{list(series.shape[1:])}; expected {list(self.shape)}, as in training"
-            raise DataError(f"series of {self.source} are {shapes}")
-        rows = data.chosen_rows(len(series), self.max_samples, self.subset_seed)
-        rows = rows if split == "train" else None
+            what = f"series {series.shape[1:]}; expected {self.shape}, as in training"
+            raise DataError(f"{self.source} holds {what}")
+        limit = self.max_samples if split == "train" else None
+        rows = data.chosen_rows(len(series), limit, self.subset_seed)
         return data.ArraySamples(series, labels, classes, prefix=split, chosen=rows)
 
     def samples(self, items: Sequence[Any]) -> list[Any]:

@@ -16,8 +16,7 @@ def read(source: str, split: Split) -> tuple[np.ndarray, Tensor | None, list[str
     if not path.exists() and source != "waves":
         raise unknown_source(source, "a UCR folder, an .npz file or 'waves'", ["waves"])
     try:
-        reader = read_ucr if path.is_dir() else read_npz
-        found = waves() if source == "waves" else reader(path)
+        found = waves() if source == "waves" else (read_ucr if path.is_dir() else read_npz)(path)
     except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise DataError(f"{path} cannot be read as series: {error}; repair it") from error
     (labels, test_labels), classes = encode_labels(found.get("labels"), found.get("test_labels"))

@@ -118,7 +118,7 @@ def test_a_few_bad_series_are_left_out(tmp_path: Path) -> None:
 
 
 def test_series_of_another_length(ucr: Path) -> None:
-    with pytest.raises(DataError, match=r"\[1, 30\]; expected \[2, 96\], as in training"):
+    with pytest.raises(DataError, match=r"\(1, 30\); expected \(2, 96\), as in training"):
         TimeSeries().resolved().with_source(str(ucr)).dataset("train")
 
 
