@@ -101,7 +101,8 @@ def _floats(item: Any) -> npt.NDArray[np.float32]:
             f"got an array of {item.dtype} {list(item.shape)}; "
             "expected floats, int16 or int32 [values] or [values, channels]"
         )
-    values = item.astype(np.float32).reshape(len(item), -1)
+    values = item.astype(np.float32)
+    values = values[:, None] if values.ndim == 1 else values
     if item.dtype.kind == "i":
         values /= -float(np.iinfo(item.dtype).min)
     return values

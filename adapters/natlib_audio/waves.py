@@ -86,13 +86,12 @@ def cut_out(
     if not interpolate:
         rows_BN = (cut.start[:, None] + place_BN).long().clamp(min=0).minimum(last_B1)
         return wave.gather(1, rows_BN) * valid_BN, valid_BN
-    # In float32, fractions of a position in a long clip would be coarse.
-    source_BN = cut.start[:, None].double() + place_BN.double() * cut.speed[:, None].double()
-    rows_BN = source_BN.floor()
-    x = (source_BN - rows_BN).float()
-    rows_BN = rows_BN.long()
+    source_BN = cut.start[:, None] + place_BN * cut.speed[:, None]
+    floor_BN = source_BN.floor()
+    x = source_BN - floor_BN
+    rows_BN = floor_BN.long()
     before, here, after, beyond = (
-        wave.gather(1, (rows_BN + step).clamp(min=0).minimum(last_B1)) for step in (-1, 0, 1, 2)
+        wave.gather(1, (rows_BN + step).clamp_(min=0).minimum(last_B1)) for step in (-1, 0, 1, 2)
     )
     slope = (after - before) / 2
     curve = before - 2.5 * here + 2 * after - beyond / 2
@@ -153,16 +152,23 @@ def filtered(
     # Hat functions: a straight line between two points.
     points_P = torch.arange(_POINTS, device=wave.device)
     hats_PF = (1 - (octave_F - points_P[:, None]).abs()).clamp(min=0)
-    heard: Tensor = torch.fft.irfft(spectrum * 10 ** (response @ hats_PF / 20), wave.shape[1])
-    if chosen is None:
-        return heard
-    slope_BF = share_F ** (-colour[:, None] / 2)
-    white = torch.fft.rfft(torch.randn_like(wave))
-    noise = torch.fft.irfft(white * slope_BF, wave.shape[1])
-    everywhere = torch.ones_like(valid)
-    factor = level(heard, valid) / level(noise, everywhere) * 10 ** (-decibels[:, None] / 20)
-    noisy: Tensor = heard + torch.where(chosen[:, None], factor, 0.0) * noise
-    return noisy
+    spectrum = spectrum * 10 ** (response @ hats_PF / 20)
+    if chosen is not None:
+        # A white spectrum is white noise: there is no need to make it in time.
+        shape_BF = share_F ** (-colour[:, None] / 2)
+        noise = torch.randn(*spectrum.shape, 2, device=wave.device) * shape_BF[:, :, None]
+        power = _power(spectrum) / valid.sum(1, keepdim=True).clamp(min=1)
+        noise_power = 2 * shape_BF.square().sum(1, keepdim=True) / wave.shape[1]
+        factor = (power / noise_power).sqrt() * 10 ** (-decibels[:, None] / 20)
+        factor = torch.where(chosen[:, None], factor, 0.0)
+        spectrum = spectrum + torch.view_as_complex(noise) * factor
+    heard: Tensor = torch.fft.irfft(spectrum, wave.shape[1])
+    return heard
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    """Energy of spectra complex[b, f] over the bins, float32[b, 1]."""
+    return (spectrum.real.square() + spectrum.imag.square()).sum(1, keepdim=True)
 
 
 def octaves(strength: float, draw: Tensor) -> Tensor:
