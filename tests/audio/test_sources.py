@@ -54,7 +54,9 @@ class TestFolder:
             find_source(str(tmp_path / "a.wav"), None)
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="no sounds in .* expected files that end in flac, mp3"):
+        with pytest.raises(
+            DataError, match=r"no sounds in .* expected files that end in flac, mp3"
+        ):
             Audio(source=str(tmp_path)).resolved()
 
 
@@ -89,14 +91,18 @@ class TestLabels:
             "test": ["more/b.wav"],
         }
         assert all(files and files.classes == ["1", "2"] for files in found.values())
-        assert found["train"] and found["train"].labels is not None
+        assert found["train"]
+        assert found["train"].labels is not None
         assert found["train"].labels.tolist() == [1, -1]
 
     def test_splits_by_folder(self, tmp_path: Path) -> None:
         tree(tmp_path, "train/a.wav", "train/b.wav", "test/c.wav", "elsewhere/d.wav")
         labels = table(tmp_path / "l.csv", "file,label", "test/c.wav,x", "train/b.wav,y")
         train, test = labelled(tmp_path, labels), labelled(tmp_path, labels, "test")
-        assert train and test and train.labels is not None and test.labels is not None
+        assert train
+        assert test
+        assert train.labels is not None
+        assert test.labels is not None
         assert (list(train.names), train.labels.tolist()) == (
             ["train/a.wav", "train/b.wav"],
             [-1, 1],
@@ -106,8 +112,14 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("rows", "message"),
         [
-            (("file,label", "more/bb.wav,x"), r"names 1 files that are not in .* 'more/bb.wav'; did you mean 'more/b.wav'"),
-            (("file,label", "zzz,x", "yyy,x"), r"names 2 files that are not in .* 'zzz'; give paths inside"),
+            (
+                ("file,label", "more/bb.wav,x"),
+                r"names 1 files that are not in .* 'more/bb.wav'; did you mean 'more/b.wav'",
+            ),
+            (
+                ("file,label", "zzz,x", "yyy,x"),
+                r"names 2 files that are not in .* 'zzz'; give paths inside",
+            ),
             (("file,label", "a.wav,x", "./a.wav,y"), "names 'a.wav' twice"),
             (("path,label", "a.wav,x"), "has no column 'file'"),
             (("file,labels", "a.wav,x"), "has no column 'label'; did you mean 'labels'"),
@@ -136,7 +148,7 @@ class TestLabels:
             find_source(str(tmp_path), str(tmp_path / name))
 
     def test_the_notes_have_their_own(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="leave data.labels out"):
+        with pytest.raises(DataError, match=r"leave data\.labels out"):
             find_source("notes", "labels.csv")
 
     def test_another_folder_has_none(self, tmp_path: Path) -> None:
@@ -158,7 +170,9 @@ class TestNotes:
     def test_a_note_depends_on_nothing_but_its_number(self) -> None:
         first, second = Notes().split("train"), Notes().split("train")
         test = Notes().split("test")
-        assert first is not None and second is not None and test is not None
+        assert first is not None
+        assert second is not None
+        assert test is not None
         wave, rate = first.item(7)
         first.item(8)
         again, _ = second.item(7)
