@@ -5,15 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
+from natlib.data import Modality as AnyModality
+from natlib.errors import ConfigError
+
 __all__ = ["ConfigFile", "Modality", "Preset", "Settings", "Source", "nested"]
 
 WHAT = "What to train"
+
+
+def _modalities() -> str:
+    """Whatever is installed, by name; nothing is imported."""
+    try:
+        return ", ".join(AnyModality.registry.kinds())
+    except ConfigError:  # two of one name, which a command says better than its help
+        return "one of several"
+
 
 Modality = Annotated[
     str | None,
     typer.Option(
         "--modality",
-        help="Kind of data, 'image' for example; `natlib plugins` lists them.",
+        help=f"Kind of data: {_modalities()}; `natlib plugins` says where each comes from.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -6,6 +6,7 @@ import pytest
 
 import natlib as library
 from natlib.component import Registry
+from natlib.data import Modality
 from natlib_cli.plugins import FAMILIES
 from tests.cli.command import assert_done, assert_refused, natlib
 
@@ -64,3 +65,9 @@ def test_plugins_lists_every_kind_of_every_family() -> None:
         for row in registry.listing():
             assert (registry.noun, row.kind, row.origin) in listed
     assert ("modality", "image", f"natlib {library.__version__}") in listed
+
+
+@pytest.mark.parametrize("command", [["train"], ["config", "show"], ["config", "init"]])
+def test_help_names_the_modalities_that_are_installed(command: list[str]) -> None:
+    words = " ".join(assert_done(natlib(*command, "--help")).out.replace("│", " ").split())
+    assert f"Kind of data: {', '.join(Modality.registry.kinds())};" in words
