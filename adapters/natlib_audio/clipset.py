@@ -9,6 +9,7 @@ from torch import Tensor
 
 from natlib.data import Unreadable, check_unreadable, evenly_spaced
 from natlib.data.files import ChosenNames
+from natlib.errors import DataError
 from natlib_audio.decoding import Clip, clip_of
 from natlib_audio.resampling import resample
 from natlib_audio.sources.base import Clips
@@ -74,7 +75,8 @@ class ClipSet:
             raise
         # libsndfile has errors of its own; a file may also be gone, or not ours to read.
         except Exception as error:
-            return Unreadable(index, f"{type(error).__name__}: {error}")
+            kind = "" if isinstance(error, DataError) else f"{type(error).__name__}: "
+            return Unreadable(index, f"{kind}{error}")
 
     def _resampled(self, index: int) -> Clip | Unreadable:
         clip = self._decode(index)

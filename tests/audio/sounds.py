@@ -38,7 +38,7 @@ def write(path: Path, wave: npt.NDArray[Any], rate: int = RATE, subtype: str | N
 def tree(root: Path, *names: str) -> Path:
     """A folder of tones, each file another pitch."""
     for number, name in enumerate(names):
-        write(root / name, tone(200 + 50 * number))
+        write(root / name, tone(200 + 50 * (number % 60)))
     return root
 
 
