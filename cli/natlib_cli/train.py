@@ -17,6 +17,7 @@ from natlib_cli.output import SPEAKS, console, print_evaluation
 __all__ = ["train"]
 
 _LOOP = "How long and how"
+_LABELS = "Labels that training sees (by default none)"
 _MACHINE = "On what"
 _RUN = "The run directory"
 
@@ -40,6 +41,23 @@ def train(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of everything random.", rich_help_panel=_LOOP)
+    ] = None,
+    label_fraction: Annotated[
+        float | None,
+        typer.Option(help="Show this share of the labels of each class.", rich_help_panel=_LABELS),
+    ] = None,
+    labels_per_class: Annotated[
+        int | None,
+        typer.Option(help="Show so many labels of each class.", rich_help_panel=_LABELS),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Where they come from, if not from the samples: a table with the columns name "
+            "and label, or a source of labelled samples to train on too.",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None,
@@ -95,6 +113,9 @@ def train(
     given = options.nested(
         data__source=data,
         data__max_samples=max_samples,
+        labels__fraction=label_fraction,
+        labels__per_class=labels_per_class,
+        labels__source=labels,
         training__epochs=epochs,
         training__batch_size=batch_size,
         training__seed=seed,

@@ -114,6 +114,40 @@ def seed(folder: Path) -> None:
     assert not same(weights(runs[0]), weights(runs[2]))
 
 
+def supervised(folder: Path, *arguments: str | Path) -> Any:
+    """What a run on 20 pictures of each of two classes, and their labels, is configured as."""
+    for number, name in enumerate(("circle", "stripe")):
+        write_pictures(folder / "classes" / name, 20, first=20 * number)
+    kind = ("--set", "objective.kind=supervised")
+    return config(train(folder, "--data", folder / "classes", *kind, *arguments))
+
+
+@check("train --label-fraction")
+def label_fraction(folder: Path) -> None:
+    found = supervised(folder, "--label-fraction", "0.25")
+    assert found["labels"]["classes"] == {"circle": 5, "stripe": 5}
+    assert found["objective"]["classes"] == 2
+
+
+@check("train --labels-per-class")
+def labels_per_class(folder: Path) -> None:
+    found = supervised(folder, "--labels-per-class", "3")
+    assert found["labels"]["classes"] == {"circle": 3, "stripe": 3}
+
+
+@check("train --labels")
+def labels(folder: Path) -> None:
+    rows = [f"circle/{number:03d}.png,{'xyz'[number % 3]}" for number in range(12)]
+    (folder / "labels.csv").write_text("\n".join(["name,label", *rows]) + "\n")
+    found = supervised(folder, "--labels", folder / "labels.csv")
+    assert found["labels"]["classes"] == {"x": 4, "y": 4, "z": 4}
+    # Or labelled pictures, beside those that are trained on without labels.
+    kind = ("--set", "objective.kind=supervised")
+    run = train(folder, *kind, "--labels", folder / "classes")
+    assert config(run)["labels"]["classes"] == {"circle": 20, "stripe": 20}
+    assert "training on 80 samples" in (run / "train.log").read_text()
+
+
 @check("train --device")
 def device(folder: Path) -> None:
     assert ", cpu x 1," in (train(folder, "--device", "cpu") / "train.log").read_text()
