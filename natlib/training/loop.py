@@ -33,7 +33,7 @@ from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for
 from natlib.training.learner import Learner
-from natlib.training.optimisation import learning_rate, make_optimizer
+from natlib.training.optimisation import learning_rate, make_optimizer, weight_change
 from natlib.training.processes import Processes
 
 __all__ = ["Loop", "Meter"]
@@ -199,7 +199,11 @@ class Loop:
             self._backward(batches, epoch, number, len(numbers), last, health and last)
         if config.clip_gradient is not None:
             nn.utils.clip_grad_norm_(self.learner.parameters(), config.clip_gradient)
+        trained = [p for p in self.learner.encoder.parameters() if p.requires_grad]
+        before = [p.detach().clone() for p in trained] if health else []
         self.optimizer.step()
+        if health:
+            self.meter.health["weight_change"] = weight_change(before, trained)
         self.meter.updates += 1
         self.meter.health["learning_rate"] = torch.tensor(rate)
 

@@ -1,14 +1,14 @@
 """Optimiser and learning rate."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from natlib.training.config import OptimizerConfig, ScheduleConfig
 
-__all__ = ["learning_rate", "make_optimizer"]
+__all__ = ["learning_rate", "make_optimizer", "weight_change"]
 
 
 def make_optimizer(
@@ -48,3 +48,22 @@ def learning_rate(
     progress = (step - warmup) / max(1, steps - warmup)
     low = schedule.final_factor
     return optimizer.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+@torch.no_grad()
+def weight_change(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """How far weights have moved, as a share of how long they are.
+
+    Args:
+        before: copies of the weights, from before an update.
+        after: the weights.
+
+    Returns:
+        Scalar on their device, 0 where there are no weights.
+    """
+    if not after:
+        return torch.zeros(())
+    moved = torch._foreach_sub(list(after), list(before))
+    tiny = torch.finfo(torch.float32).tiny
+    length = nn.utils.get_total_norm(after).clamp_min(tiny)
+    return nn.utils.get_total_norm(moved) / length
