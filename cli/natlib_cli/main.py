@@ -13,6 +13,7 @@ from natlib_cli.embed import embed
 from natlib_cli.evaluate import evaluate
 from natlib_cli.output import console, one_line_errors
 from natlib_cli.plugins import plugins
+from natlib_cli.report import report
 from natlib_cli.train import train
 
 __all__ = ["app", "run"]
@@ -37,6 +38,7 @@ def _command(name: str, function: Callable[..., None], panel: str) -> None:
 _command("train", train, "Train")
 _command("eval", evaluate, "Use and judge")
 _command("embed", embed, "Use and judge")
+_command("report", report, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")
 app.add_typer(bench_app, name="bench", rich_help_panel="Measure")

@@ -1,6 +1,7 @@
 """Every option of every command does what it says."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,15 @@ def embed(folder: Path) -> None:
         # The head's outputs are points of the unit sphere, features are not.
         norms = np.linalg.norm(head["embeddings"], axis=1)
         np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
+
+
+@check("report RUN")
+def report(folder: Path) -> None:
+    # The run of all checks stays as it is.
+    shutil.copytree(folder / "run", folder / "copy")
+    said = assert_done(natlib("report", folder / "copy"))
+    assert said.out == f"The report is in {folder / 'copy' / 'report.html'}\n"
+    assert "<h2>Evaluation</h2>" in (folder / "copy" / "report.html").read_text()
 
 
 @check("config show RUN", "config show --set")

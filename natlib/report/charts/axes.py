@@ -1,0 +1,73 @@
+"""From values to places in a picture, and the ticks beside it."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Axis", "label", "ticks"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from values to pixels.
+
+    Attributes:
+        low: value at the beginning.
+        high: value at the end.
+        first: pixel at the beginning.
+        last: pixel at the end; less than ``first`` where values rise upwards.
+        log: whether the scale is logarithmic.
+    """
+
+    low: float
+    high: float
+    first: float
+    last: float
+    log: bool = False
+
+    @classmethod
+    def around(cls, values: list[float], first: float, last: float, *, log: bool = False) -> Self:
+        """An axis that holds finite values, with a little room at its ends."""
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        if log:
+            low, high = math.log10(low), math.log10(high)
+        room = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
+        low, high = low - room, high + room
+        return cls(10**low, 10**high, first, last, True) if log else cls(low, high, first, last)
+
+    def place(self, value: float) -> float:
+        """The pixel of a value."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log10(low), math.log10(high), math.log10(value)
+        return self.first + (value - low) / (high - low) * (self.last - self.first)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Round values to write beside the axis."""
+        if not self.log:
+            return ticks(self.low, self.high, most)
+        low, high = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
+        step = max(1, -(-(high - low) // most))
+        powers = [10.0**power for power in range(low, high + 1, step)]
+        return powers if len(powers) > 1 else ticks(self.low, self.high, most)
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten between two values, no more than ``most``."""
+    raw = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(f * power for f in (1, 2, 5, 10, 20) if math.floor(high / (f * power)) -
+                math.ceil(low / (f * power)) < most)  # fmt: skip
+    first = math.ceil(low / step - 1e-9)
+    return [step * n for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def label(value: float) -> str:
+    """A number as a person writes it, three digits or so."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size <= abs(value) < 1e15:
+            return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
+    if 1e3 <= abs(value) < 1e4:
+        return f"{value:.0f}"
+    text = f"{value:.3g}"
+    return "0" if text == "-0" else text

@@ -1,0 +1,174 @@
+"""Curves over steps, and histograms as steps."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from natlib.report.charts.axes import Axis, label
+
+__all__ = ["Curve", "Reference", "line_chart", "steps"]
+
+_WIDTH, _HEIGHT = 420, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24
+# A curve is not drawn finer than this.
+_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line.
+
+    Attributes:
+        name: what it is.
+        x: where it was measured.
+        y: what was measured; the line is broken where it is not finite.
+        dashed: whether it is only there to be compared with.
+        number: which of the colours; those of curves without one are given in order.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    dashed: bool = False
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that curves are read against.
+
+    Attributes:
+        value: where the line is.
+        text: what it means, in a few words.
+    """
+
+    value: float
+    text: str
+
+
+def line_chart(
+    curves: Sequence[Curve],
+    references: Sequence[Reference] = (),
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+    x_name: str = "",
+    from_zero: bool = False,
+) -> Markup:
+    """Curves with reference lines.
+
+    Args:
+        curves: long ones are drawn as means over neighbouring points.
+        references: horizontal lines.
+        log_x: a logarithmic horizontal axis; values need to be positive.
+        log_y: a logarithmic vertical axis; values that are not positive are left out.
+        x_name: what the horizontal axis is.
+        from_zero: let the vertical axis begin at zero.
+    """
+    thinned = [_thinned(curve, log_y) for curve in curves]
+    xs = [x for curve in thinned for x in curve.x]
+    ys = [y for curve in thinned for y in curve.y if math.isfinite(y)]
+    ys += [r.value for r in references] + [0.0] * from_zero
+    across = Axis.around(xs, _LEFT + 4, _WIDTH - _RIGHT - 4, log=log_x)
+    if xs and max(xs) > min(xs):
+        across = Axis(min(xs), max(xs), _LEFT + 4, _WIDTH - _RIGHT - 4, log_x)
+    up = Axis.around(ys, _HEIGHT - _BOTTOM, _TOP, log=log_y)
+    if from_zero:
+        up = Axis(0.0, up.high, up.first, up.last)
+    parts = [_grid(across, up, x_name)]
+    for reference in references:
+        y = up.place(reference.value)
+        parts.append(f'<line class="reference" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
+                     f'y1="{y:.1f}" y2="{y:.1f}"/>')  # fmt: skip
+        above = y - 4 if y > _TOP + 12 else y + 12
+        parts.append(f'<text class="reference" x="{_WIDTH - _RIGHT - 2}" y="{above:.1f}" '
+                     f'text-anchor="end">{escape(reference.text)}</text>')  # fmt: skip
+    for position, curve in enumerate(thinned):
+        number = position if curve.number is None else curve.number
+        parts.append(_path(curve, across, up, number))
+    names = ", ".join(curve.name for curve in curves)
+    picture = (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(names)}">{"".join(parts)}</svg>'
+    )
+    return Markup(picture) + _legend(curves)
+
+
+def steps(edges: Sequence[float], counts: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The outline of a histogram, as points of a line.
+
+    Args:
+        edges: of k bins, k + 1 of them.
+        counts: k heights.
+    """
+    x = [edge for edge in edges for _ in range(2)]
+    y = [0.0, *(count for count in counts for _ in range(2)), 0.0]
+    return x, y
+
+
+def _thinned(curve: Curve, positive: bool) -> Curve:
+    """The same curve with less points: each is the mean of its neighbours."""
+    y = [v if math.isfinite(v) and (v > 0 or not positive) else math.nan for v in curve.y]
+    if len(y) > _POINTS:
+        size = len(y) / _POINTS
+        cuts = [round(n * size) for n in range(_POINTS + 1)]
+        parts = list(itertools.pairwise(cuts))
+        x = [sum(curve.x[a:b]) / (b - a) for a, b in parts]
+        return Curve(curve.name, x, [_mean(y[a:b]) for a, b in parts], curve.dashed, curve.number)
+    return Curve(curve.name, list(curve.x), y, curve.dashed, curve.number)
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan
+
+
+def _path(curve: Curve, across: Axis, up: Axis, number: int) -> str:
+    pieces, pen = [], "M"
+    for x, y in zip(curve.x, curve.y, strict=True):
+        if not math.isfinite(y):
+            pen = "M"
+            continue
+        pieces.append(f"{pen}{across.place(x):.1f},{up.place(y):.1f}")
+        pen = "L"
+    dashed = " dashed" if curve.dashed else ""
+    if len(pieces) == 1:  # a point has no length: make it a dot
+        pieces.append("h0.01")
+    return (
+        f'<path class="curve c{number % 8}{dashed}" d="{" ".join(pieces)}">'
+        f"<title>{escape(curve.name)}</title></path>"
+    )
+
+
+def _grid(across: Axis, up: Axis, x_name: str) -> str:
+    parts = []
+    for value in up.ticks():
+        y = up.place(value)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
+                     f'y1="{y:.1f}" y2="{y:.1f}"/>'
+                     f'<text class="tick" x="{_LEFT - 5}" y="{y + 3.5:.1f}" '
+                     f'text-anchor="end">{label(value)}</text>')  # fmt: skip
+    for value in across.ticks(6):
+        x = across.place(value)
+        # Beside the name of the axis there is no room for another number.
+        if not x_name or x < _WIDTH - _RIGHT - 14 - 6 * len(x_name):
+            parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 15}" '
+                         f'text-anchor="middle">{label(value)}</text>')  # fmt: skip
+    parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - _BOTTOM + 15}" '
+                 f'text-anchor="end">{escape(x_name)}</text>')  # fmt: skip
+    return "".join(parts)
+
+
+def _legend(curves: Sequence[Curve]) -> Markup:
+    """Names of the curves; none where there is but one."""
+    if len(curves) < 2:
+        return Markup("")
+    items = []
+    for position, curve in enumerate(curves):
+        number = position if curve.number is None else curve.number
+        dashed = " dashed" if curve.dashed else ""
+        items.append(f'<li class="c{number % 8}{dashed}">{escape(curve.name)}</li>')
+    return Markup(f'<ul class="legend">{"".join(items)}</ul>')

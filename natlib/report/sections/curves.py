@@ -1,0 +1,42 @@
+"""Section: what was logged, with the lines to read it against."""
+
+from collections.abc import Mapping
+
+from natlib.report.charts import Curve, Reference, line_chart
+from natlib.report.charts.axes import label
+from natlib.report.metrics import panels_of
+from natlib.report.page import Section, note
+from natlib.report.recorded import Recorded
+
+__all__ = ["curves"]
+
+_TITLE = "Curves"
+
+
+def curves(recorded: Recorded, references: Mapping[str, tuple[Reference, ...]]) -> Section:
+    """A panel for each kind of metric.
+
+    Args:
+        recorded: the run.
+        references: lines that depend on the run, by metric.
+    """
+    if not recorded.metrics:
+        return note("curves", _TITLE, "Nothing has been logged yet.")
+    panels = []
+    for panel in panels_of(recorded.metrics, references):
+        series = {name: recorded.metrics[name] for name in panel.names}
+        lines = [
+            Curve(name, one.steps, one.values, dashed=name == "random_cosine")
+            for name, one in series.items()
+        ]
+        last = ", ".join(label(one.last) for one in series.values())
+        panels.append(
+            {
+                "title": panel.title,
+                "names": panel.names,
+                "last": last,
+                "chart": line_chart(lines, panel.references, x_name="update"),
+                "meaning": panel.meaning,
+            }
+        )
+    return Section("curves", _TITLE, "curves.html.j2", {"panels": panels})
