@@ -5,18 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
+from natlib.component import Component
 from natlib.data import Modality as AnyModality
 from natlib.errors import ConfigError
 
-__all__ = ["ConfigFile", "Modality", "Preset", "Settings", "Source", "nested"]
+__all__ = ["ConfigFile", "Modality", "Preset", "Settings", "Source", "kinds", "nested"]
 
 WHAT = "What to train"
 
 
-def _modalities() -> str:
-    """Whatever is installed, by name; nothing is imported."""
+def kinds(family: type[Component]) -> str:
+    """Whatever is installed of a family, by name; no plug-in is imported."""
     try:
-        return ", ".join(AnyModality.registry.kinds())
+        return ", ".join(family.registry.kinds())
     except ConfigError:  # two of one name, which a command says better than its help
         return "one of several"
 
@@ -25,7 +26,7 @@ Modality = Annotated[
     str | None,
     typer.Option(
         "--modality",
-        help=f"Kind of data: {_modalities()}; `natlib plugins` says where each comes from.",
+        help=f"Kind of data: {kinds(AnyModality)}; `natlib plugins` says where each comes from.",
         rich_help_panel=WHAT,
     ),
 ]

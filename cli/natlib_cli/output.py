@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from natlib.errors import NatlibError
-from natlib.evaluation import Evaluation
+from natlib.evaluation import Evaluation, ProtocolResult
 
-__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation"]
+__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation", "print_result"]
 
 # Of the processes that torchrun starts, one speaks.
 SPEAKS = int(os.environ.get("RANK", 0)) == 0
@@ -24,6 +24,12 @@ _errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 # What Typer raises for arguments that no command takes; it has moved between versions.
 _UsageError: Any = typer.BadParameter.__base__
+
+
+_NOT_HELD_OUT = (
+    "The source has no test split, so the probes were tested on a fifth of its samples. "
+    "An encoder that was trained on this source has seen them, without their labels."
+)
 
 
 @contextmanager
@@ -60,16 +66,26 @@ def _say(text: str) -> None:
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Accuracies of the encoder beside its baselines."""
-    table = Table(title="Accuracy on the test samples (%)", title_justify="left")
-    table.add_column("features")
-    table.add_column("kNN", justify="right")
-    table.add_column("linear probe", justify="right")
-    for row in evaluation.table():
-        table.add_row(row.features, f"{row.knn:.1f}", f"{row.linear:.1f}")
-    console.print(table)
+    _print_table(
+        "Accuracy on the test samples (%)",
+        ["features", "kNN", "linear probe"],
+        [[row.features, f"{row.knn:.1f}", f"{row.linear:.1f}"] for row in evaluation.table()],
+    )
     if not evaluation.details.held_out:
-        console.print(
-            "The source has no test split, so the probes were tested on a fifth of its samples. "
-            "An encoder that was trained on this source has seen them, without their labels.",
-            soft_wrap=True,
-        )
+        console.print(_NOT_HELD_OUT, soft_wrap=True)
+
+
+def print_result(result: ProtocolResult) -> None:
+    """Figures of a protocol."""
+    _print_table(result.title, ["features", *result.columns.values()], result.cells())
+    if not result.details.held_out:
+        console.print(_NOT_HELD_OUT, soft_wrap=True)
+
+
+def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -6,6 +6,7 @@ from natlib.component import Component, Registry
 from natlib.data import Modality
 from natlib.encoders import EncoderRecipe, Head
 from natlib.objectives import Objective
+from natlib.protocols import Protocol
 from natlib.solvers import Solver
 from natlib.targets import TargetDistribution
 from natlib_cli.output import console
@@ -19,6 +20,7 @@ FAMILIES: tuple[type[Component], ...] = (
     Objective,
     TargetDistribution,
     Solver,
+    Protocol,
 )
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-__all__ = ["csr_matrix", "csr_tensor", "finite_rows", "is_sparse", "stacked"]
+__all__ = ["csr_matrix", "csr_tensor", "finite_rows", "is_sparse", "rows_of", "stacked"]
 
 
 @contextmanager
@@ -50,6 +50,13 @@ def csr_matrix(tensor: Tensor) -> sp.csr_array:
 def stacked(parts: Sequence[Tensor]) -> Tensor:
     """The rows of several sparse tensors, as one."""
     return csr_tensor(sp.vstack([csr_matrix(part) for part in parts], format="csr"))
+
+
+def rows_of(tensor: Tensor, index: Tensor) -> Tensor:
+    """Some rows of a tensor, which may be sparse."""
+    if not is_sparse(tensor):
+        return tensor[index]
+    return csr_tensor(csr_matrix(tensor)[index.numpy()])
 
 
 def finite_rows(tensor: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """The protocol: the same probes on trained features and on their baselines."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,18 +9,15 @@ from torch import Tensor
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
-from natlib.evaluation.features import Encoded, encode
+from natlib.evaluation.embedded_splits import EvaluationProgress, embed_splits, labels_of
+from natlib.evaluation.features import encode
 from natlib.evaluation.knn import knn_predict
 from natlib.evaluation.linear import fit_linear_probe
-from natlib.evaluation.random_encoder import random_encoder
 from natlib.evaluation.result import Accuracy, Evaluation, EvaluationDetails
 from natlib.evaluation.splits import Splits, find_splits
 from natlib.objectives import ObjectiveModule
 
-__all__ = ["EvaluationProgress", "evaluate", "online_knn"]
-
-EvaluationProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+__all__ = ["evaluate", "online_knn", "percent"]
 
 
 def evaluate(
@@ -65,55 +61,30 @@ def evaluate(
     """
     splits = find_splits(modality, seed=config.seed, train=train, test=test, cache=cache)
     splits = splits.limited(config.max_train_samples, None, config.seed)
-    beside = random_encoder(
-        recipe,
-        modality,
-        splits.train,
-        splits.train_index,
-        seed=config.seed,
-        device=device,
-        batch_size=config.batch_size,
-        workers=workers,
-    )
-
-    def embed(stage: str, samples: SampleSet, index: Tensor) -> Encoded:
-        return encode(
-            modality,
-            samples,
-            encoder,
-            device=device,
-            index=index,
-            objective=objective,
-            random=beside,
-            raw=True,
-            batch_size=config.batch_size,
-            workers=workers,
-            progress=None if progress is None else partial(progress, stage),
-        )
-
-    known = embed("embedding training samples", splits.train, splits.train_index)
-    asked = embed("embedding test samples", splits.test, splits.test_index)
-    known_labels = _labels_of(known.index, splits.train_index, splits.train_labels)
-    asked_labels = _labels_of(asked.index, splits.test_index, splits.test_labels)
+    found = embed_splits(
+        encoder, objective, modality, recipe, splits, config,
+        device=device, workers=workers, progress=progress,
+    )  # fmt: skip
+    known_labels, asked_labels = found.train_labels, found.test_labels
     accuracies: dict[str, Accuracy] = {}
     decays: dict[str, float] = {}
-    for done, name in enumerate(known.features):
+    for done, name in enumerate(found.train):
         if progress is not None:
-            progress("fitting probes", done, len(known.features))
+            progress("fitting probes", done, len(found.train))
         accuracies[name], decays[name] = _judge(
-            known.features[name], known_labels, asked.features[name], asked_labels,
+            found.train[name], known_labels, found.test[name], asked_labels,
             len(splits.classes), config, device,
         )  # fmt: skip
     if progress is not None:
-        progress("fitting probes", len(known.features), len(known.features))
+        progress("fitting probes", len(found.train), len(found.train))
     details = EvaluationDetails(
         train_samples=len(known_labels),
         test_samples=len(asked_labels),
         test_split=splits.test_split,
         held_out=splits.held_out,
-        unreadable=len(known.unreadable) + len(asked.unreadable),
+        unreadable=found.unreadable,
         classes=splits.classes,
-        majority=_percent(known_labels.mode().values.expand_as(asked_labels), asked_labels),
+        majority=percent(known_labels.mode().values.expand_as(asked_labels), asked_labels),
         weight_decays=decays,
         knn_neighbours=min(config.knn_neighbours, len(known_labels)),
         knn_temperature=config.knn_temperature,
@@ -156,14 +127,14 @@ def online_knn(
     asked = embed(samples=few.test, index=few.test_index)
     predicted = knn_predict(
         known.features["encoder"],
-        _labels_of(known.index, few.train_index, few.train_labels),
+        labels_of(known.index, few.train_index, few.train_labels),
         asked.features["encoder"],
         len(few.classes),
         config.knn_neighbours,
         config.knn_temperature,
         device=device,
     )
-    return _percent(predicted, _labels_of(asked.index, few.test_index, few.test_labels))
+    return percent(predicted, labels_of(asked.index, few.test_index, few.test_labels))
 
 
 def _judge(
@@ -193,17 +164,12 @@ def _judge(
         device=device,
     )
     accuracy = Accuracy(
-        knn=_percent(neighbours, asked_labels),
-        linear=_percent(probe.predict(asked), asked_labels),
+        knn=percent(neighbours, asked_labels),
+        linear=percent(probe.predict(asked), asked_labels),
     )
     return accuracy, probe.weight_decay
 
 
-def _labels_of(index: Tensor, asked_for: Tensor, labels: Tensor) -> Tensor:
-    """Labels of the samples that could be decoded among those that were asked for."""
-    where = {int(sample): position for position, sample in enumerate(asked_for)}
-    return labels[torch.tensor([where[int(sample)] for sample in index])]
-
-
-def _percent(predicted: Tensor, labels: Tensor) -> float:
+def percent(predicted: Tensor, labels: Tensor) -> float:
+    """Share of predictions that are right, in percent."""
     return 100.0 * float((predicted == labels).double().mean())

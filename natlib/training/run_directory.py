@@ -45,6 +45,7 @@ class RunDirectory:
         self.objective = self.path / "objective"
         self.fitted = self.path / "fitted"
         self.evaluation = self.path / "evaluation.json"
+        self.evaluations = self.path / "evaluations"
         self._samples = self.path / "samples.jsonl.gz"
         self._existed = True
 

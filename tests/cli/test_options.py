@@ -224,6 +224,18 @@ def evaluate(folder: Path) -> None:
     assert (folder / "e.json").read_text() == (folder / "run" / "evaluation.json").read_text()
 
 
+@check("eval --protocol", "eval --set")
+def evaluate_by_a_protocol(folder: Path) -> None:
+    for number, name in enumerate("xyz"):
+        write_pictures(folder / "other" / name, 10, first=10 * number)
+    own = ("--data", folder / "other", "--json", folder / "e.json", "--set", "neighbours=[3]")
+    said = natlib("eval", folder / "run", "--protocol", "knn", *own, "--set", "evaluation.seed=7")
+    assert_done(said)
+    result = json.loads((folder / "e.json").read_text())
+    assert (result["protocol"], result["seed"]) == ("knn", 7)
+    assert result["settings"]["neighbours"] == [3]
+
+
 @check("eval --data")
 def evaluate_elsewhere(folder: Path) -> None:
     for number, name in enumerate("xyz"):

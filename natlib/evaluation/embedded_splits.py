@@ -1,0 +1,123 @@
+"""Training and test samples as features, beside what a trained encoder is compared with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from natlib.data import Modality, SampleSet
+from natlib.encoders import Encoder, EncoderRecipe
+from natlib.evaluation.config import EvaluationConfig
+from natlib.evaluation.features import Encoded, encode
+from natlib.evaluation.random_encoder import random_encoder
+from natlib.evaluation.splits import Splits
+from natlib.objectives import ObjectiveModule
+
+__all__ = ["ROWS", "EmbeddedSplits", "EvaluationProgress", "embed_splits", "labels_of"]
+
+EvaluationProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is in all."""
+
+ROWS = {
+    "encoder": "encoder",
+    "head": "head",
+    "random": "random encoder",
+    "raw": "raw inputs",
+}
+"""Kinds of features, and what people read."""
+
+
+@dataclass(frozen=True)
+class EmbeddedSplits:
+    """Features by kind (``encoder``, ``head``, ``random``, ``raw``), and labels.
+
+    Attributes:
+        splits: the samples that were asked for.
+        train: float32[n, ·] by kind.
+        train_labels: int64[n].
+        test: float32[q, ·] by kind.
+        test_labels: int64[q].
+        unreadable: samples that could not be decoded.
+    """
+
+    splits: Splits
+    train: dict[str, Tensor]
+    train_labels: Tensor
+    test: dict[str, Tensor]
+    test_labels: Tensor
+    unreadable: int
+
+
+def embed_splits(
+    encoder: Encoder,
+    objective: ObjectiveModule,
+    modality: Modality,
+    recipe: EncoderRecipe,
+    splits: Splits,
+    config: EvaluationConfig,
+    *,
+    device: torch.device,
+    workers: int = 0,
+    progress: EvaluationProgress | None = None,
+) -> EmbeddedSplits:
+    """Features of encoder, head and a random encoder, and raw inputs, of labelled samples.
+
+    Args:
+        encoder: what is judged.
+        objective: its head is judged too.
+        modality: the resolved modality that the encoder was trained with.
+        recipe: how the encoder was built, for the random one beside it.
+        splits: which samples.
+        config: gives the seed of the random encoder and the size of batches.
+        device: what to compute on; encoder and objective must be there.
+        workers: processes that decode.
+        progress: told about each stage.
+
+    Raises:
+        DataError: samples cannot be read.
+        NonFiniteError: an output holds NaN or infinity.
+    """
+    beside = random_encoder(
+        recipe,
+        modality,
+        splits.train,
+        splits.train_index,
+        seed=config.seed,
+        device=device,
+        batch_size=config.batch_size,
+        workers=workers,
+    )
+
+    def embed(stage: str, samples: SampleSet, index: Tensor) -> Encoded:
+        return encode(
+            modality,
+            samples,
+            encoder,
+            device=device,
+            index=index,
+            objective=objective,
+            random=beside,
+            raw=True,
+            batch_size=config.batch_size,
+            workers=workers,
+            progress=None if progress is None else partial(progress, stage),
+        )
+
+    known = embed("embedding training samples", splits.train, splits.train_index)
+    asked = embed("embedding test samples", splits.test, splits.test_index)
+    return EmbeddedSplits(
+        splits,
+        known.features,
+        labels_of(known.index, splits.train_index, splits.train_labels),
+        asked.features,
+        labels_of(asked.index, splits.test_index, splits.test_labels),
+        len(known.unreadable) + len(asked.unreadable),
+    )
+
+
+def labels_of(index: Tensor, asked_for: Tensor, labels: Tensor) -> Tensor:
+    """Labels of the samples that could be decoded among those that were asked for."""
+    where = {int(sample): position for position, sample in enumerate(asked_for)}
+    return labels[torch.tensor([where[int(sample)] for sample in index])]

@@ -1,0 +1,196 @@
+"""What a protocol is, and what it judges."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+
+from natlib.component import Component, Registry
+from natlib.data import Modality
+from natlib.errors import DataError
+from natlib.evaluation import (
+    EmbeddedSplits,
+    EvaluationConfig,
+    EvaluationProgress,
+    Figure,
+    ProtocolDetails,
+    ProtocolResult,
+    Splits,
+    embed_splits,
+    find_splits,
+)
+from natlib.model import Model
+from natlib.training import RunConfig, RunDirectory
+
+__all__ = ["Protocol", "Subject"]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a protocol judges.
+
+    Attributes:
+        model: encoder, head, modality and encoder recipe of a run, on ``device``.
+        modality: the model's, with the source of the samples to judge on.
+        config: the configuration of the run.
+        evaluation: settings that protocols share: seed, sizes, share of the validation split.
+        directory: the run directory.
+        source: the source that was asked for; None for the run's own.
+        workers: processes that decode.
+        progress: told about each stage.
+    """
+
+    model: Model
+    modality: Modality
+    config: RunConfig
+    evaluation: EvaluationConfig
+    directory: RunDirectory
+    source: str | None = None
+    workers: int = 0
+    progress: EvaluationProgress = field(default=_silent)
+
+    @property
+    def device(self) -> torch.device:
+        """What to compute on."""
+        return self.model.device
+
+    def splits(self) -> Splits:
+        """Labelled training and test samples, the former at most ``max_train_samples``.
+
+        Raises:
+            DataError: there are no labels, or only one class has samples.
+        """
+        cache = self.directory.index if self.source is None else None
+        found = find_splits(self.modality, seed=self.evaluation.seed, cache=cache)
+        present = found.train_labels.unique()
+        if len(present) < 2:
+            raise DataError(
+                f"all labels are '{found.classes[int(present[0])]}', and with a single class "
+                "there is nothing to tell apart; give a source with two classes at least"
+            )
+        return found.limited(self.evaluation.max_train_samples, None, self.evaluation.seed)
+
+    def embedded(self, splits: Splits | None = None) -> EmbeddedSplits:
+        """Features of encoder, head and random encoder, and raw inputs, with their labels.
+
+        Args:
+            splits: which samples; by default :meth:`splits`.
+
+        Raises:
+            DataError: there are no labels, or samples cannot be read.
+            NonFiniteError: an output holds NaN or infinity.
+        """
+        return embed_splits(
+            self.model.encoder,
+            self.model.objective,
+            self.modality,
+            self.model.recipe,
+            self.splits() if splits is None else splits,
+            self.evaluation,
+            device=self.device,
+            workers=self.workers,
+            progress=self.progress,
+        )
+
+
+class Protocol(Component):
+    """One way to judge a run. A plug-in registers its own under ``natlib.protocols``."""
+
+    registry: ClassVar[Registry[Any]] = Registry("protocol", "natlib.protocols")
+
+    @abstractmethod
+    def run(self, subject: Subject) -> ProtocolResult:
+        """Judge a run beside its baselines.
+
+        Whatever is chosen is chosen on a validation split of the training samples; test
+        samples are judged once. The model is afterwards what it was before.
+
+        Raises:
+            DataError: the samples cannot be judged in this way; the message says why.
+        """
+
+    def result(
+        self,
+        subject: Subject,
+        title: str,
+        columns: Mapping[str, str],
+        rows: Mapping[str, Mapping[str, Figure | float]],
+        details: ProtocolDetails,
+        *,
+        train_fingerprint: str,
+        test_fingerprint: str,
+    ) -> ProtocolResult:
+        """The result of this protocol, with what identifies run and data filled in.
+
+        Args:
+            subject: what was judged.
+            title: what the table shows, with the unit.
+            columns: what each column shows.
+            rows: figures of each row by column.
+            details: what the figures stand on.
+            train_fingerprint: digest of the training samples.
+            test_fingerprint: digest of the test samples.
+        """
+        return ProtocolResult(
+            protocol=self.kind,
+            title=title,
+            columns=dict(columns),
+            rows={
+                name: {
+                    column: each if isinstance(each, Figure) else Figure(value=each)
+                    for column, each in row.items()
+                }
+                for name, row in rows.items()
+            },
+            details=details,
+            settings=self.model_dump(mode="json"),
+            source=subject.source,
+            seed=subject.evaluation.seed,
+            config_hash=config_hash(subject.config),
+            train_fingerprint=train_fingerprint,
+            test_fingerprint=test_fingerprint,
+        )
+
+    def result_on(
+        self,
+        subject: Subject,
+        found: EmbeddedSplits,
+        title: str,
+        columns: Mapping[str, str],
+        rows: Mapping[str, Mapping[str, Figure | float]],
+        *,
+        chosen: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> ProtocolResult:
+        """:meth:`result` of a protocol that works on embedded splits."""
+        splits = found.splits
+        return self.result(
+            subject,
+            title,
+            columns,
+            rows,
+            ProtocolDetails(
+                train_samples=len(found.train_labels),
+                test_samples=len(found.test_labels),
+                test_split=splits.test_split,
+                held_out=splits.held_out,
+                unreadable=found.unreadable,
+                classes=splits.classes,
+                chosen=dict(chosen or {}),
+                more=dict(more or {}),
+            ),
+            train_fingerprint=splits.train.fingerprint(),
+            test_fingerprint=splits.test.fingerprint(),
+        )
+
+
+def config_hash(config: RunConfig) -> str:
+    """Digest of a run's configuration."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
