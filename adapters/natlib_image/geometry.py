@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Boxes", "centre_boxes", "crop", "plain_boxes", "resized_boxes"]
+__all__ = ["Boxes", "centre_boxes", "corner_boxes", "crop", "plain_boxes", "resized_boxes"]
 
 # Draws before a box that fits its image is given up on: torchvision's number.
 _TRIES = 10
@@ -76,6 +76,15 @@ def centre_boxes(height: Tensor, width: Tensor, share: float) -> Boxes:
     h_B, w_B = height.float(), width.float()
     side = (torch.minimum(h_B, w_B) * share).round().clamp(min=1)
     return Boxes(((w_B - side) / 2).floor(), ((h_B - side) / 2).floor(), side, side)
+
+
+def corner_boxes(height: Tensor, width: Tensor, share: float) -> list[Boxes]:
+    """Squares as those of :func:`centre_boxes` in the four corners, and that one."""
+    centre = centre_boxes(height, width, share)
+    right, bottom = width.float() - centre.width, height.float() - centre.height
+    zero = torch.zeros_like(right)
+    corners = [(zero, zero), (right, zero), (zero, bottom), (right, bottom)]
+    return [*(Boxes(left, top, centre.width, centre.height) for left, top in corners), centre]
 
 
 def _places(h_B: Tensor, w_B: Tensor, box_h: Tensor, box_w: Tensor) -> tuple[Tensor, Tensor]:

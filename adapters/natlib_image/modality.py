@@ -1,6 +1,6 @@
 """Images as a modality of natlib."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, ClassVar, Literal, Self
@@ -20,7 +20,7 @@ from natlib_image.collating import collate
 from natlib_image.decoding import DecodedImage, decode, open_image
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
-from natlib_image.geometry import centre_boxes, crop
+from natlib_image.geometry import centre_boxes, corner_boxes, crop
 from natlib_image.imageset import ImageSet
 from natlib_image.sources import Source, find_source, is_path
 
@@ -127,6 +127,19 @@ class Image(Modality):
         return self._normalise(self._centre(batch))
 
     @torch.no_grad()
+    def ten_crops(self, batch: Batch) -> Iterator[Tensor]:
+        """The corners and the middle of each image, and the same mirrored, one after the other.
+
+        Each Tensor[b, 3, size, size] as ``plain`` gives it. Predictions for the ten are averaged
+        (Krizhevsky et al., NIPS 2012).
+        """
+        pixels, height, width = _unpack(batch)
+        for boxes in corner_boxes(height, width, self._size() / self._resize()):
+            view = self._normalise(crop(pixels, height, width, boxes, self._size()))
+            yield view
+            yield view.flip(3)
+
+    @torch.no_grad()
     def raw(self, batch: Batch) -> Tensor:
         side = min(_RAW_SIDE, self._size())
         return F.adaptive_avg_pool2d(self._centre(batch), side).flatten(1)
@@ -164,6 +177,12 @@ class Image(Modality):
         picture = PILImage.fromarray(sample.pixels.permute(1, 2, 0).contiguous().numpy())
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
         return Thumbnail.from_pixels(np.asarray(picture))
+
+    def preview(self, inputs: Tensor) -> Thumbnail | None:
+        """See :meth:`Modality.preview`: the pixels, before they were normalised."""
+        mean, std = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.std).view(3, 1, 1)
+        pixels = (inputs.float().cpu() * std + mean).clamp(0, 1).mul(255).round().byte()
+        return Thumbnail.from_pixels(pixels.permute(1, 2, 0).contiguous().numpy())
 
     def _source(self) -> Source:
         return find_source(self.source, self.root, self.download)

@@ -1,0 +1,102 @@
+"""A folder in the layout of the development kit of Pascal VOC."""
+
+import re
+from pathlib import Path
+
+from natlib.errors import DataError
+from natlib_image.voc.annotation import VocAnnotation, read_annotation
+
+__all__ = ["VocFolder", "is_voc_folder"]
+
+_SETS = Path("ImageSets") / "Main"
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+# ImageSets/Main/aeroplane_trainval.txt and the like, one for each class of the set.
+_CLASS_FILE = re.compile(r"(.+)_(train|val|trainval|test)")
+
+
+def is_voc_folder(path: Path) -> bool:
+    """Whether a folder holds ``JPEGImages`` and ``ImageSets/Main``."""
+    return (path / "JPEGImages").is_dir() and (path / _SETS).is_dir()
+
+
+class VocFolder:
+    """``JPEGImages``, ``Annotations`` and ``ImageSets/Main`` in a folder.
+
+    Args:
+        path: the folder itself (``VOCdevkit/VOC2007``, or one like it), or one that holds a
+            single such folder (``VOCdevkit``).
+
+    Raises:
+        DataError: there is no such folder, or there are several.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.root = _find(Path(path).expanduser())
+
+    def image_sets(self) -> list[str]:
+        """The names in ``ImageSets/Main`` that are not those of a class: ``train``, say."""
+        names = [file.stem for file in (self.root / _SETS).glob("*.txt")]
+        return sorted(name for name in names if not _CLASS_FILE.fullmatch(name))
+
+    def class_files(self) -> set[str]:
+        """The classes that ``ImageSets/Main`` has lists for; nothing where it has none."""
+        found = (_CLASS_FILE.fullmatch(file.stem) for file in (self.root / _SETS).glob("*.txt"))
+        return {match[1] for match in found if match}
+
+    def identifiers(self, image_set: str) -> list[str]:
+        """The images of a set, in the order of its file.
+
+        Raises:
+            DataError: there is no such set, it is empty, or an image stands in it twice.
+        """
+        file = self.root / _SETS / f"{image_set}.txt"
+        if not file.is_file():
+            there = ", ".join(self.image_sets()) or "none"
+            raise DataError(f"there is no {file}; sets that are there: {there}")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        # A second column, as in the files of the classes, is no part of the name.
+        names = [line.split()[0] for line in lines if line.strip()]
+        if not names:
+            raise DataError(f"{file} is empty; write the name of one image, without .jpg, a line")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"{file} names '{twice}' more than once; keep one of these lines")
+        return names
+
+    def image(self, identifier: str) -> Path:
+        """The file of an image.
+
+        Raises:
+            DataError: there is none.
+        """
+        folder = self.root / "JPEGImages"
+        for suffix in _SUFFIXES:
+            if (folder / f"{identifier}{suffix}").is_file():
+                return folder / f"{identifier}{suffix}"
+        raise DataError(
+            f"there is no {folder / identifier}.jpg, which ImageSets/Main names; "
+            "add the image, or take its name out of the sets"
+        )
+
+    def annotation(self, identifier: str) -> VocAnnotation:
+        """What is in an image; see :func:`read_annotation`."""
+        return read_annotation(self.root / "Annotations" / f"{identifier}.xml")
+
+
+def _find(path: Path) -> Path:
+    if not path.is_dir():
+        raise DataError(
+            f"there is no folder {path}; give VOCdevkit/VOC2007, or a folder in its layout"
+        )
+    if is_voc_folder(path):
+        return path
+    inside = sorted(folder for folder in path.iterdir() if is_voc_folder(folder))
+    if len(inside) > 1:
+        names = ", ".join(str(folder) for folder in inside)
+        raise DataError(f"{path} holds several sets: {names}; give one of them")
+    if not inside:
+        raise DataError(
+            f"{path} is not in the layout of Pascal VOC; expected JPEGImages, Annotations and "
+            "ImageSets/Main in it, as in VOCdevkit/VOC2007"
+        )
+    return inside[0]
