@@ -21,7 +21,7 @@ from natlib_audio.encoders.resnet import AudioResNet
 from natlib_audio.encoders.wav2vec import Wav2Vec
 from natlib_audio.log_mel import Mel, frames, log_mel, valid_frames
 from natlib_audio.measuring import measure, natural_form
-from natlib_audio.picture import draw
+from natlib_audio.picture import draw, spectrogram
 from natlib_audio.sources import Source, find_source, is_path
 from natlib_audio.statistics import spectral_statistics
 
@@ -184,6 +184,13 @@ class Audio(Modality):
         wave, _ = at_rate(self.collate([sample]), self._rate())
         spectrum = log_mel(self.mel, wave, self._rate())
         return Thumbnail.from_pixels(draw(wave[0].numpy(), spectrum[0].numpy()))
+
+    def preview(self, inputs: Tensor) -> Thumbnail | None:
+        """See :meth:`Modality.preview`: low bands are drawn below."""
+        if self.representation == "waveform":
+            return super().preview(inputs)
+        spectrum = inputs[0].float().cpu() * (self.std or 1.0)
+        return Thumbnail.from_pixels(spectrogram(spectrum.numpy()))
 
     def _source(self) -> Source:
         return find_source(self.source, self.labels)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["draw"]
+__all__ = ["draw", "spectrogram"]
 
 _WIDTH = 160
 _WAVE_HEIGHT = 24
@@ -22,7 +22,7 @@ def draw(wave: npt.NDArray[np.float32], spectrum: npt.NDArray[np.float32]) -> np
         wave: float32[t].
         spectrum: float32[bands, frames], logarithms of power; low bands are drawn below.
     """
-    return np.concatenate([_wave(wave), _spectrogram(spectrum)])
+    return np.concatenate([_wave(wave), spectrogram(spectrum)])
 
 
 def _wave(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -40,7 +40,8 @@ def _wave(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _spectrogram(spectrum: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def spectrogram(spectrum: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Pixels uint8[64, 160, 3] of float32[bands, frames]; see :func:`draw`."""
     bands = (np.arange(_BAND_HEIGHT) * len(spectrum) // _BAND_HEIGHT)[::-1]
     frames = np.arange(_WIDTH) * spectrum.shape[1] // _WIDTH
     share = 1 + (spectrum[bands][:, frames] - spectrum.max()) / _RANGE

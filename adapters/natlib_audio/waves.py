@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
@@ -84,25 +85,30 @@ def cut_out(
     valid_BN = (place_BN >= 0) & (place_BN < cut.length[:, None])
     last_B1 = (length - 1)[:, None]
     if not interpolate:
-        rows_BN = (cut.start[:, None] + place_BN).long().clamp(min=0).minimum(last_B1)
+        rows_BN = (cut.start[:, None] + place_BN).long().clamp_(min=0).minimum(last_B1)
         return wave.gather(1, rows_BN) * valid_BN, valid_BN
-    source_BN = cut.start[:, None] + place_BN * cut.speed[:, None]
-    floor_BN = source_BN.floor()
-    x = source_BN - floor_BN
-    rows_BN = floor_BN.long()
+    x = torch.addcmul(cut.start[:, None], place_BN, cut.speed[:, None])
+    floor_BN = x.floor()
+    x -= floor_BN
+    rows_BN = floor_BN.long().clamp_(min=0).minimum(last_B1)
+    # The same numbers into shifted waves: cheaper than other numbers into one.
+    padded: Tensor = F.pad(wave, (1, 2))
+    count = wave.shape[1]
     before, here, after, beyond = (
-        wave.gather(1, (rows_BN + step).clamp_(min=0).minimum(last_B1)) for step in (-1, 0, 1, 2)
+        padded[:, step : step + count].gather(1, rows_BN) for step in range(4)
     )
-    slope = (after - before) / 2
-    curve = before - 2.5 * here + 2 * after - beyond / 2
-    twist = (beyond - before) / 2 + 1.5 * (here - after)
-    return (here + x * (slope + x * (curve + x * twist))) * valid_BN, valid_BN
+    # Horner's rule, in place: a batch of waves is larger than the caches of a CPU.
+    twist = (here - after).mul_(3).add_(beyond).sub_(before)
+    curve = before.mul(2).add_(here, alpha=-5).add_(after, alpha=4).sub_(beyond)
+    slope = after.sub_(before)
+    curved = twist.mul_(x).add_(curve).mul_(x).add_(slope).mul_(x)
+    return torch.add(here, curved, alpha=0.5).mul_(valid_BN), valid_BN
 
 
 def level(wave: Tensor, valid: Tensor) -> Tensor:
-    """Root mean square float32[b, 1] of what is valid; never 0."""
+    """Root mean square float32[b, 1] of what is valid, where the rest is 0; never 0."""
     count = valid.sum(1, keepdim=True).clamp(min=1)
-    return ((wave.square() * valid).sum(1, keepdim=True) / count).sqrt().clamp(min=1e-6)
+    return (torch.linalg.vector_norm(wave, dim=1, keepdim=True) / count.sqrt()).clamp(min=1e-6)
 
 
 def equal_level(wave: Tensor, valid: Tensor) -> Tensor:
@@ -120,9 +126,9 @@ def mixed(wave: Tensor, valid: Tensor, decibels: Tensor, chosen: Tensor, order: 
         chosen: bool[b].
         order: int64[b], which clip is the other one.
     """
-    own, other = level(wave, valid), level(wave, valid)[order]
-    factor = own / other * 10 ** (-decibels[:, None] / 20)
-    return wave + torch.where(chosen[:, None], factor, 0.0) * wave[order] * valid
+    own = level(wave, valid)
+    factor = own / own[order] * 10 ** (-decibels[:, None] / 20)
+    return torch.addcmul(wave, wave[order].mul_(valid), torch.where(chosen[:, None], factor, 0.0))
 
 
 def filtered(
@@ -152,10 +158,11 @@ def filtered(
     # Hat functions: a straight line between two points.
     points_P = torch.arange(_POINTS, device=wave.device)
     hats_PF = (1 - (octave_F - points_P[:, None]).abs()).clamp(min=0)
-    spectrum = spectrum * 10 ** (response @ hats_PF / 20)
+    # Exponentials are several times as fast as powers.
+    spectrum = spectrum * (response @ hats_PF * (math.log(10) / 20)).exp_()
     if chosen is not None:
         # A white spectrum is white noise: there is no need to make it in time.
-        shape_BF = share_F ** (-colour[:, None] / 2)
+        shape_BF = (share_F.log() * (-colour[:, None] / 2)).exp_()
         noise = torch.randn(*spectrum.shape, 2, device=wave.device) * shape_BF[:, :, None]
         power = _power(spectrum) / valid.sum(1, keepdim=True).clamp(min=1)
         noise_power = 2 * shape_BF.square().sum(1, keepdim=True) / wave.shape[1]

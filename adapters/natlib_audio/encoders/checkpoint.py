@@ -24,6 +24,9 @@ MODELS = {
 """Classes of ``transformers`` by the ``model_type`` of a checkpoint."""
 
 _WEIGHTS = {"model.safetensors", "model.safetensors.index.json"}
+# Masks are views' business; transformers draws its own from numpy, which no seed of a run reaches.
+# A layer that is skipped now and then would leave its gradient missing.
+_OURS = {"apply_spec_augment": False, "layerdrop": 0.0}
 # They take no part where nothing is masked; a checkpoint may come with or without.
 _UNUSED = ("masked_spec_embed",)
 
@@ -72,10 +75,7 @@ def fresh_model(architecture: dict[str, Any]) -> nn.Module:
     import transformers
 
     config_name, model_name = MODELS[architecture["model_type"]]
-    values = {key: value for key, value in architecture.items() if key != "model_type"}
-    # Masks are views' business; transformers draws its own from numpy, which no seed of a run
-    # reaches. A layer that is skipped now and then would leave its gradient missing.
-    values |= {"apply_spec_augment": False, "layerdrop": 0.0}
+    values = {key: value for key, value in architecture.items() if key != "model_type"} | _OURS
     with _quiet():
         try:
             config = getattr(transformers, config_name)(**values)
@@ -95,17 +95,22 @@ def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Mod
     if architecture is not None and not folder.is_dir():
         logger.warning("the checkpoint %s is gone; its weights are not read", folder)
         return fresh_model(architecture)
-    _, model_name = MODELS[read_architecture(folder)["model_type"]]
+    config_name, model_name = MODELS[read_architecture(folder)["model_type"]]
     with _quiet():
         try:
+            # Some configurations have no such setting by default, and take it all the same.
+            config = getattr(transformers, config_name).from_pretrained(
+                folder, local_files_only=True
+            )
+            config.update(_OURS)
             model, report = getattr(transformers, model_name).from_pretrained(
                 folder,
+                config=config,
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                apply_spec_augment=False,
-                layerdrop=0.0,
+                ignore_mismatched_sizes=True,  # they are an error below, in words of our own
             )
         except Exception as error:  # transformers raises nearly anything
             raise ConfigError(

@@ -147,7 +147,10 @@ class _Wav2Vec(Encoder):
     def stages(self, inputs: Tensor) -> dict[str, Tensor]:
         valid = _sounding(inputs)
         output = self.model(inputs, attention_mask=self._mask(valid), output_hidden_states=True)
-        outputs = {"convolutions": output.extract_features}
+        outputs = {}
+        # Not every model returns what comes out of its convolutions: HuBERT does not.
+        if "extract_features" in output:
+            outputs["convolutions"] = output.extract_features
         for number, layer in enumerate(output.hidden_states):
             outputs[f"layer{number}" if number else "embedding"] = layer
         outputs["features"] = self._mean(output.last_hidden_state, valid)
