@@ -10,8 +10,10 @@ import pytest
 from PIL import Image as PILImage
 
 from natlib.errors import DataError
-from natlib_image.voc import VocFolder, find_voc_splits, read_annotation
-from natlib_image.voc.labelled import image_labels
+from natlib_image import Image
+from natlib_image.voc.annotation import read_annotation
+from natlib_image.voc.folder import VocFolder
+from natlib_image.voc.labelled import find_voc_splits, image_labels
 
 from .drawn_voc import annotation_xml, object_xml, write_voc
 
@@ -231,7 +233,11 @@ def test_sets_that_are_missing_or_share_images(voc: Path) -> None:
         find_voc_splits(VocFolder(voc))
     for name in ("val", "test"):
         (sets / f"{name}.txt").unlink()
-    with pytest.raises(DataError, match=r"has train, trainval; expected train\.txt or"):
+    with pytest.raises(DataError, match=r"has neither test\.txt nor val\.txt"):
+        find_voc_splits(VocFolder(voc))
+    for name in ("train", "trainval"):
+        (sets / f"{name}.txt").rename(sets / f"{'test' if name == 'train' else 'more'}.txt")
+    with pytest.raises(DataError, match=r"has more, test; expected train\.txt, or trainval"):
         find_voc_splits(VocFolder(voc))
 
 
@@ -287,3 +293,22 @@ def test_bccd(tmp_path: Path) -> None:
     files = [(tmp_path / "BCCD" / "Annotations" / f"{i.identifier}.xml") for i in splits.test]
     written = sum(file.read_text().count("<object>") for file in files)
     assert sum(len(image.annotation.objects) for image in splits.test) == written > 72
+
+
+def test_as_a_source_the_test_images_are_kept_from_training(voc: Path) -> None:
+    modality = Image(source=str(voc)).resolved()
+    assert modality.size == 48
+    train, test = modality.dataset("train"), modality.dataset("test")
+    assert train is not None
+    assert test is not None
+    assert modality.dataset("val") is None
+    assert list(train.names) == [f"{number:06d}" for number in range(9)]
+    assert list(test.names) == [f"{number:06d}" for number in range(9, 13)]
+    assert train.labels is None
+    assert train[8].pixels.shape == (3, 48, 64)
+    assert train.fingerprint() != test.fingerprint()
+    (voc / "ImageSets" / "Main" / "test.txt").unlink()
+    splits = {split: modality.dataset(split) for split in ("train", "val", "test")}
+    assert {name: samples and len(samples) for name, samples in splits.items()} == {
+        "train": 6, "val": 3, "test": None
+    }  # fmt: skip

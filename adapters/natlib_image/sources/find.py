@@ -10,6 +10,8 @@ from natlib_image.sources.base import Source
 from natlib_image.sources.digits import Digits
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS, TorchvisionSet
+from natlib_image.sources.voc import Voc
+from natlib_image.voc.folder import is_voc_folder
 
 __all__ = ["find_source", "is_path"]
 
@@ -35,6 +37,8 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
     if source in SETS:
         return TorchvisionSet(source, root, download)
     path = Path(source).expanduser()
+    if is_voc_folder(path):
+        return Voc(path)
     if path.is_dir():
         return Folder(path, EXTENSIONS, "images")
     if path.suffix.lower() == ".npz" and path.is_file():

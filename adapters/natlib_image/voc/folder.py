@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from natlib.errors import DataError
-from natlib_image.voc.annotation import VocAnnotation, read_annotation
 
 __all__ = ["VocFolder", "is_voc_folder"]
 
@@ -78,9 +77,32 @@ class VocFolder:
             "add the image, or take its name out of the sets"
         )
 
-    def annotation(self, identifier: str) -> VocAnnotation:
-        """What is in an image; see :func:`read_annotation`."""
-        return read_annotation(self.root / "Annotations" / f"{identifier}.xml")
+    def annotation(self, identifier: str) -> Path:
+        """The file that says what is in an image; it may be missing."""
+        return self.root / "Annotations" / f"{identifier}.xml"
+
+    @property
+    def test_set(self) -> str | None:
+        """What is judged on: ``test``, or ``val`` where there is none (VOC 2012 keeps its own)."""
+        return next((name for name in ("test", "val") if name in self.image_sets()), None)
+
+    def known(self) -> list[str]:
+        """The images that may be learnt from: all sets but the test set.
+
+        Raises:
+            DataError: there are none.
+        """
+        there = self.image_sets()
+        # trainval holds the test images where these are called val.
+        if self.test_set != "val" and "trainval" in there:
+            return self.identifiers("trainval")
+        if "train" not in there:
+            raise DataError(
+                f"{self.root / _SETS} has {', '.join(there) or 'no sets'}; "
+                "expected train.txt, or trainval.txt and test.txt"
+            )
+        both = self.test_set == "test" and "val" in there
+        return self.identifiers("train") + (self.identifiers("val") if both else [])
 
 
 def _find(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Which images are learnt from, chosen by and judged on, and what is in them."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from natlib.component import nearest
 from natlib.errors import DataError
-from natlib_image.voc.annotation import VocAnnotation
+from natlib_image.voc.annotation import VocAnnotation, read_annotation
 from natlib_image.voc.folder import VocFolder
 
-__all__ = ["VocImage", "VocSplits", "find_voc_splits", "image_labels"]
+__all__ = ["VocImage", "VocSplits", "find_voc_splits", "fingerprint", "image_labels"]
 
 _VALIDATION = 0.2
 
@@ -60,9 +61,8 @@ class VocSplits:
 def find_voc_splits(folder: VocFolder, seed: int = 0) -> VocSplits:
     """``train``, ``val`` and ``test`` of the set, as the challenge meant them.
 
-    Where the set has no ``test`` (VOC 2012 keeps its own), ``val`` is what is judged on, and
-    where it has no ``val`` either, nothing is. A fifth of what is left is chosen by where
-    ``val`` is not there for it.
+    Where the set has no ``test`` (VOC 2012 keeps its own), ``val`` is judged on. Where ``val`` is
+    not there to choose settings by, a fifth of the other images is.
 
     Args:
         folder: the set.
@@ -72,20 +72,17 @@ def find_voc_splits(folder: VocFolder, seed: int = 0) -> VocSplits:
         DataError: sets, images or annotations are missing, damaged or empty, two sets share an
             image, or test images hold a class that no other image has.
     """
-    there = set(folder.image_sets())
-    test_set = next((name for name in ("test", "val") if name in there), None)
-    if test_set is None or not there & {"train", "trainval"}:
+    test_set = folder.test_set
+    if test_set is None:
         raise DataError(
-            f"{folder.root / 'ImageSets' / 'Main'} has {', '.join(sorted(there)) or 'no sets'}; "
-            "expected train.txt or trainval.txt, and test.txt or val.txt"
+            f"{folder.root} has neither test.txt nor val.txt in ImageSets/Main; "
+            "write one that names the images to judge on"
         )
-    test = folder.identifiers(test_set)
-    if "train" in there and test_set == "test" and "val" in there:
+    if test_set == "test" and {"train", "val"} <= set(folder.image_sets()):
         train, validation = folder.identifiers("train"), folder.identifiers("val")
     else:
-        # trainval holds the test images where these are called val.
-        whole = "trainval" if test_set == "test" and "trainval" in there else "train"
-        train, validation = _set_aside(folder.identifiers(whole), seed)
+        train, validation = _set_aside(folder.known(), seed)
+    test = folder.identifiers(test_set)
     _check_apart({"train": train, "validation": validation, test_set: test}, folder)
     known = _images(folder, train), _images(folder, validation)
     judged = _images(folder, test)
@@ -112,6 +109,14 @@ def image_labels(images: Iterable[VocImage], classes: tuple[str, ...]) -> Tensor
     return torch.tensor(rows, dtype=torch.int64).view(-1, len(classes))
 
 
+def fingerprint(images: Iterable[VocImage]) -> str:
+    """A digest of names and annotations: equal if and only if the same is to be found."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(repr((image.identifier, image.annotation)).encode())
+    return digest.hexdigest()
+
+
 def _set_aside(names: list[str], seed: int) -> tuple[list[str], list[str]]:
     if len(names) < 2:
         raise DataError(
@@ -135,7 +140,9 @@ def _check_apart(sets: dict[str, list[str]], folder: VocFolder) -> None:
 
 
 def _images(folder: VocFolder, identifiers: list[str]) -> tuple[VocImage, ...]:
-    return tuple(VocImage(i, folder.image(i), folder.annotation(i)) for i in identifiers)
+    return tuple(
+        VocImage(i, folder.image(i), read_annotation(folder.annotation(i))) for i in identifiers
+    )
 
 
 def _names(images: Iterable[VocImage]) -> set[str]:
