@@ -108,7 +108,8 @@ def cut_out(
 def level(wave: Tensor, valid: Tensor) -> Tensor:
     """Root mean square float32[b, 1] of what is valid, where the rest is 0; never 0."""
     count = valid.sum(1, keepdim=True).clamp(min=1)
-    return (torch.linalg.vector_norm(wave, dim=1, keepdim=True) / count.sqrt()).clamp(min=1e-6)
+    norm: Tensor = torch.linalg.vector_norm(wave, dim=1, keepdim=True)
+    return (norm / count.sqrt()).clamp(min=1e-6)
 
 
 def equal_level(wave: Tensor, valid: Tensor) -> Tensor:
