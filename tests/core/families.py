@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-import natlib.data  # noqa: F401  (imports every other family)
 from natlib.component import Component
+from natlib.data import Modality  # imports every other family
 from natlib.objectives import NAT, Combined, Part
 from natlib.targets import FromArray, TargetDistribution
 
-__all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "changed", "members"]
+__all__ = ["EVERYTHING", "FAMILIES", "MAKERS", "MODALITIES", "changed", "members"]
 
 
 def _from_array() -> FromArray:
@@ -46,6 +46,8 @@ def members(family: type[Component]) -> list[Any]:
     return [MAKERS.get(kind, family.registry.get(kind))() for kind in kinds]
 
 
+# All come from entry points; what calls itself natlib's own is one that a test has registered.
+MODALITIES = [row.kind for row in Modality.registry.listing() if row.origin != "natlib"]
 EVERYTHING: list[Any] = [member for family in FAMILIES for member in members(family)]
 
 

@@ -13,11 +13,12 @@ from natlib.configuration import preset_names
 from natlib.data import Modality
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import assert_done, assert_refused, natlib
-from tests.modalities.support import KINDS, small
+from tests.core.families import MODALITIES
+from tests.modalities.support import small
 from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
 from tests.training.test_two_processes import in_two_processes
 
-by_kind = pytest.mark.parametrize("kind", KINDS)
+by_kind = pytest.mark.parametrize("kind", MODALITIES)
 UPDATES = 6
 FEATURES = ("encoder", "head", "random", "raw")
 
@@ -164,4 +165,4 @@ def test_settings_are_explained_and_refused_alike(kind: str, tmp_path: Path) -> 
 
 
 def test_natlibs_own_modalities_are_there() -> None:
-    assert {"image", "vector"} <= set(KINDS)
+    assert {"audio", "image", "text", "vector"} <= set(MODALITIES)

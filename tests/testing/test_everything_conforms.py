@@ -16,7 +16,7 @@ from natlib.testing import (
     check_solver,
     check_target,
 )
-from tests.core.families import MAKERS, members
+from tests.core.families import MAKERS, MODALITIES, members
 from tests.core.matchings import EVERY as EVERY_SOLVER
 from tests.core.matchings import name
 
@@ -67,12 +67,12 @@ def test_encoders_that_fit_any_input(recipe: EncoderRecipe, shape: tuple[int, ..
     assert len(check_encoder(recipe, shape)) >= 12
 
 
-@pytest.mark.parametrize("modality", Modality.registry.kinds())
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_modalities_with_their_embedded_samples(modality: str) -> None:
     assert len(check_modality(Modality.registry.get(modality)())) >= 25
 
 
-@pytest.mark.parametrize("modality", Modality.registry.kinds())
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_default_encoders_of_modalities(modality: str) -> None:
     """On the inputs that they are for."""
     resolved = Modality.registry.get(modality)().resolved()
