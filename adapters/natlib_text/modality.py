@@ -206,10 +206,11 @@ class Text(Modality):
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):
             return None
-        words = " ".join(sample.text[: 2 * _THUMBNAIL].split())
-        if len(words) > _THUMBNAIL or len(sample.text) > 2 * _THUMBNAIL:
-            words = words[: _THUMBNAIL - 1].rstrip() + "…"
-        return Thumbnail.from_text(words)
+        return _shortened(sample.text)
+
+    def preview(self, inputs: Tensor) -> Thumbnail | None:
+        """See :meth:`Modality.preview`: the words that the tokens stand for."""
+        return _shortened(self._tokenizer().decode(inputs.tolist()))
 
     def _source(self) -> Source:
         return find_source(self.source, self.unit, self.column, self.label, self.split)
@@ -221,6 +222,14 @@ class Text(Modality):
         if name not in self._files:
             raise ConfigError("the tokenizer is not known yet; call resolved() first")
         return self._files[name]
+
+
+def _shortened(text: str) -> Thumbnail:
+    """The first words of a text."""
+    words = " ".join(text[: 2 * _THUMBNAIL].split())
+    if len(words) > _THUMBNAIL or len(text) > 2 * _THUMBNAIL:
+        words = words[: _THUMBNAIL - 1].rstrip() + "…"
+    return Thumbnail.from_text(words)
 
 
 # By content: the modality is copied now and then, and what it has fitted stays the same.

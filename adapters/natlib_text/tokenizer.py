@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
 from natlib.errors import ConfigError
@@ -64,6 +64,14 @@ class TextTokenizer:
         self._tokenizer.enable_truncation(length)
         found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(one.ids, dtype=np.int32) + 1 for one in found]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Words that tokens stand for; padding is left out."""
+        if self._tokenizer.decoder is None:
+            # Ours say nowhere how pieces become words again: they are bytes.
+            self._tokenizer.decoder = decoders.ByteLevel()
+        text: str = self._tokenizer.decode([token - 1 for token in tokens if token])
+        return text
 
     def surroundings(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What the tokenizer puts before and after a text ([CLS] and [SEP], say), as numbers."""

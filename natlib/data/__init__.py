@@ -14,6 +14,7 @@ from natlib.data.labels import encode_labels
 from natlib.data.loading import load_batches
 from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
+from natlib.data.preview import input_picture
 from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
 from natlib.data.splits import Split, chosen_rows
 from natlib.data.thumbnail import Thumbnail, sparkline
@@ -40,6 +41,7 @@ __all__ = [
     "collate_arrays",
     "encode_labels",
     "evenly_spaced",
+    "input_picture",
     "load_batches",
     "read_labels",
     "sparkline",

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.component import Component, Registry
+from natlib.data.preview import input_picture
 from natlib.data.splits import Split
 from natlib.data.thumbnail import Thumbnail
 from natlib.encoders import EncoderRecipe
@@ -219,3 +220,11 @@ class Modality(Component):
     @abstractmethod
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         """A decoded sample for a person to look at; None for one that is unreadable."""
+
+    def preview(self, inputs: Tensor) -> Thumbnail | None:
+        """One input as an encoder gets it, Tensor[*input_shape], for a person to look at.
+
+        A row of :meth:`views` or :meth:`plain`. By default see
+        :func:`natlib.data.input_picture`; None where nothing can be shown.
+        """
+        return input_picture(inputs)

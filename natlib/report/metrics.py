@@ -77,6 +77,11 @@ PANELS = (
         "In percent: the classes of the slots that unlabelled samples own.",
     ),
     Panel("Learning rate", ("learning_rate",), "Warm-up, then the schedule."),
+    Panel(
+        "Change of the weights",
+        ("weight_change",),
+        "How far an update moved the weights of the encoder, as a share of their length.",
+    ),
     Panel("Samples per second", ("samples_per_second",), "Over all processes."),
     Panel(
         "Time spent waiting",

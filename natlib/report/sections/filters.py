@@ -1,0 +1,74 @@
+"""Section: what the first layer looks for."""
+
+import torch
+from torch import Tensor, nn
+
+from natlib.data import Thumbnail
+from natlib.encoders import Encoder
+from natlib.report.gallery import shown
+from natlib.report.page import Section, note
+from natlib.report.subject import Subject
+
+__all__ = ["filter_sheet", "filters", "first_convolution"]
+
+_TITLE = "First layer"
+_FILTERS, _ACROSS = 96, 16
+# Below this a filter has no shape to look at.
+_SMALLEST = 2
+
+
+def filters(subject: Subject) -> Section:
+    """The filters of the first layer, trained and untrained.
+
+    Args:
+        subject: the run's model.
+    """
+    weights = {
+        "trained": first_convolution(subject.model.encoder),
+        "untrained": first_convolution(subject.random),
+    }
+    sheets = [
+        {"name": name, "picture": shown(Thumbnail.from_pixels(filter_sheet(weight).numpy()))}
+        for name, weight in weights.items()
+        if weight is not None
+    ]
+    if not sheets:
+        return note(
+            "filters",
+            _TITLE,
+            "The first layer of this encoder is no convolution over a picture, so it has no "
+            "filters to look at.",
+        )
+    return Section("filters", _TITLE, "filters.html.j2", {"sheets": sheets})
+
+
+def first_convolution(encoder: Encoder) -> Tensor | None:
+    """Weights Tensor[out, in, h, w] of the first layer, if it is a convolution over a picture."""
+    first = next((part for part in encoder.modules() if [*part.parameters(recurse=False)]), None)
+    if not isinstance(first, nn.Conv2d) or first.groups != 1 or first.in_channels > 3:
+        return None
+    weight = first.weight.detach().float().cpu()
+    return weight if min(weight.shape[2:]) >= _SMALLEST else None
+
+
+def filter_sheet(weight_OIHW: Tensor) -> Tensor:
+    """Filters side by side, each stretched over all greys or colours: uint8[height, width, 3].
+
+    Filters of three channels are shown in colour; of two, one channel stands above the other.
+    """
+    weight = weight_OIHW[:_FILTERS]
+    # Zero is grey in every filter, so that excitation and inhibition can be told apart.
+    scale = weight.abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
+    tiles = (weight / scale + 1) / 2
+    if tiles.shape[1] == 3:
+        tiles = tiles.permute(0, 2, 3, 1)
+    else:
+        tiles = torch.cat([*tiles.transpose(0, 1)], dim=1).unsqueeze(-1).expand(-1, -1, -1, 3)
+    count, height, width, _ = tiles.shape
+    across = min(count, _ACROSS)
+    down = -(-count // across)
+    sheet = torch.ones(down * (height + 1) - 1, across * (width + 1) - 1, 3)
+    for number, tile in enumerate(tiles):
+        y, x = (number // across) * (height + 1), (number % across) * (width + 1)
+        sheet[y : y + height, x : x + width] = tile
+    return sheet.mul(255).round().byte()

@@ -1,0 +1,132 @@
+"""The trained model of a run, its samples, and what it makes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from natlib.data import Modality, SampleSet, training_samples
+from natlib.encoders import Encoder
+from natlib.evaluation import encode, random_encoder
+from natlib.model import Model, load
+from natlib.report.gallery import Gallery
+from natlib.report.recorded import Recorded
+from natlib.training import RunDirectory, decoding_workers
+
+__all__ = ["Subject", "Tell", "read_subject"]
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is in all."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model beside a random one, and the samples that a report shows.
+
+    Shapes: u samples.
+
+    Attributes:
+        model: encoder and objective of the run.
+        modality: what prepares inputs.
+        samples: the training samples of the run.
+        index: int64[u], those that the report shows, in rising order.
+        labels: int64[u], -1 where a sample has none; None where nothing has.
+        features: Tensor[u, ·] of ``encoder``, ``head`` and ``random``.
+        random: the same encoder, untrained.
+        gallery: what samples look like.
+        seed: of all choices.
+    """
+
+    model: Model
+    modality: Modality
+    samples: SampleSet
+    index: Tensor
+    labels: Tensor | None
+    features: dict[str, Tensor]
+    random: Encoder
+    gallery: Gallery
+    seed: int
+
+    def label_of(self, row: int) -> str | None:
+        """The class of a sample, by name; None where it has none."""
+        if self.labels is None or self.labels[row] < 0:
+            return None
+        return self.samples.classes[int(self.labels[row])]
+
+    def name_of(self, row: int) -> str:
+        """The name of a sample."""
+        return str(self.samples.names[int(self.index[row])])
+
+    def some(self, count: int) -> Tensor:
+        """Rows int64[count] of random samples, of all classes in turn where there are any."""
+        own = torch.Generator().manual_seed(self.seed)
+        order = torch.randperm(len(self.index), generator=own)
+        if self.labels is not None:
+            # The first of every class, then the second of every class, and so on.
+            shuffled = self.labels[order]
+            round_of = torch.zeros(len(order), dtype=torch.int64)
+            for label in torch.unique(shuffled):
+                mine = shuffled == label
+                round_of[mine] = torch.arange(int(mine.sum()))
+            order = order[torch.argsort(round_of * (len(self.samples.classes) + 1) + shuffled)]
+        return order[:count]
+
+
+def read_subject(recorded: Recorded, points: int, tell: Tell) -> Subject:
+    """Load the model and embed training samples, as they are.
+
+    Args:
+        recorded: the run.
+        points: samples to show at most, a random part of them all.
+        tell: told how far it is.
+
+    Raises:
+        RunNotFoundError: there is no model yet.
+        CheckpointError: the model is damaged.
+        DataError: the samples cannot be read.
+        NonFiniteError: an output holds NaN or infinity.
+    """
+    config, directory = recorded.config, RunDirectory(recorded.path)
+    model = load(recorded.path)
+    workers = decoding_workers(config.training)
+    samples = training_samples(model.modality, config.labels, directory.index)
+    samples.preload(workers, partial(tell, "reading samples"))
+    seed, usable = config.evaluation.seed, samples.usable.cpu()
+    if len(usable) > points:
+        own = torch.Generator().manual_seed(seed)
+        usable = usable[torch.randperm(len(usable), generator=own)[:points].sort().values]
+    beside = random_encoder(
+        model.recipe,
+        model.modality,
+        samples,
+        usable,
+        seed=seed,
+        device=model.device,
+        batch_size=config.evaluation.batch_size,
+        workers=workers,
+    )
+    encoded = encode(
+        model.modality,
+        samples,
+        model.encoder,
+        device=model.device,
+        index=usable,
+        objective=model.objective,
+        random=beside,
+        batch_size=config.evaluation.batch_size,
+        workers=workers,
+        progress=partial(tell, "embedding samples"),
+    )
+    return Subject(
+        model,
+        model.modality,
+        samples,
+        encoded.index,
+        encoded.labels,
+        encoded.features,
+        beside,
+        Gallery(model.modality, samples),
+        seed,
+    )
