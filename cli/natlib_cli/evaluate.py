@@ -62,6 +62,7 @@ def evaluate(
     with ConsoleProgress() as progress:
         subject = subject_of(run, data=data, settings=shared, progress=stages(progress))
         if chosen is None:
+            train, seen = subject.training_samples()
             evaluation = evaluate_model(
                 subject.model.encoder,
                 subject.model.objective,
@@ -71,6 +72,8 @@ def evaluate(
                 device=subject.device,
                 workers=subject.workers,
                 progress=subject.progress,
+                train=train,
+                seen=seen,
             )
         else:
             result = chosen.run(subject)

@@ -49,8 +49,8 @@ class LabelledPartition:
     ) -> None:
         if not len(unlabelled):
             raise DataError(
-                "all samples are labelled, so there is nothing to mix them with; leave out "
-                "labels.share, or show fewer labels (labels.fraction)"
+                "all samples are labelled, so there is nothing to mix them with; show fewer labels "
+                "(--label-fraction, --labels-per-class), or leave out labels.share"
             )
         if len(labelled) < processes:
             raise DataError(

@@ -9,7 +9,7 @@ from torch import Tensor
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
-from natlib.evaluation.embedded_splits import EvaluationProgress, embed_splits, labels_of
+from natlib.evaluation.embedded_splits import EvaluationProgress, embed_splits, positions
 from natlib.evaluation.features import encode
 from natlib.evaluation.knn import knn_predict
 from natlib.evaluation.linear import fit_linear_probe
@@ -33,6 +33,7 @@ def evaluate(
     train: SampleSet | None = None,
     test: SampleSet | None = None,
     cache: Path | None = None,
+    seen: Tensor | None = None,
 ) -> Evaluation:
     """Nearest neighbours and linear probe on encoder, head, a random encoder and raw inputs.
 
@@ -53,13 +54,15 @@ def evaluate(
         test: the test samples, if they are open already; by default the splits ``test``
             or ``val`` of the source, or a fifth of the training samples.
         cache: a folder in which an index of the source may be kept.
+        seen: int64, training samples whose labels training saw; none of them is set aside to
+            test on.
 
     Raises:
         DataError: there are no labels (ask :func:`has_labels` first), or samples cannot
             be read.
         NonFiniteError: an output holds NaN or infinity.
     """
-    splits = find_splits(modality, seed=config.seed, train=train, test=test, cache=cache)
+    splits = find_splits(modality, seed=config.seed, train=train, test=test, cache=cache, seen=seen)
     splits = splits.limited(config.max_train_samples, None, config.seed)
     found = embed_splits(
         encoder, objective, modality, recipe, splits, config,
@@ -127,14 +130,14 @@ def online_knn(
     asked = embed(samples=few.test, index=few.test_index)
     predicted = knn_predict(
         known.features["encoder"],
-        labels_of(known.index, few.train_index, few.train_labels),
+        few.train_labels[positions(known.index, few.train_index)],
         asked.features["encoder"],
         len(few.classes),
         config.knn_neighbours,
         config.knn_temperature,
         device=device,
     )
-    return percent(predicted, labels_of(asked.index, few.test_index, few.test_labels))
+    return percent(predicted, few.test_labels[positions(asked.index, few.test_index)])
 
 
 def _judge(

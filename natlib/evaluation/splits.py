@@ -1,6 +1,6 @@
 """Which labelled samples probes learn from and which they are judged on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,16 +52,18 @@ class Splits:
         own = torch.Generator().manual_seed(seed)
         keep_train = _some(len(self.train_index), train, own)
         keep_test = _some(len(self.test_index), test, own)
-        return Splits(
-            self.train,
-            self.test,
-            self.train_index[keep_train],
-            self.test_index[keep_test],
-            self.train_labels[keep_train],
-            self.test_labels[keep_test],
-            self.classes,
-            self.test_split,
-            self.held_out,
+        return self.chosen(keep_train, keep_test)
+
+    def chosen(self, train: Tensor | None = None, test: Tensor | None = None) -> "Splits":
+        """The same with some of the samples, int64 positions; None keeps all."""
+        rows = slice(None) if train is None else train
+        asked = slice(None) if test is None else test
+        return replace(
+            self,
+            train_index=self.train_index[rows],
+            test_index=self.test_index[asked],
+            train_labels=self.train_labels[rows],
+            test_labels=self.test_labels[asked],
         )
 
 
@@ -77,6 +79,7 @@ def find_splits(
     train: SampleSet | None = None,
     test: SampleSet | None = None,
     cache: Path | None = None,
+    seen: Tensor | None = None,
 ) -> Splits:
     """The labelled training samples, and the test samples that the source offers.
 
@@ -89,6 +92,7 @@ def find_splits(
         train: the training samples, if they are open already.
         test: the test samples, if they are open already.
         cache: a folder in which an index of the source may be kept.
+        seen: int64, training samples whose labels training saw: they are not set aside.
 
     Raises:
         DataError: there are no labels to judge by, or the splits name other classes.
@@ -109,7 +113,7 @@ def find_splits(
     elif not has_labels(test):
         raise DataError("no test sample has a label; give labelled test samples, or none")
     if test is None:
-        return split_training_samples(train, seed)
+        return split_training_samples(train, seed, seen)
     train_index = _labelled(train)
     train_labels = _labels(train, train_index)
     test_index = _labelled(test)
@@ -127,15 +131,27 @@ def find_splits(
     )
 
 
-def split_training_samples(train: SampleSet, seed: int) -> Splits:
+def split_training_samples(train: SampleSet, seed: int, seen: Tensor | None = None) -> Splits:
     """A fifth of the labelled training samples of each class set aside to test on.
 
+    Args:
+        train: the training samples.
+        seed: seed of the choice.
+        seen: int64, samples whose labels training saw. None of them is set aside; of a class that
+            has few others, these.
+
     Raises:
-        DataError: no class has two labelled samples.
+        DataError: no class has two labelled samples, or training saw all labels.
     """
     index = _labelled(train)
     labels = _labels(train, index)
-    kept, aside = stratified_split(labels, _TEST_SHARE, seed)
+    free = None if seen is None else ~torch.isin(index, seen.cpu())
+    if free is not None and not bool(free.any()):
+        raise DataError(
+            "training saw the labels of all samples, so none can be set aside for a test; give a "
+            "test split, or show fewer labels (--label-fraction)"
+        )
+    kept, aside = stratified_split(labels, _TEST_SHARE, seed, free)
     if not len(aside):
         raise DataError(
             "no class has two labelled samples, so none can be set aside for a test; "
@@ -154,7 +170,9 @@ def split_training_samples(train: SampleSet, seed: int) -> Splits:
     )
 
 
-def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+def stratified_split(
+    labels: Tensor, share: float, seed: int, free: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Set aside a random share of each class.
 
     Of a class with two or more samples at least one is set aside and at least one is
@@ -164,6 +182,7 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
         labels: int64[n].
         share: between 0 and 1.
         seed: seed of the choice.
+        free: bool[n], what may be set aside; everything by default. A class may lack it.
 
     Returns:
         Positions that are kept and that are set aside, each in rising order.
@@ -173,7 +192,10 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     for label in torch.unique(labels):
         members = (labels == label).nonzero().squeeze(1)
         wanted = min(max(round(share * len(members)), 1), len(members) - 1)
-        aside[members[torch.randperm(len(members), generator=own)[:wanted]]] = True
+        order = members[torch.randperm(len(members), generator=own)]
+        if free is not None:
+            order = order[free[order]]
+        aside[order[:wanted]] = True
     return (~aside).nonzero().squeeze(1), aside.nonzero().squeeze(1)
 
 

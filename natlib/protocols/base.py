@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from natlib.component import Component, Registry
-from natlib.data import Modality
+from natlib.data import Modality, SampleSet, training_labels, training_samples
 from natlib.errors import DataError
 from natlib.evaluation import (
     EmbeddedSplits,
@@ -61,6 +61,18 @@ class Subject:
         """What to compute on."""
         return self.model.device
 
+    def training_samples(self) -> tuple[SampleSet, torch.Tensor | None]:
+        """The training samples, and int64, those whose labels the run has seen, if any.
+
+        Raises:
+            DataError: the source cannot be read.
+        """
+        if self.source is not None:
+            return training_samples(self.modality), None
+        labels = self.config.labels
+        samples = training_samples(self.modality, labels, self.directory.index)
+        return samples, None if labels is None else training_labels(samples, labels).index
+
     def splits(self) -> Splits:
         """Labelled training and test samples, the former at most ``max_train_samples``.
 
@@ -68,7 +80,10 @@ class Subject:
             DataError: there are no labels, or only one class has samples.
         """
         cache = self.directory.index if self.source is None else None
-        found = find_splits(self.modality, seed=self.evaluation.seed, cache=cache)
+        train, seen = self.training_samples()
+        found = find_splits(
+            self.modality, seed=self.evaluation.seed, train=train, cache=cache, seen=seen
+        )
         present = found.train_labels.unique()
         if len(present) < 2:
             raise DataError(

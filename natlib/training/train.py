@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from natlib.data import SampleSet, TrainingLabels, training_labels, training_samples
 from natlib.errors import ConfigError, DataError
@@ -199,8 +199,8 @@ def _with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, Trai
         return config, None
     if not objective.uses_labels:
         raise ConfigError(
-            f"training is to see labels, and the objective '{objective.kind}' uses none; set "
-            "objective.class_slots (with targets of the kind 'mixture'), combine it with "
+            f"training is to see labels, and the objective '{objective.kind}' uses none; take the "
+            "preset 'semi' (--preset semi), set objective.class_slots, combine it with "
             "'supervised' (objective.kind=combined), or leave labels out"
         )
     found = training_labels(samples, labels)
@@ -288,7 +288,7 @@ def _run(
     interrupted = False
     try:
         _log_start(config, loop, processes)
-        splits = _online_splits(config, loop.samples) if processes.first else None
+        splits = _online_splits(config, loop) if processes.first else None
         if processes.first and loop.position.step == loop.updates:
             # Of a finished run: its last save may have been cut off, or damaged since.
             _save_model(config, directory, loop)
@@ -354,6 +354,8 @@ def _measure(
         if "matched_cosine" in values:
             note += f"  matched {values['matched_cosine']:.3f}"
             note += f" (random {values['random_cosine']:.3f})"
+        if "pseudo_label_accuracy" in values:
+            note += f"  pseudo-labels {values['pseudo_label_accuracy']:.1f} %"
         progress.advance(position.step, note)
     every = training.knn_every_epochs
     if splits is not None and every and position.epoch_step == 0 and position.epoch % every == 0:
@@ -406,12 +408,12 @@ def _save_model(config: RunConfig, directory: RunDirectory, loop: Loop) -> None:
     )
 
 
-def _online_splits(config: RunConfig, samples: SampleSet) -> Splits | None:
+def _online_splits(config: RunConfig, loop: Loop) -> Splits | None:
     """What kNN is watched on: training samples, since the test split is read at the end only."""
-    if config.training.knn_every_epochs is None or not has_labels(samples):
+    if config.training.knn_every_epochs is None or not has_labels(loop.samples):
         return None
     try:
-        return split_training_samples(samples, config.evaluation.seed)
+        return split_training_samples(loop.samples, config.evaluation.seed, _seen(loop))
     except DataError as error:
         logger.warning("kNN is not measured: %s", error)
         return None
@@ -435,9 +437,15 @@ def _evaluate(
             progress=stages(progress),
             train=loop.samples,
             cache=directory.index,
+            seen=_seen(loop),
         )
     directory.evaluation.write_text(evaluation.to_json(), encoding="utf-8")
     return evaluation
+
+
+def _seen(loop: Loop) -> Tensor | None:
+    """The samples whose labels training sees."""
+    return None if loop.labels is None else loop.labels.index
 
 
 def _log_start(config: RunConfig, loop: Loop, processes: Processes) -> None:

@@ -50,6 +50,30 @@ def test_without_another_split_a_fifth_of_each_class_is_set_aside():
     assert not set(splits.train_index.tolist()) & set(splits.test_index.tolist())
 
 
+@given(seen=st.sets(st.integers(0, 89), max_size=89), seed=st.integers(0, 100))
+def test_no_sample_whose_label_training_saw_is_set_aside(seen, seed):
+    train = blobs(90)
+    splits = find_splits(
+        GaussianBlobs(train=90, test=0),
+        seed=seed,
+        train=train,
+        seen=torch.tensor(sorted(seen), dtype=torch.int64),
+    )
+    aside = set(splits.test_index.tolist())
+    assert not aside & seen
+    assert aside | set(splits.train_index.tolist()) == set(range(90))
+    for label in range(3):
+        members = {i for i in range(90) if int(train.labels[i]) == label}
+        assert len(aside & members) == min(6, len(members - seen))
+
+
+def test_without_an_unseen_label_there_is_no_test():
+    with pytest.raises(DataError, match="training saw the labels of all samples, so none can be"):
+        find_splits(GaussianBlobs(train=90, test=0), seed=0, seen=torch.arange(90))
+    # A split of its own was not seen, whatever training saw.
+    assert find_splits(GaussianBlobs(train=90, test=9), seed=0, seen=torch.arange(90)).held_out
+
+
 def test_open_sample_sets_are_used_as_they_are():
     train, test = blobs(30), blobs(12)
     splits = find_splits(GaussianBlobs(), seed=0, train=train, test=test)
