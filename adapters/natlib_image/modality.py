@@ -47,8 +47,8 @@ class Image(Modality):
     under these are classes), an .npz file (``images``, ``labels``, ``test_images``, ...), the name
     of a torchvision data set such as ``cifar10`` (needs ``root``), or ``digits``, the default:
     small images that come with scikit-learn. In a folder in the layout of Pascal VOC, all sets but
-    the one that is judged on (``test``, else ``val``) are trained on. For ImageNet, give the folder above its ``train``:
-    natlib's own index of it is quicker and smaller than torchvision's."""
+    the one that is judged on (``test``, else ``val``) are trained on. For ImageNet, give the folder
+    above its ``train``: natlib's own index of it is quicker and smaller than torchvision's."""
     root: str | None = None
     """Folder in which torchvision keeps its data sets."""
     download: bool = False

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from natlib.data import Split
 from natlib_image.voc.folder import VocFolder
 
@@ -23,10 +25,9 @@ class VocImages:
         DataError: one of them is missing.
     """
 
-    labels = None
-
     def __init__(self, folder: VocFolder, names: Sequence[str]) -> None:
         self.names = names
+        self.labels: Tensor | None = None
         self.classes: list[str] = []
         self._files = [folder.image(name) for name in names]
 

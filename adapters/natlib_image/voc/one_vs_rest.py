@@ -1,0 +1,65 @@
+"""A linear classifier for each class, on frozen features.
+
+Shapes: n images, f features, c classes.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["binary_loss", "fit_one_vs_rest"]
+
+_ITERATIONS = 200
+
+
+def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each answer, summed over classes and averaged over images.
+
+    Args:
+        logits: Tensor[n, c].
+        labels: int64[n, c]; answers where it is -1 do not count.
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0).float(), reduction="none")
+    return (loss * (labels >= 0)).sum() / len(logits)
+
+
+def fit_one_vs_rest(
+    features: Tensor, labels: Tensor, weight_decay: float
+) -> Callable[[Tensor], Tensor]:
+    """Minimise ``binary_loss + weight_decay / 2 * |W|^2`` by full-batch L-BFGS.
+
+    Features are standardised first; the bias is not decayed.
+
+    Args:
+        features: float32[n, f].
+        labels: int64[n, c].
+        weight_decay: strength of the penalty.
+
+    Returns:
+        A function from features Tensor[q, f] to logits Tensor[q, c].
+    """
+    mean, scale = features.mean(0), features.std(0, correction=0).clamp_min(1e-6)
+    x = (features - mean) / scale
+    weight = x.new_zeros(x.shape[1], labels.shape[1], requires_grad=True)
+    bias = x.new_zeros(labels.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=_ITERATIONS,
+        history_size=20,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-9,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        total = binary_loss(x @ weight + bias, labels) + 0.5 * weight_decay * weight.square().sum()
+        total.backward()
+        return float(total.detach())
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    w, b = weight.detach(), bias.detach()
+    return lambda rows: (rows - mean) / scale @ w + b
