@@ -53,7 +53,7 @@ def shown(thumbnail: Thumbnail | None) -> Markup:
     size = picture_size(thumbnail)
     if size is None:
         return Markup(thumbnail.to_html())  # escapes words by itself
-    media, data = thumbnail.media, thumbnail.data
+    media, data = "image/png", thumbnail.data
     if len(data) > _HEAVY:
         file = io.BytesIO()
         Image.open(io.BytesIO(data)).save(file, "WEBP", quality=_QUALITY)

@@ -10,6 +10,7 @@ from natlib.report.sections.curves import curves
 from natlib.report.sections.evaluation import evaluation
 from natlib.report.sections.filters import filters
 from natlib.report.sections.health import health
+from natlib.report.sections.map import sample_map
 from natlib.report.sections.neighbours import neighbours
 from natlib.report.sections.views import views
 from natlib.report.subject import Subject, Tell, read_subject
@@ -51,6 +52,7 @@ def write_report(
         else:
             sections += [
                 curves(recorded, {}),
+                sample_map(subject, None, tell),
                 neighbours(subject),
                 views(subject),
                 filters(subject),
