@@ -125,6 +125,7 @@ def choose_labelled(
     fraction: float | None = None,
     per_class: int | None = None,
     seed: int = 0,
+    settings: tuple[str, str] = ("labels.fraction", "labels.per_class"),
 ) -> Tensor:
     """A seeded, stratified part of the labelled samples; a larger one holds a smaller one.
 
@@ -134,6 +135,7 @@ def choose_labelled(
         fraction: share of each class.
         per_class: samples of each class.
         seed: which ones.
+        settings: what ``fraction`` and ``per_class`` are called where a user sets them.
 
     Returns:
         int64[l], sample indices in rising order.
@@ -157,15 +159,15 @@ def choose_labelled(
             wanted = int(fraction * len(members) + 0.5 + 1e-9)
             if wanted < 1:
                 raise DataError(
-                    f"labels.fraction {fraction:g} of the {len(members)} labelled samples of the "
+                    f"{settings[0]} {fraction:g} of the {len(members)} labelled samples of the "
                     f"class '{name}' rounds to zero; use {0.5 / len(members):.2g} at least, or "
-                    "labels.per_class"
+                    f"{settings[1]}"
                 )
         if per_class is not None:
             wanted = per_class
             if wanted > len(members):
                 raise DataError(
-                    f"labels.per_class is {per_class}, but the class '{name}' has only "
+                    f"{settings[1]} is {per_class}, but the class '{name}' has only "
                     f"{len(members)} labelled samples; use {len(members)} at most"
                 )
         # Each class has a generator of its own, so that it does not depend on the others.

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
+from natlib.encoders.pooling import pooled
 
 __all__ = ["Encoder", "EncoderRecipe"]
 
@@ -26,6 +27,14 @@ class Encoder(nn.Module):
     @abstractmethod
     def stages(self, inputs: Tensor) -> dict[str, Tensor]:
         """Intermediate outputs by name, from the input to the features."""
+
+    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
+        """What the stages return, each as Tensor[b, w] with w <= ``width``, for probes.
+
+        Here outputs are taken for Tensor[b, channels, *space] and averaged over parts of the
+        space. An encoder with another layout, or with padding, overrides this.
+        """
+        return {name: pooled(output, width) for name, output in self.stages(inputs).items()}
 
 
 class EncoderRecipe(Component):

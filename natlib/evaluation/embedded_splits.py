@@ -15,7 +15,7 @@ from natlib.evaluation.random_encoder import random_encoder
 from natlib.evaluation.splits import Splits
 from natlib.objectives import ObjectiveModule
 
-__all__ = ["ROWS", "EmbeddedSplits", "EvaluationProgress", "embed_splits", "labels_of"]
+__all__ = ["ROWS", "EmbeddedSplits", "EvaluationProgress", "embed_splits", "positions"]
 
 EvaluationProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is in all."""
@@ -34,25 +34,31 @@ class EmbeddedSplits:
     """Features by kind (``encoder``, ``head``, ``random``, ``raw``), and labels.
 
     Attributes:
-        splits: the samples that were asked for.
+        splits: the samples, without those that could not be decoded.
         train: float32[n, ·] by kind.
-        train_labels: int64[n].
         test: float32[q, ·] by kind.
-        test_labels: int64[q].
-        unreadable: samples that could not be decoded.
+        unreadable: how many could not be decoded.
     """
 
     splits: Splits
     train: dict[str, Tensor]
-    train_labels: Tensor
     test: dict[str, Tensor]
-    test_labels: Tensor
     unreadable: int
+
+    @property
+    def train_labels(self) -> Tensor:
+        """int64[n]."""
+        return self.splits.train_labels
+
+    @property
+    def test_labels(self) -> Tensor:
+        """int64[q]."""
+        return self.splits.test_labels
 
 
 def embed_splits(
     encoder: Encoder,
-    objective: ObjectiveModule,
+    objective: ObjectiveModule | None,
     modality: Modality,
     recipe: EncoderRecipe,
     splits: Splits,
@@ -61,12 +67,13 @@ def embed_splits(
     device: torch.device,
     workers: int = 0,
     progress: EvaluationProgress | None = None,
+    seen_as: Callable[[Encoder], Encoder] | None = None,
 ) -> EmbeddedSplits:
     """Features of encoder, head and a random encoder, and raw inputs, of labelled samples.
 
     Args:
         encoder: what is judged.
-        objective: its head is judged too.
+        objective: its head is judged too, if it is given.
         modality: the resolved modality that the encoder was trained with.
         recipe: how the encoder was built, for the random one beside it.
         splits: which samples.
@@ -74,6 +81,8 @@ def embed_splits(
         device: what to compute on; encoder and objective must be there.
         workers: processes that decode.
         progress: told about each stage.
+        seen_as: what is embedded with in place of an encoder: one that returns what its
+            stages say, for example.
 
     Raises:
         DataError: samples cannot be read.
@@ -89,6 +98,9 @@ def embed_splits(
         batch_size=config.batch_size,
         workers=workers,
     )
+
+    if seen_as is not None:
+        encoder, beside = seen_as(encoder), seen_as(beside)
 
     def embed(stage: str, samples: SampleSet, index: Tensor) -> Encoded:
         return encode(
@@ -107,17 +119,14 @@ def embed_splits(
 
     known = embed("embedding training samples", splits.train, splits.train_index)
     asked = embed("embedding test samples", splits.test, splits.test_index)
-    return EmbeddedSplits(
-        splits,
-        known.features,
-        labels_of(known.index, splits.train_index, splits.train_labels),
-        asked.features,
-        labels_of(asked.index, splits.test_index, splits.test_labels),
-        len(known.unreadable) + len(asked.unreadable),
+    decoded = splits.chosen(
+        positions(known.index, splits.train_index), positions(asked.index, splits.test_index)
     )
+    unreadable = len(known.unreadable) + len(asked.unreadable)
+    return EmbeddedSplits(decoded, known.features, asked.features, unreadable)
 
 
-def labels_of(index: Tensor, asked_for: Tensor, labels: Tensor) -> Tensor:
-    """Labels of the samples that could be decoded among those that were asked for."""
+def positions(index: Tensor, asked_for: Tensor) -> Tensor:
+    """Where the samples that could be decoded stand among those that were asked for."""
     where = {int(sample): position for position, sample in enumerate(asked_for)}
-    return labels[torch.tensor([where[int(sample)] for sample in index])]
+    return torch.tensor([where[int(sample)] for sample in index])

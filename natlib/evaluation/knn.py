@@ -11,7 +11,7 @@ from natlib.data.sparse import is_sparse
 from natlib.errors import DataError
 from natlib.evaluation.sparse_rows import SparseRows
 
-__all__ = ["knn_predict", "nearest_neighbours"]
+__all__ = ["knn_predict", "nearest_neighbours", "products", "rows", "unit_rows"]
 
 _BLOCK_BYTES = 64 * 2**20
 _BANK_ROWS = 16_384
@@ -37,21 +37,21 @@ def nearest_neighbours(
     """
     device = bank.device if device is None else device
     known, asked = bank.shape[0], queries.shape[0]
-    bank_rows, query_rows = _rows(bank), _rows(queries)
+    bank_rows, query_rows = rows(bank), rows(queries)
     k = min(k, known)
     best = torch.empty(asked, 0)
-    rows = torch.empty(asked, 0, dtype=torch.int64)
+    best_rows = torch.empty(asked, 0, dtype=torch.int64)
     at_once = max(1, _BLOCK_BYTES // (4 * min(known, _BANK_ROWS)))
     for start in range(0, known, _BANK_ROWS):
-        bank_NF = _unit(bank_rows[start : start + _BANK_ROWS], device)
+        bank_NF = unit_rows(bank_rows[start : start + _BANK_ROWS], device)
         parts = (query_rows[first : first + at_once] for first in range(0, asked, at_once))
-        found = [_top(_products(_unit(part, device), bank_NF), k) for part in parts]
+        found = [_top(products(unit_rows(part, device), bank_NF), k) for part in parts]
         values = torch.cat([best, *_column(found, 0)], 1)
-        where = torch.cat([rows, *(part + start for part in _column(found, 1))], 1)
+        where = torch.cat([best_rows, *(part + start for part in _column(found, 1))], 1)
         # Rows of earlier blocks stand first, so a stable sort prefers them among equals.
         order = values.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        best, rows = values.gather(1, order), where.gather(1, order)
-    return best, rows
+        best, best_rows = values.gather(1, order), where.gather(1, order)
+    return best, best_rows
 
 
 def knn_predict(
@@ -95,11 +95,13 @@ def knn_predict(
     return votes_QC.argmax(1)
 
 
-def _rows(features: Tensor) -> Tensor | SparseRows:
+def rows(features: Tensor) -> Tensor | SparseRows:
+    """Features of which blocks of rows can be taken, sparse or not."""
     return SparseRows.of(features) if is_sparse(features) else features
 
 
-def _products(left: Tensor | SparseRows, right: Tensor | SparseRows) -> Tensor:
+def products(left: Tensor | SparseRows, right: Tensor | SparseRows) -> Tensor:
+    """Dot products of all pairs of rows."""
     if isinstance(left, SparseRows):
         assert isinstance(right, SparseRows)
         return left.products(right)
@@ -107,10 +109,11 @@ def _products(left: Tensor | SparseRows, right: Tensor | SparseRows) -> Tensor:
     return left @ right.T
 
 
-def _unit(rows: Tensor | SparseRows, device: torch.device) -> Tensor | SparseRows:
-    if isinstance(rows, SparseRows):
-        return rows.unit()
-    return F.normalize(rows.to(device, torch.float32), dim=1)
+def unit_rows(features: Tensor | SparseRows, device: torch.device) -> Tensor | SparseRows:
+    """Rows scaled to length 1, on a device; sparse ones stay on the CPU."""
+    if isinstance(features, SparseRows):
+        return features.unit()
+    return F.normalize(features.to(device, torch.float32), dim=1)
 
 
 def _column(found: list[tuple[Tensor, Tensor]], which: int) -> list[Tensor]:

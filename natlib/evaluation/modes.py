@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["evaluating", "untouched_random"]
+__all__ = ["evaluating", "seeded", "untouched_random"]
 
 
 @contextmanager
@@ -33,4 +33,15 @@ def untouched_random(device: torch.device) -> Iterator[None]:
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
+        yield
+
+
+@contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Inside, the generators of torch (CPU and ``device``) start from a seed; see above."""
+    with untouched_random(device):
+        # Not torch.manual_seed, which would seed other accelerators as well.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         yield

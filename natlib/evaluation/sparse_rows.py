@@ -22,7 +22,7 @@ class SparseRows:
     """
 
     def __init__(self, matrix: sp.csr_array) -> None:
-        self._matrix = matrix
+        self.matrix = matrix
         self._transposed: sp.csr_array | None = None
 
     @classmethod
@@ -33,25 +33,25 @@ class SparseRows:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and features."""
-        rows, features = self._matrix.shape
+        rows, features = self.matrix.shape
         return int(rows), int(features)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: Tensor | slice) -> "SparseRows":
-        return SparseRows(self._matrix[rows if isinstance(rows, slice) else rows.numpy()])
+        return SparseRows(self.matrix[rows if isinstance(rows, slice) else rows.numpy()])
 
     def unit(self) -> "SparseRows":
         """The same rows scaled to length 1; a row of zeros stays one."""
-        norms = np.sqrt(np.asarray(self._matrix.power(2).sum(axis=1)).ravel())
-        scaled = self._matrix.copy()
+        norms = np.sqrt(np.asarray(self.matrix.power(2).sum(axis=1)).ravel())
+        scaled = self.matrix.copy()
         scaled.data /= np.repeat(np.where(norms > 0, norms, 1), np.diff(scaled.indptr))
         return SparseRows(scaled)
 
     def products(self, others: "SparseRows") -> Tensor:
         """float32[n, m], the dot products with the rows of others."""
-        return torch.from_numpy((self._matrix @ others._transpose()).toarray())
+        return torch.from_numpy((self.matrix @ others._transpose()).toarray())
 
     def times(self, weight: Tensor) -> Tensor:
         """Tensor[n, c], the product with a Tensor[f, c], which may need a gradient."""
@@ -60,7 +60,7 @@ class SparseRows:
 
     def _transpose(self) -> sp.csr_array:
         if self._transposed is None:
-            self._transposed = self._matrix.T.tocsr()
+            self._transposed = self.matrix.T.tocsr()
         return self._transposed
 
 
@@ -70,7 +70,7 @@ class _Times(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, rows: SparseRows) -> Tensor:
         ctx.rows = rows
-        return torch.from_numpy(rows._matrix @ weight.detach().numpy())
+        return torch.from_numpy(rows.matrix @ weight.detach().numpy())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:

@@ -1,15 +1,30 @@
 """Ways to judge a run: one protocol, one table beside its baselines, one JSON file."""
 
 from natlib.protocols.base import Protocol, Subject
+from natlib.protocols.clusters import Clusters
+from natlib.protocols.few_labels import FewLabels
+from natlib.protocols.finetune import Finetune
+from natlib.protocols.finetuning import FineTuning
 from natlib.protocols.judging import compose_protocol, judge, subject_of
 from natlib.protocols.kept import keep, kept_results
 from natlib.protocols.knn import Knn
+from natlib.protocols.layers import Layers
 from natlib.protocols.linear import Linear
+from natlib.protocols.mlp import Mlp, MlpTraining
+from natlib.protocols.retrieval import Retrieval
 
 __all__ = [
+    "Clusters",
+    "FewLabels",
+    "FineTuning",
+    "Finetune",
     "Knn",
+    "Layers",
     "Linear",
+    "Mlp",
+    "MlpTraining",
     "Protocol",
+    "Retrieval",
     "Subject",
     "compose_protocol",
     "judge",

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import torch
 
 from natlib.component import Component, Registry
 from natlib.data import Modality, SampleSet, training_labels, training_samples
+from natlib.encoders import Encoder
 from natlib.errors import DataError
 from natlib.evaluation import (
     EmbeddedSplits,
@@ -92,11 +93,17 @@ class Subject:
             )
         return found.limited(self.evaluation.max_train_samples, None, self.evaluation.seed)
 
-    def embedded(self, splits: Splits | None = None) -> EmbeddedSplits:
+    def embedded(
+        self,
+        splits: Splits | None = None,
+        seen_as: Callable[[Encoder], Encoder] | None = None,
+    ) -> EmbeddedSplits:
         """Features of encoder, head and random encoder, and raw inputs, with their labels.
 
         Args:
             splits: which samples; by default :meth:`splits`.
+            seen_as: what is embedded with in place of encoder and random encoder; then there
+                is no head.
 
         Raises:
             DataError: there are no labels, or samples cannot be read.
@@ -104,7 +111,7 @@ class Subject:
         """
         return embed_splits(
             self.model.encoder,
-            self.model.objective,
+            self.model.objective if seen_as is None else None,
             self.modality,
             self.model.recipe,
             self.splits() if splits is None else splits,
@@ -112,6 +119,7 @@ class Subject:
             device=self.device,
             workers=self.workers,
             progress=self.progress,
+            seen_as=seen_as,
         )
 
 

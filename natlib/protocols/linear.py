@@ -3,8 +3,9 @@
 from typing import Literal
 
 from natlib.component import register
-from natlib.evaluation import ROWS, ProtocolResult, fit_linear_probe, percent
+from natlib.evaluation import ROWS, ProtocolResult
 from natlib.protocols.base import Protocol, Subject
+from natlib.protocols.probing import probe
 
 __all__ = ["Linear"]
 
@@ -18,25 +19,20 @@ class Linear(Protocol):
     """What to choose from; by default the run's ``evaluation.weight_decays``."""
 
     def run(self, subject: Subject) -> ProtocolResult:
-        found, config = subject.embedded(), subject.evaluation
+        found = subject.embedded()
         rows, chosen = {}, {}
         for done, (kind, name) in enumerate(ROWS.items()):
             subject.progress("fitting probes", done, len(ROWS))
-            probe = fit_linear_probe(
+            probed = probe(
+                subject,
                 found.train[kind],
                 found.train_labels,
-                weight_decays=self.weight_decays or config.weight_decays,
-                validation_fraction=config.validation_fraction,
-                seed=config.seed,
-                device=subject.device,
+                found.test[kind],
+                found.test_labels,
+                self.weight_decays,
             )
-            rows[name] = {"accuracy": percent(probe.predict(found.test[kind]), found.test_labels)}
-            chosen[name] = {
-                "weight_decay": probe.weight_decay,
-                "validation_accuracy": {
-                    f"{decay:g}": accuracy for decay, accuracy in probe.validation_accuracy.items()
-                },
-            }
+            rows[name] = {"accuracy": probed.accuracy}
+            chosen[name] = probed.chosen
         return self.result_on(
             subject,
             found,

@@ -13,7 +13,17 @@ from tests.cli.command import assert_done, assert_refused, content, natlib
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 KINDS = Protocol.registry.kinds()
-SMALLER: dict[str, list[str]] = {}
+SMALLER: dict[str, list[str]] = {
+    "clusters": ["restarts=2", "seeds=2"],
+    "few_labels": [
+        "fractions=[0.1]",
+        "per_class=[4]",
+        "seeds=2",
+        "finetune={epochs: 2, min_updates: 0, learning_rates: [0.01, 0.001]}",
+    ],
+    "finetune": ["training.epochs=2", "training.min_updates=0", "training.batch_size=16"],
+    "mlp": ["training.widths=[8]", "training.epochs=2", "training.batch_size=16"],
+}
 """Settings with which a protocol takes about a second on the made-up run."""
 ELSEWHERE: dict[str, str] = {}
 """Protocols that judge one modality only, and what they say of another."""

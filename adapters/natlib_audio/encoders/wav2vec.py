@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pooling import pooled
 from natlib.errors import ConfigError
 from natlib_audio.encoders.checkpoint import fresh_model, load_checkpoint, read_architecture
 from natlib_audio.encoders.pooling import mean_over_time
@@ -155,6 +156,14 @@ class _Wav2Vec(Encoder):
             outputs[f"layer{number}" if number else "embedding"] = layer
         outputs["features"] = self._mean(output.last_hidden_state, valid)
         return outputs
+
+    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
+        valid = _sounding(inputs)
+        means = {
+            name: self._mean(output, valid) if output.ndim == 3 else output
+            for name, output in self.stages(inputs).items()
+        }
+        return {name: pooled(mean, width) for name, mean in means.items()}
 
     def _mask(self, valid: Tensor) -> Tensor | None:
         return valid.long() if self._masked else None

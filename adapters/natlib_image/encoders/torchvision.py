@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from natlib.component import nearest
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pooling import pooled
 from natlib.errors import ConfigError
 
 __all__ = ["Torchvision", "TorchvisionEncoder"]
@@ -56,6 +57,14 @@ class TorchvisionEncoder(Encoder):
             for hook in hooks:
                 hook.remove()
         return {**outputs, "features": features}
+
+    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
+        swin = isinstance(self.net, torchvision.models.SwinTransformer)
+        vectors = {}
+        for name, output in self.stages(inputs).items():
+            last = output.ndim == 3 or (swin and name.startswith(("features.", "norm")))
+            vectors[name] = pooled(output.movedim(-1, 1) if last else output, width)
+        return vectors
 
 
 class Torchvision(EncoderRecipe):

@@ -6,7 +6,12 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib_text.encoders.tokens import known_vocabulary, mean_over_tokens, trimmed
+from natlib_text.encoders.tokens import (
+    known_vocabulary,
+    mean_over_tokens,
+    trimmed,
+    vectors_of_stages,
+)
 
 __all__ = ["TextConvNet"]
 
@@ -61,3 +66,6 @@ class _ConvNet(Encoder):
             outputs[f"conv{number}"] = values
         outputs["features"] = mean_over_tokens(values, mask)
         return outputs
+
+    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
+        return vectors_of_stages(self.stages(inputs), trimmed(inputs) != 0, width)

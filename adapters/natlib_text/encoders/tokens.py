@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
+from natlib.encoders.pooling import pooled
 from natlib.errors import ConfigError
 
-__all__ = ["known_vocabulary", "mean_over_tokens", "trimmed"]
+__all__ = ["known_vocabulary", "mean_over_tokens", "trimmed", "vectors_of_stages"]
 
 
 def trimmed(tokens: Tensor) -> Tensor:
@@ -18,6 +19,15 @@ def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
     """Tensor[b, f], the mean of Tensor[b, t, f] where bool[b, t] is true."""
     weight = mask.to(values.dtype)[:, :, None]
     return (values * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def vectors_of_stages(stages: dict[str, Tensor], mask: Tensor, width: int) -> dict[str, Tensor]:
+    """Of each stage Tensor[b, t, f], the mean over tokens where bool[b, t] is true."""
+    means = {
+        name: mean_over_tokens(output, mask) if output.ndim == 3 else output
+        for name, output in stages.items()
+    }
+    return {name: pooled(mean, width) for name, mean in means.items()}
 
 
 def known_vocabulary(vocabulary: int | None, kind: str, input_shape: tuple[int, ...]) -> int:

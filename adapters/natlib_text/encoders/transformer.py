@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import ConfigError
 from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
-from natlib_text.encoders.tokens import known_vocabulary, mean_over_tokens, trimmed
+from natlib_text.encoders.tokens import (
+    known_vocabulary,
+    mean_over_tokens,
+    trimmed,
+    vectors_of_stages,
+)
 
 __all__ = ["TextTransformer"]
 
@@ -158,6 +163,10 @@ class _Transformer(Encoder):
         outputs |= {f"layer{number}": layer for number, layer in enumerate(others, start=1)}
         outputs["features"] = mean_over_tokens(output.last_hidden_state, mask != 0)
         return outputs
+
+    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
+        _, mask = self._prepared(inputs)
+        return vectors_of_stages(self.stages(inputs), mask != 0, width)
 
     def _prepared(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers as the model knows them, and the mask int64[b, t] of what is no padding."""

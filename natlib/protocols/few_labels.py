@@ -1,0 +1,109 @@
+"""How far a few labels go."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from natlib.component import register
+from natlib.data.sparse import rows_of
+from natlib.evaluation import ROWS, EmbeddedSplits, Figure, ProtocolResult, Splits
+from natlib.protocols.base import Protocol, Subject
+from natlib.protocols.finetuning import STARTS, FineTuning, Tuned, fine_tune
+from natlib.protocols.label_parts import LabelPart, label_parts
+from natlib.protocols.probing import Probed, probe
+
+__all__ = ["FewLabels"]
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+@register
+class FewLabels(Protocol):
+    """Accuracy of a linear probe that sees the labels of a part of the training samples.
+
+    Parts are stratified, and the same for every row; each seed draws one of its own. Settings
+    are chosen on a validation split of the part, not with labels that are outside of it.
+    """
+
+    kind: Literal["few_labels"] = "few_labels"
+    fractions: tuple[Fraction, ...] = (0.01, 0.1)
+    """Shares of the labels of each class."""
+    per_class: tuple[PositiveInt, ...] = (5,)
+    """Numbers of labels of each class."""
+    seeds: int = Field(default=3, ge=1)
+    """How many seeds figures are averaged over."""
+    finetune: FineTuning | None = None
+    """If given (``finetune={}`` will do), the whole encoder is trained on the part too, and one
+    from scratch."""
+
+    def run(self, subject: Subject) -> ProtocolResult:
+        parts = label_parts(self.fractions, self.per_class)
+        splits = subject.splits()
+        self._drawn(parts, splits, subject.evaluation.seed)  # to say what is wrong at once
+        found = subject.embedded(splits)
+        splits = found.splits
+        drawn = self._drawn(parts, splits, subject.evaluation.seed)
+        rows: dict[str, dict[str, Figure]] = {}
+        chosen: dict[str, dict[str, Any]] = {}
+
+        def note(row: str, part: LabelPart, shown: Sequence[Probed | Tuned]) -> None:
+            rows.setdefault(row, {})[part.title] = Figure.of([each.accuracy for each in shown])
+            chosen.setdefault(row, {})[part.title] = [each.chosen for each in shown]
+
+        for number, (kind, name) in enumerate(ROWS.items()):
+            subject.progress("fitting probes", number, len(ROWS))
+            for part in parts:
+                note(name, part, [_probed(subject, found, kind, one) for one in drawn[part]])
+        if self.finetune is not None:
+            for start, name in STARTS.items():
+                for part in parts:
+                    note(name, part, self._fine_tuned(subject, splits, start, drawn[part]))
+        seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
+        return self.result_on(
+            subject,
+            found,
+            f"Accuracy on the test samples by labels that are seen (%{seeds})",
+            {part.title: part.title for part in parts},
+            rows,
+            chosen=chosen,
+            more={"labels": {part.title: len(drawn[part][0]) for part in parts}},
+        )
+
+    def _drawn(
+        self, parts: Sequence[LabelPart], splits: Splits, first: int
+    ) -> dict[LabelPart, list[Tensor]]:
+        """Positions of the training samples in each part, for each seed."""
+        return {
+            part: [
+                part.choose(splits.train_labels, splits.classes, seed)
+                for seed in range(first, first + self.seeds)
+            ]
+            for part in parts
+        }
+
+    def _fine_tuned(
+        self, subject: Subject, splits: Splits, start: str, drawn: list[Tensor]
+    ) -> list[Tuned]:
+        assert self.finetune is not None
+        return [
+            fine_tune(
+                subject,
+                self.finetune,
+                start,
+                splits.chosen(positions),
+                seed=subject.evaluation.seed + number,
+            )
+            for number, positions in enumerate(drawn)
+        ]
+
+
+def _probed(subject: Subject, found: EmbeddedSplits, kind: str, positions: Tensor) -> Probed:
+    return probe(
+        subject,
+        rows_of(found.train[kind], positions),
+        found.train_labels[positions],
+        found.test[kind],
+        found.test_labels,
+    )

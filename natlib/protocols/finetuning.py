@@ -1,0 +1,165 @@
+"""Training the whole encoder with a linear classifier on top."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import Field, PositiveFloat
+from torch import Tensor, nn
+
+from natlib.component import Settings
+from natlib.data import Batch, SampleSet, load_batches
+from natlib.encoders import Encoder
+from natlib.evaluation import Splits, percent, stratified_split
+from natlib.evaluation.modes import evaluating, seeded
+from natlib.protocols.base import Subject
+from natlib.protocols.fitting import cosine, cut, fit_classifier
+
+__all__ = ["STARTS", "FineTuning", "Tuned", "fine_tune"]
+
+STARTS = {"encoder": "encoder, fine-tuned", "random": "from scratch"}
+"""Where training begins: at the trained encoder, or at a fresh one."""
+
+
+class FineTuning(Settings):
+    """How an encoder is trained with a classifier: AdamW, warm-up and cosine, one view."""
+
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the labelled samples."""
+    min_updates: int = Field(default=200, ge=0)
+    """Go on for more epochs until so many updates are made: of few labels, an epoch is short."""
+    batch_size: int = Field(default=128, ge=2)
+    """Samples in a step."""
+    learning_rates: tuple[PositiveFloat, ...] = Field(default=(3e-3, 1e-3, 3e-4), min_length=1)
+    """Peak learning rates to choose from, on a validation split of the labelled samples."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Weight decay."""
+
+
+class Tuned(NamedTuple):
+    """What fine-tuning has shown.
+
+    Attributes:
+        accuracy: percent of the test samples.
+        chosen: the learning rate, and how each did on the validation split.
+    """
+
+    accuracy: float
+    chosen: dict[str, Any]
+
+
+def fine_tune(
+    subject: Subject,
+    settings: FineTuning,
+    start: str,
+    splits: Splits,
+    *,
+    seed: int,
+) -> Tuned:
+    """Choose the learning rate on a validation split, train on everything, judge once.
+
+    Args:
+        subject: what is fine-tuned; its model stays as it is.
+        settings: how.
+        start: ``encoder`` or ``random``.
+        splits: the labelled samples to train on, and the test samples.
+        seed: of the fresh weights, the validation split, the order and the views.
+    """
+    rates = sorted(set(settings.learning_rates))
+    tried: dict[float, float] = {}
+    kept, aside = stratified_split(
+        splits.train_labels, subject.evaluation.validation_fraction, seed
+    )
+    if len(rates) > 1 and len(aside):
+        for rate in rates:
+            module = _trained(subject, settings, start, splits, kept, rate, seed)
+            tried[rate] = _accuracy(
+                subject, module, splits.train, splits.train_index[aside], splits.train_labels[aside]
+            )
+    # Of equally good ones the smallest; with nothing to choose on, the middle one.
+    best = max(tried, key=lambda rate: tried[rate]) if tried else rates[len(rates) // 2]
+    everything = torch.arange(len(splits.train_index))
+    module = _trained(subject, settings, start, splits, everything, best, seed)
+    accuracy = _accuracy(subject, module, splits.test, splits.test_index, splits.test_labels)
+    said = {f"{rate:g}": right for rate, right in tried.items()}
+    return Tuned(accuracy, {"learning_rate": best, "validation_accuracy": said})
+
+
+def _trained(
+    subject: Subject,
+    settings: FineTuning,
+    start: str,
+    splits: Splits,
+    rows: Tensor,
+    rate: float,
+    seed: int,
+) -> nn.Module:
+    """Encoder and classifier, trained on some rows of the labelled training samples."""
+    index, device = splits.train_index[rows], subject.device
+    steps = len(cut(index, settings.batch_size))
+    epochs = max(settings.epochs, -(-settings.min_updates // steps))
+    with seeded(device, seed):
+        if start == "encoder":
+            encoder: Encoder = copy.deepcopy(subject.model.encoder)
+        else:
+            encoder = subject.model.recipe.build(subject.modality.input_shape)
+        module = nn.Sequential(encoder, nn.Linear(encoder.dim, len(splits.classes))).to(device)
+        for weight in module.parameters():
+            weight.grad = None
+        trained = [weight for weight in module.parameters() if weight.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=settings.weight_decay)
+        label_of = _numbered(index, splits.train_labels[rows])
+        modality = subject.modality
+
+        def batches(_epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+            parts = cut(index[torch.randperm(len(index))], settings.batch_size)
+            for batch in _loaded(subject, splits.train, parts):
+                if len(batch.index) > 1:
+                    yield modality.views(batch, 1)[0], label_of(batch.index)
+
+        fit_classifier(
+            module,
+            optimizer,
+            batches,
+            epochs=epochs,
+            steps=steps,
+            rate=cosine(rate, epochs),
+            told=lambda done, total: subject.progress(STARTS[start], done, total),
+        )
+    return module
+
+
+def _accuracy(
+    subject: Subject, module: nn.Module, samples: SampleSet, index: Tensor, labels: Tensor
+) -> float:
+    label_of = _numbered(index, labels)
+    right, count = 0.0, 0
+    parts = cut(index, subject.evaluation.batch_size)
+    with evaluating(module), seeded(subject.device, 0):
+        for batch in _loaded(subject, samples, parts):
+            if not len(batch.index):
+                continue
+            predicted = module(subject.modality.plain(batch)).argmax(1)
+            right += percent(predicted, label_of(batch.index)) * len(batch.index)
+            count += len(batch.index)
+    return right / max(1, count)
+
+
+def _numbered(index: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    table = dict(zip(index.tolist(), labels.tolist(), strict=True))
+
+    def look_up(wanted: Tensor) -> Tensor:
+        return torch.tensor([table[i] for i in wanted.tolist()], device=wanted.device)
+
+    return look_up
+
+
+def _loaded(subject: Subject, samples: SampleSet, parts: list[Tensor]) -> Iterator[Batch]:
+    return load_batches(
+        subject.modality,
+        samples,
+        [part.tolist() for part in parts],
+        device=subject.device,
+        workers=subject.workers,
+    )

@@ -1,0 +1,101 @@
+"""A probe on every stage of the encoder."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from natlib.component import nearest, register
+from natlib.encoders import Encoder
+from natlib.errors import ConfigError
+from natlib.evaluation import EmbeddedSplits, ProtocolResult
+from natlib.protocols.base import Protocol, Subject
+from natlib.protocols.probing import Probed, probe
+
+__all__ = ["Layers"]
+
+
+@register
+class Layers(Protocol):
+    """Accuracy of a linear probe on what every stage returns, as the paper's conv1 to conv5.
+
+    Maps are averaged over a grid that leaves at most ``width`` features. The first row is
+    the input of both encoders, raw.
+    """
+
+    kind: Literal["layers"] = "layers"
+    stages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Which stages; by default all."""
+    width: int = Field(default=1024, ge=1)
+    """Largest number of features of a stage."""
+    max_train_samples: int = Field(default=10_000, ge=1)
+    """Training samples that probes learn from, at most: all stages are in memory at once."""
+
+    def run(self, subject: Subject) -> ProtocolResult:
+        splits = subject.splits().limited(self.max_train_samples, None, subject.evaluation.seed)
+        views: list[_Stages] = []
+
+        def seen_as(encoder: Encoder) -> Encoder:
+            views.append(_Stages(encoder, self.width, self.stages))
+            return views[-1]
+
+        found = subject.embedded(splits, seen_as)
+        widths = views[0].widths
+        raw = self._probe(subject, found, found.train["raw"], found.test["raw"])
+        rows = {"raw inputs": {"encoder": raw.accuracy, "random": raw.accuracy}}
+        chosen = {"raw inputs": {"encoder": raw.chosen, "random": raw.chosen}}
+        first = 0
+        for done, (name, width) in enumerate(widths.items()):
+            subject.progress("fitting probes", done, len(widths))
+            part = slice(first, first + width)
+            first += width
+            both = {
+                kind: self._probe(
+                    subject, found, found.train[kind][:, part], found.test[kind][:, part]
+                )
+                for kind in ("encoder", "random")
+            }
+            rows[name] = {kind: each.accuracy for kind, each in both.items()}
+            chosen[name] = {kind: each.chosen for kind, each in both.items()}
+        return self.result_on(
+            subject,
+            found,
+            "Accuracy of a linear probe on each stage (%)",
+            {"encoder": "encoder", "random": "random encoder"},
+            rows,
+            chosen=chosen,
+            more={"widths": widths},
+        )
+
+    def _probe(
+        self, subject: Subject, found: EmbeddedSplits, train: Tensor, test: Tensor
+    ) -> Probed:
+        return probe(subject, train, found.train_labels, test, found.test_labels)
+
+
+class _Stages(Encoder):
+    """Returns what the stages of an encoder say, side by side."""
+
+    def __init__(self, encoder: Encoder, width: int, stages: tuple[str, ...] | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.widths: dict[str, int] = {}
+        self.dim = 0
+        self._width = width
+        self._wanted = stages
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        vectors = self.stages(inputs)
+        self.widths = {name: vector.shape[1] for name, vector in vectors.items()}
+        self.dim = sum(self.widths.values())
+        return torch.cat([vector.float() for vector in vectors.values()], 1)
+
+    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
+        vectors = self.encoder.stage_vectors(inputs, self._width)
+        if self._wanted is None:
+            return vectors
+        for name in self._wanted:
+            if name not in vectors:
+                raise ConfigError(f"the encoder has no stage '{name}'; {nearest(name, vectors)}")
+        return {name: vectors[name] for name in self._wanted}

@@ -1,0 +1,57 @@
+"""A linear probe with its weight decay chosen on a validation split: what protocols share."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from natlib.evaluation import fit_linear_probe, percent
+from natlib.protocols.base import Subject
+
+__all__ = ["Probed", "probe"]
+
+
+class Probed(NamedTuple):
+    """What a probe has shown.
+
+    Attributes:
+        accuracy: percent of the test samples.
+        chosen: the weight decay, and how each did on the validation split.
+    """
+
+    accuracy: float
+    chosen: dict[str, Any]
+
+
+def probe(
+    subject: Subject,
+    train: Tensor,
+    train_labels: Tensor,
+    test: Tensor,
+    test_labels: Tensor,
+    weight_decays: Sequence[float] | None = None,
+) -> Probed:
+    """Fit a linear probe on training features and judge it on test features.
+
+    Args:
+        subject: gives the settings and the device.
+        train: Tensor[n, f]; may be sparse.
+        train_labels: int64[n].
+        test: Tensor[q, f].
+        test_labels: int64[q].
+        weight_decays: what to choose from; by default the run's ``evaluation.weight_decays``.
+    """
+    config = subject.evaluation
+    fitted = fit_linear_probe(
+        train,
+        train_labels,
+        weight_decays=weight_decays or config.weight_decays,
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+        device=subject.device,
+    )
+    tried = {f"{decay:g}": right for decay, right in fitted.validation_accuracy.items()}
+    return Probed(
+        percent(fitted.predict(test), test_labels),
+        {"weight_decay": fitted.weight_decay, "validation_accuracy": tried},
+    )

@@ -1,0 +1,153 @@
+"""Training with a few labels, from the configuration of a run that has seen none."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from natlib.configuration import describe
+from natlib.data import TrainingLabels
+from natlib.encoders import Encoder
+from natlib.errors import ConfigError
+from natlib.evaluation import Splits
+from natlib.evaluation.modes import seeded
+from natlib.objectives import NAT, Combined, Objective, ObjectiveModule, Part, Supervised
+from natlib.progress import SilentProgress
+from natlib.protocols.base import Subject
+from natlib.targets import Mixture, ProjectedNormal
+from natlib.training.batch_norm import synchronise_batch_norm
+from natlib.training.learner import Learner
+from natlib.training.loop import Loop, Meter
+from natlib.training.processes import Processes
+
+__all__ = ["METHODS", "Method", "SemiTrained", "nat_of", "semi_objective", "train_with_labels"]
+
+Method = Literal["a", "b", "ab"]
+METHODS: dict[Method, str] = {
+    "a": "NAT + classifier (a)",
+    "b": "NAT with class slots (b)",
+    "ab": "both (a + b)",
+}
+
+
+@dataclass(frozen=True)
+class SemiTrained:
+    """What training with a few labels has made.
+
+    Attributes:
+        encoder: in evaluation mode.
+        classifier: from its features to scores, where there is one (a).
+        pseudo_labels: percent of the samples whose label was not shown that owned slots of their
+            class, over the last epoch, where slots have classes (b).
+    """
+
+    encoder: Encoder
+    classifier: ObjectiveModule | None
+    pseudo_labels: float | None
+
+
+def nat_of(objective: Objective) -> NAT:
+    """NAT as a run was trained with; of several parts, the first that is NAT.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    parts = [objective]
+    if isinstance(objective, Combined):
+        parts = [part.objective for part in objective.parts.values()]
+    for part in parts:
+        if isinstance(part, NAT):
+            return part
+    raise ConfigError(
+        f"the protocol 'semi' trains NAT with a few labels, and this run's objective is "
+        f"'{objective.kind}'; judge a run of NAT, or use the protocol 'few_labels'"
+    )
+
+
+def semi_objective(nat: NAT, method: Method, weight: float, spread: float) -> Objective:
+    """NAT with a classifier (a), with slots that belong to classes (b), or with both.
+
+    Args:
+        nat: as it is without labels.
+        method: which.
+        weight: of the classifier.
+        spread: of the cluster of each class.
+
+    Raises:
+        ConfigError: this NAT cannot have slots that belong to classes.
+    """
+    if "b" in method:
+        clusters = Mixture(dim=nat.targets.dim, components=(ProjectedNormal(spread=spread),))
+        # Anchors for a refresh would need a folder that outlives this.
+        changed = {"class_slots": True, "targets": clusters, "semidiscrete": None, "refresh": None}
+        try:
+            nat = NAT.model_validate(nat.model_dump() | changed)
+        except ValidationError as error:
+            raise ConfigError(f"class_slots do not fit this run: {describe(error)}") from error
+    if "a" not in method:
+        return nat
+    labels = Part(objective=Supervised(views=nat.views), weight=weight)
+    return Combined(views=nat.views, parts={"nat": Part(objective=nat), "labels": labels})
+
+
+def train_with_labels(
+    subject: Subject,
+    objective: Objective,
+    splits: Splits,
+    positions: Tensor,
+    *,
+    share: float,
+    epochs: int | None,
+    seed: int,
+) -> SemiTrained:
+    """Train a fresh encoder as the run was trained, but for the objective and the labels.
+
+    Args:
+        subject: gives encoder recipe, modality and the settings of training.
+        objective: from :func:`semi_objective`.
+        splits: where the training samples and their labels are.
+        positions: int64[l], the labels that are shown, as positions in ``splits.train_index``.
+        share: of labelled samples in a batch.
+        epochs: passes over the samples; as many as the run had by default.
+        seed: of weights, order and views.
+    """
+    known = torch.full((len(splits.train),), -1)
+    known[splits.train_index] = splits.train_labels
+    visible = torch.full_like(known, -1)
+    shown = splits.train_index[positions]
+    visible[shown] = known[shown]
+    labels = TrainingLabels(visible, known, splits.classes)
+    changed = {"seed": seed, "compile": False, "epochs": epochs or subject.config.training.epochs}
+    config = subject.config.training.model_copy(update=changed)
+    device = subject.device
+    with seeded(device, seed), torch.enable_grad():
+        encoder = subject.model.recipe.build(subject.modality.input_shape)
+        counts = list(labels.counts.values())
+        module = objective.for_classes(counts).build(encoder.dim, samples=len(splits.train))
+        module.take_labels(visible, splits.classes)
+        learner = Learner(encoder, module)
+        synchronise_batch_norm(learner, device)
+        loop = Loop(
+            config,
+            subject.modality,
+            splits.train,
+            learner,
+            objective.views,
+            Processes(0, 1, device),
+            subject.workers,
+            labels,
+            share,
+        )
+        for position in loop.run(SilentProgress()):
+            subject.progress("training with labels", position.step, loop.updates)
+            if position.epoch == config.epochs - 1 and position.epoch_step == 0:
+                loop.meter = Meter()  # of the last epoch alone
+    learner.eval()
+    guessed = loop.meter.guessed
+    return SemiTrained(
+        encoder,
+        module.parts["labels"] if isinstance(objective, Combined) else None,  # type: ignore[union-attr, operator, index, arg-type]
+        100.0 * loop.meter.guessed_right / guessed if guessed else None,
+    )
