@@ -47,12 +47,14 @@ class Solution(NamedTuple):
         gap: float64[p], see :class:`Matching`; None for 0.
         iterations: see :class:`Matching`.
         converged: see :class:`Matching`.
+        paid: float64[p], the cost of the matching, if the solver has added it up.
     """
 
     columns: Tensor
     gap: Tensor | None = None
     iterations: int = 0
     converged: bool = True
+    paid: Tensor | None = None
 
 
 def pairwise_cost(z: Tensor, c: Tensor) -> Tensor:
@@ -133,7 +135,10 @@ class Solver(Component):
             return Matching(nothing, free, self.exact, 0, True, free)
         solution = self.solve_stack(wide.reshape(-1, *cost.shape[-2:]).contiguous(), mask)
         chosen = solution.columns.view(cost.shape[:-1])
-        paid = wide.gather(-1, chosen.unsqueeze(-1)).sum((-2, -1), dtype=torch.float64)
+        if solution.paid is None:
+            paid = wide.gather(-1, chosen.unsqueeze(-1)).sum((-2, -1), dtype=torch.float64)
+        else:
+            paid = solution.paid.view(cost.shape[:-2])
         gap = torch.zeros_like(paid) if solution.gap is None else solution.gap.view_as(paid)
         return Matching(chosen, paid, self.exact, solution.iterations, solution.converged, gap)
 

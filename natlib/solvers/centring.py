@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Levelled", "at", "centred", "levelled", "soft_prices", "start_at_zero"]
+from natlib.solvers.workspace import scratch
+
+__all__ = ["Levelled", "at", "centred", "levelled", "soft_prices", "start_at_zero", "unopposed"]
 
 # Costs outside of these are scaled before they are added up: sums of larger ones overflow
 # and means of smaller ones lose digits.
@@ -18,6 +20,8 @@ _LARGE, _SMALL = 1e30, 1e-30
 # to agree. Measured from b = 256 to 4,096: less softness needs more rounds, more of either
 # costs more than it saves.
 _SOFTNESS, _ROUNDS = 0.12, 5
+# Rows of which two want the same column in almost any problem of a batch.
+_FEW = 64
 _LEAST = np.float32(1e-15)  # of a column's demand: bounds its price
 
 
@@ -61,7 +65,8 @@ class Levelled(NamedTuple):
     """A square matching problem with columns that are even on average.
 
     Attributes:
-        cost: [b, b], fresh; infinite where a pair is not allowed.
+        cost: [b, b], infinite where a pair is not allowed; in memory that the next problem of
+            this thread takes over.
         wish: int64[b], the cheapest column of each row.
         asked: int64[b], how many rows each column is the cheapest of.
         low: the least cost of all.
@@ -105,7 +110,7 @@ def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, unit: float) -
     in_column = len(cost) if allowed is None else np.maximum(allowed.sum(axis=0), 1)
     # einsum adds up faster than mean does; how exactly does not matter here.
     shift = (np.einsum("ij->j", cost) / in_column).astype(cost.dtype)
-    even: NDArray[Any] = cost - shift
+    even = np.subtract(cost, shift, out=scratch(cost.shape, cost.dtype))
     if allowed is None:
         high = float(even.max())
     else:
@@ -114,7 +119,18 @@ def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, unit: float) -
     # NumPy finds the place of the least faster than its value.
     wish = even.argmin(axis=1)
     asked = np.bincount(wish, minlength=len(wish))
-    return Levelled(even, wish, asked, float(even.min()), high, shift, unit)
+    return Levelled(even, wish, asked, float(at(even, wish).min()), high, shift, unit)
+
+
+def unopposed(cost: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Every row's cheapest column, int64[b] for costs [b, k], if no two rows want the same: then
+    nothing is cheaper. A few rows tell in most cases that there are two.
+    """
+    few = max(_FEW, len(cost) // 4)
+    if few < len(cost) and np.bincount(cost[:few].argmin(axis=1)).max() > 1:
+        return None
+    wish: NDArray[np.int64] = cost.argmin(axis=1)
+    return wish if np.bincount(wish).max() == 1 else None
 
 
 def start_at_zero(cost: NDArray[Any], wish: NDArray[np.int64]) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from natlib.solvers.base import Solution, Solver
+from natlib.solvers.centring import at
 from natlib.solvers.duality import lower_bound
 from natlib.solvers.threads import solve_all
 
@@ -36,20 +37,29 @@ class HostSolver(Solver):
         return self.solve_one(cost, allowed), None
 
     def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        host = cost.cpu()
-        problems = host.numpy()
+        problems = cost.cpu().numpy()
         masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
         solved = solve_all(self.kind, self.solve_with_gap, problems, masks)
-        columns = torch.from_numpy(np.stack([one for one, _ in solved])).to(cost.device)
+        # A few NumPy calls, which take less time than tensor operations do on small problems.
+        chosen = np.array([one for one, _ in solved])
+        with np.errstate(over="ignore"):
+            total = np.array(
+                [
+                    at(one, columns).sum(dtype=np.float64)
+                    for one, columns in zip(problems, chosen, strict=True)
+                ]
+            )
+        columns, paid = _onto(cost.device, chosen), _onto(cost.device, total)
         if self.exact:
-            return Solution(columns)
+            return Solution(columns, paid=paid)
         known = [gap for _, gap in solved if gap is not None]
         if len(known) < len(solved):
-            return Solution(columns, _gap(cost, columns, allowed))
-        return Solution(columns, torch.tensor(known, dtype=torch.float64, device=cost.device))
+            gap = (paid - lower_bound(cost, None, allowed)).clamp_min(0)
+        else:
+            gap = _onto(cost.device, np.array(known))
+        return Solution(columns, gap, paid=paid)
 
 
-def _gap(cost: Tensor, columns: Tensor, allowed: Tensor | None) -> Tensor:
-    """How far the matchings are from the best ones at most."""
-    paid = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
-    return (paid - lower_bound(cost, None, allowed)).clamp_min(0)
+def _onto(device: torch.device, values: NDArray[Any]) -> Tensor:
+    tensor = torch.from_numpy(values)
+    return tensor if device.type == "cpu" else tensor.to(device)

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import Levelled, at, centred, levelled, soft_prices, start_at_zero
+from natlib.solvers.centring import (
+    Levelled,
+    at,
+    centred,
+    levelled,
+    soft_prices,
+    start_at_zero,
+    unopposed,
+)
 from natlib.solvers.grid import grid_start, onto_grid
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
@@ -53,8 +61,13 @@ class Lapjv(HostSolver):
         return True
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        if (wish := unopposed(without(cost, allowed, np.inf))) is not None:
+            return wish
         if cost.shape[0] < cost.shape[1]:
-            return _wide(cost, allowed)
+            # Scipy computes in float64, where no float32 is too large to be added up; and where
+            # columns may stay free, only rows could be centred, which saves it no work.
+            wide = cost if cost.dtype == np.float32 else centred(cost, allowed)
+            return _by_scipy(without(wide, allowed, np.inf))
         level = levelled(cost, allowed)
         if level.unopposed:
             return level.wish
@@ -70,16 +83,6 @@ class Lapjv(HostSolver):
                 cost = cost.astype(np.float64) / level.unit
             return _by_scipy(without(cost - (shift + price), allowed, np.inf))
         return np.asarray(columns, dtype=np.int64)
-
-
-def _wide(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    wish: NDArray[np.int64] = without(cost, allowed, np.inf).argmin(axis=1)
-    if np.bincount(wish).max() == 1:
-        return wish
-    # Scipy computes in float64, where no float32 is too large to be added up; and where
-    # columns may stay free, only rows could be centred, which saves it no work.
-    even = cost if cost.dtype == np.float32 else centred(cost, allowed)
-    return _by_scipy(without(even, allowed, np.inf))
 
 
 def _whole(
