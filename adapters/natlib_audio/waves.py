@@ -164,6 +164,7 @@ def filtered(
     if chosen is not None:
         # A white spectrum is white noise: there is no need to make it in time.
         shape_BF = (share_F.log() * (-colour[:, None] / 2)).exp_()
+        shape_BF[:, 0] = 0.0  # a constant is not heard
         noise = torch.randn(*spectrum.shape, 2, device=wave.device) * shape_BF[:, :, None]
         power = _power(spectrum) / valid.sum(1, keepdim=True).clamp(min=1)
         noise_power = 2 * shape_BF.square().sum(1, keepdim=True) / wave.shape[1]
