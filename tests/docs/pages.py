@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PAGES", "ROOT", "Block", "blocks", "inline_code", "page_name"]
+__all__ = ["PAGES", "ROOT", "Block", "blocks", "inline_code", "joined", "page_name"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -14,7 +14,7 @@ PAGES = sorted(
 )
 
 _FENCE = re.compile(r"^```(\{?[\w-]*\}?)(.*)$")
-_COMMENT = re.compile(r"^<!-- (test|ci): (.*) -->$")
+_COMMENT = re.compile(r"^<!-- (test|ci|file): (.*) -->$")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Block:
         language: what follows the fence, with braces for a directive.
         text: what is in it.
         note: what a comment right above says to the tests or to ``.ci/run``, or nothing.
+        file: the file that a comment right above says the block belongs in, or nothing.
     """
 
     page: Path
@@ -34,11 +35,12 @@ class Block:
     language: str
     text: str
     note: str
+    file: str = ""
 
 
 def blocks(page: Path) -> list[Block]:
     """All fenced blocks of a page, in order."""
-    found, note = [], ""
+    found, kind, note = [], "", ""
     lines = page.read_text(encoding="utf-8").splitlines()
     number = 0
     while number < len(lines):
@@ -46,11 +48,19 @@ def blocks(page: Path) -> list[Block]:
         if fence:
             end = lines.index("```", number + 1)
             text = "\n".join(lines[number + 1 : end])
-            found.append(Block(page, number + 2, fence[1], text, note))
+            file, note = (note, "") if kind == "file" else ("", note)
+            found.append(Block(page, number + 2, fence[1], text, note, file))
             number = end
-        note = comment[2] if comment else ""
+        kind, note = (comment[1], comment[2]) if comment else ("", "")
         number += 1
     return found
+
+
+def joined(before: str, block: str) -> str:
+    """A file of a tutorial with one more block: the rest of a class, or something new."""
+    if not before:
+        return f"{block}\n"
+    return f"{before}\n{block}\n" if block.startswith(" ") else f"{before}\n\n{block}\n"
 
 
 def inline_code(page: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import natlib_cli.main
 
-__all__ = ["SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_command", "smaller"]
+__all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_command", "smaller"]
 
 # Added to every command that begins a training. Everything else is run as it stands.
 SMALLER_TRAINING = (
@@ -30,6 +30,9 @@ SMALLER_PYTHON = {
     ),
 }
 
+INSTALLED = "installed"
+"""Folder, in the working directory of a page, that ``pip install`` fills."""
+
 # Added to scripts that measure; the last of two equal options counts.
 SMALLER_SCRIPTS = {
     "python benchmarks/step_cost.py": "--batch-sizes 8 --rounds 1",
@@ -40,6 +43,8 @@ SMALLER_SCRIPTS = {
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
+    # A plug-in is installed, for this page only, from nothing that a network brings.
+    "pip install ./": f"--no-deps --no-build-isolation --no-index --quiet --target {INSTALLED}",
 }
 
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")

@@ -1,11 +1,13 @@
 """Every command and every piece of Python in the README and in docs/ runs.
 
 The blocks of a page run in order, in a folder of their own that holds some made-up ``photos``;
-Python blocks of a page share their names. What is made smaller is in ``running.py``.
+Python blocks of a page share their names. A block that belongs in a file is written to it. What is
+made smaller is in ``running.py``.
 """
 
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,9 +17,10 @@ import torch
 import yaml
 from PIL import Image
 
-from tests.docs.pages import PAGES, ROOT, Block, blocks, page_name
-from tests.docs.running import SMALLER_PYTHON, commands, run_command, smaller
+from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
+from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
 from tests.text.corpora import write_lines, write_table
+from tests.vector.tables import write_customers
 
 README_INSTALL = (
     "python3 -m venv .venv && . .venv/bin/activate && "
@@ -32,6 +35,7 @@ NOT_RUN = {
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",
+    "pytest natlib-timeseries": "tests/timeseries runs the tests of the same files",
 }
 LANGUAGES = {"python", "bash", "text", "toml", "yaml"}
 NOTE = re.compile(r"|exit code \d+|output of the block above|install and train|test")
@@ -45,7 +49,7 @@ def first_line(block: Block) -> str:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory as the pages assume it: 80 photos, notes and reviews, the examples."""
+    """A working directory as the pages assume it: photos, texts, a table, the examples."""
     rng = np.random.default_rng(0)
     for kind, shade in (("cat", 60), ("dog", 160)):
         (tmp_path / "photos" / kind).mkdir(parents=True)
@@ -54,11 +58,18 @@ def folder(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
     write_lines(tmp_path / "notes.txt", 80)
     write_table(tmp_path / "reviews.csv", 120)
+    write_customers(tmp_path / "customers.csv")
     for name in ("examples", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path
+    (tmp_path / INSTALLED).mkdir()
+    monkeypatch.syspath_prepend(tmp_path / INSTALLED)
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if Path(getattr(sys.modules[name], "__file__", None) or ".").is_relative_to(tmp_path):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +90,10 @@ def test_blocks_run(page, folder, capsys):
                 assert line.rstrip() in output, f"{where}: not printed: {line}\n{output}"
         elif first_line(block) in NOT_RUN:
             continue
+        elif block.file:
+            file = folder / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(joined(file.read_text() if file.exists() else "", block.text))
         elif block.language == "python":
             run_python(block, names)
             output = capsys.readouterr().out

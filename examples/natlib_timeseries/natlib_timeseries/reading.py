@@ -9,6 +9,8 @@ from torch import Tensor
 from natlib.data import Split, encode_labels, unknown_source
 from natlib.errors import DataError
 
+PREFIX: dict[Split, str] = {"train": "", "val": "val_", "test": "test_"}
+
 
 def read(source: str, split: Split) -> tuple[np.ndarray, Tensor | None, list[str]] | None:
     """Series float32[n, channels, time], labels and classes; None if there is no such split."""
@@ -19,14 +21,14 @@ def read(source: str, split: Split) -> tuple[np.ndarray, Tensor | None, list[str
         found = waves() if source == "waves" else (read_ucr if path.is_dir() else read_npz)(path)
     except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise DataError(f"{path} cannot be read as series: {error}; repair it") from error
-    (labels, test_labels), classes = encode_labels(found.get("labels"), found.get("test_labels"))
-    prefix = "" if split == "train" else f"{split}_"
-    series = found.get(f"{prefix}series")
+    name = f"{PREFIX[split]}series"
+    series = found.get(name)
     if series is None and split != "train":
         return None
     if series is None or series.ndim != 3 or not series.size:
-        raise DataError(f"{path} has no '{prefix}series' [n, channels, time], but {list(found)}")
-    return series, labels if split == "train" else test_labels, classes
+        raise DataError(f"{path} has no '{name}' [n, channels, time], but {list(found)}")
+    labels, classes = encode_labels(*(found.get(f"{p}labels") for p in PREFIX.values()))
+    return series, labels[list(PREFIX).index(split)], classes
 
 
 def read_ucr(folder: Path) -> dict[str, np.ndarray]:
@@ -42,7 +44,7 @@ def read_ucr(folder: Path) -> dict[str, np.ndarray]:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """``series``, ``labels``, ``test_series`` and ``test_labels``, as far as they are there."""
+    """``series`` and ``labels``, and the same with ``val_`` and ``test_``, if they are there."""
     if path.suffix != ".npz":
         raise ValueError("it is neither a UCR folder nor an .npz file")
     with np.load(path) as file:

@@ -1,16 +1,15 @@
-"""The plug-in keeps the contracts, reads its formats, and refuses what it cannot read."""
+"""The plug-in reads its formats, refuses what it cannot read, and augments as it says."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from natlib_timeseries.encoder import Conv1d
 from natlib_timeseries.modality import TimeSeries
 from natlib_timeseries.views import Augmentation, one_view
 
-from natlib.errors import ConfigError, DataError
-from natlib.testing import check_encoder, check_modality
+from natlib.errors import DataError
+from natlib.testing import check_modality
 
 RNG = np.random.default_rng(0)
 
@@ -31,20 +30,9 @@ def npz(path: Path, **arrays: object) -> TimeSeries:
     return TimeSeries(source=str(path))
 
 
-def test_modality() -> None:
-    check_modality(TimeSeries(), items=[np.zeros((2, 96)), np.ones((2, 96))])
-
-
 def test_modality_on_files(ucr: Path, tmp_path: Path) -> None:
     check_modality(TimeSeries(source=str(ucr)))
     check_modality(npz(tmp_path / "a.npz", series=RNG.normal(size=(40, 3, 25))))
-
-
-@pytest.mark.parametrize("shape", [(1, 24), (3, 100)])
-def test_encoder(shape: tuple[int, int]) -> None:
-    check_encoder(Conv1d(widths=(8, 16)), shape)
-    with pytest.raises(ConfigError, match=r"needs inputs \[channels, time\], got \[7\]"):
-        Conv1d().build((7,))
 
 
 def test_ucr_folders_have_labels_and_a_test_split(ucr: Path) -> None:
@@ -66,6 +54,17 @@ def test_series_of_npz_files_keep_their_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples[4].values, series[4].astype(np.float32))
     plain = modality.plain(modality.collate([samples[4]]))
     torch.testing.assert_close(plain.mean(-1), torch.zeros(1, 3), atol=1e-6, rtol=0)
+
+
+def test_every_split_has_its_own_labels(tmp_path: Path) -> None:
+    labels = {"labels": ["a", "b"] * 3, "val_labels": ["b", "c", "b"], "test_labels": ["c"]}
+    series = {n.replace("labels", "series"): np.ones((len(labels[n]), 1, 9)) for n in labels}
+    modality = npz(tmp_path / "a.npz", **labels, **series).resolved()
+    found = {split: modality.dataset(split) for split in ("train", "val", "test")}
+    assert [len(samples) for samples in found.values()] == [6, 3, 1]
+    assert found["val"].labels.tolist() == [1, 2, 1]
+    assert found["test"].labels.tolist() == [2]
+    assert found["test"].classes == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
