@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.cluster import KMeans
 from torch import Tensor
 
-__all__ = ["clusters", "has_extra", "principal_components", "umap"]
+__all__ = ["clusters", "has_umap", "principal_components", "umap"]
 
 # UMAP looks at so many principal components; what is left is mostly noise, and costs time.
 _COMPONENTS = 50
@@ -19,10 +20,9 @@ _EPOCHS = 200
 Progress = Callable[[int, int], None]
 
 
-def has_extra() -> bool:
+def has_umap() -> bool:
     """Whether the extra ``report`` is installed."""
     try:
-        import sklearn  # noqa: F401
         import umap  # noqa: F401
     except ImportError:
         return False
@@ -91,8 +91,6 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
 
 def clusters(features: Tensor, count: int, seed: int) -> Tensor:
     """Which of so many clusters a sample belongs to, by k-means on unit features: int64[u]."""
-    from sklearn.cluster import KMeans
-
     points = F.normalize(features.float(), dim=1).numpy()
     found = KMeans(min(count, len(points)), n_init=3, random_state=seed).fit_predict(points)
     return torch.from_numpy(np.asarray(found, dtype=np.int64))

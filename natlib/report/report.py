@@ -17,7 +17,7 @@ from natlib.report.subject import Subject, Tell, read_subject
 
 __all__ = ["write_report"]
 
-_POINTS = 10_000
+_POINTS = 5_000
 
 
 def write_report(

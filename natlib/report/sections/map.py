@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from natlib.report.page import Section, note
-from natlib.report.projection import clusters, has_extra, principal_components, umap
+from natlib.report.projection import clusters, has_umap, principal_components, umap
 from natlib.report.sprites import sprites
 from natlib.report.subject import Subject, Tell
 
@@ -43,15 +43,15 @@ def _layouts(subject: Subject, tell: Tell) -> tuple[dict[str, Tensor], bool]:
     """Coordinates by name, and whether UMAP is missing."""
     trained, random = subject.features["encoder"], subject.features["random"]
     found: dict[str, Tensor] = {}
-    extra = has_extra()
-    if extra:
+    installed = has_umap()
+    if installed:
         found["UMAP"] = umap(trained, subject.seed, partial(tell, "laying out a map"))
     found["PCA"] = principal_components(trained)
-    if extra:
+    if installed:
         stage = "laying out a map of the untrained encoder"
         found["UMAP, untrained encoder"] = umap(random, subject.seed, partial(tell, stage))
     found["PCA, untrained encoder"] = principal_components(random)
-    return found, not extra
+    return found, not installed
 
 
 def _data(
@@ -62,11 +62,10 @@ def _data(
     classes = subject.samples.classes
     if subject.labels is not None:
         colours["class"] = {"names": list(classes), "of": subject.labels.tolist()}
-    if has_extra():
-        number = len(classes) if subject.labels is not None else _CLUSTERS
-        found = clusters(subject.features["encoder"], max(number, 2), subject.seed)
-        names = [f"cluster {n + 1}" for n in range(int(found.max()) + 1)]
-        colours["cluster (k-means)"] = {"names": names, "of": found.tolist()}
+    number = len(classes) if subject.labels is not None else _CLUSTERS
+    found = clusters(subject.features["encoder"], max(number, 2), subject.seed)
+    names = [f"cluster {n + 1}" for n in range(int(found.max()) + 1)]
+    colours["cluster (k-means)"] = {"names": names, "of": found.tolist()}
     if fit is not None:
         rank = fit.argsort().argsort().double() / max(1, len(fit) - 1)
         colours["how well targets are hit"] = {"share": [round(r, 3) for r in rank.tolist()]}
