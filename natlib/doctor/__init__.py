@@ -1,0 +1,6 @@
+"""Is my run working, and are my data fit to train on? Verdicts with evidence and a next step."""
+
+from natlib.doctor.diagnose import DIAGNOSES, RunReport, diagnose
+from natlib.doctor.finding import Diagnosis, Finding, Verdict
+
+__all__ = ["DIAGNOSES", "Diagnosis", "Finding", "RunReport", "Verdict", "diagnose"]

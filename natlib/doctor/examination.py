@@ -1,0 +1,136 @@
+"""What the model of a run makes of some of its samples.
+
+Shapes: s samples, f features of the encoder, d dimensions of the targets.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from natlib.data import Modality, SampleSet, evenly_spaced
+from natlib.doctor.copies import sample_digest
+from natlib.evaluation.modes import evaluating, untouched_random
+from natlib.model import Model
+from natlib.objectives.nat_module import NATModule
+
+__all__ = ["Examination", "examine"]
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was measured on some training samples.
+
+    Attributes:
+        total: n, samples in the training set.
+        names: of the s samples that were read.
+        digests: what they hold; equal for copies.
+        unreadable: samples that could not be decoded.
+        view_difference: mean squared difference of two views of a sample, over that of two
+            samples: 0 for views that are equal, 1 for views that have nothing in common.
+        features: float32[s, f], of the encoder; None without a model.
+        head: float32[s, d], what the head says before it is carried into the space of targets.
+        embeddings: float32[s, d], after that.
+        targets: float32[s, d], as many targets; None if the objective has none.
+    """
+
+    total: int
+    names: list[str]
+    digests: list[bytes]
+    unreadable: int
+    view_difference: float
+    features: Tensor | None
+    head: Tensor | None
+    embeddings: Tensor | None
+    targets: Tensor | None
+
+
+def examine(
+    modality: Modality,
+    samples: SampleSet,
+    model: Model | None,
+    most: int,
+    progress: Callable[[int, int], None],
+) -> Examination:
+    """Read samples, spread evenly over the set, and embed them.
+
+    Torch's global generator is afterwards what it was before.
+
+    Args:
+        modality: what prepares the samples.
+        samples: the training samples.
+        model: of the run, on the CPU; None if it has none yet.
+        most: samples to read at most.
+        progress: called with the samples done and the samples in all.
+    """
+    chosen = evenly_spaced(len(samples), most)
+    names: list[str] = []
+    digests: list[bytes] = []
+    differences: list[tuple[float, float]] = []
+    found: dict[str, list[Tensor]] = {"features": [], "head": [], "embeddings": []}
+    unreadable = 0
+    with untouched_random(torch.device("cpu")), torch.no_grad():
+        torch.default_generator.manual_seed(0)
+        for start in range(0, len(chosen), _BATCH):
+            read = [samples[index] for index in chosen[start : start + _BATCH]]
+            good = []
+            for sample in read:
+                alone = modality.collate([sample])
+                if len(alone.index):
+                    good.append(sample)
+                    names.append(samples.names[int(alone.index)])
+                    digests.append(sample_digest(alone))
+            unreadable += len(read) - len(good)
+            batch = modality.collate(good)
+            if len(batch.index):
+                differences.append(_compare_views(modality.views(batch, 2)))
+                if model is not None:
+                    _embed(model, modality.plain(batch), found)
+            progress(min(start + _BATCH, len(chosen)), len(chosen))
+    features, head, embeddings = (torch.cat(part) if part else None for part in found.values())
+    return Examination(
+        len(samples),
+        names,
+        digests,
+        unreadable,
+        _ratio(differences),
+        features,
+        head,
+        embeddings,
+        None if model is None or embeddings is None else _targets(model, len(embeddings)),
+    )
+
+
+def _compare_views(views: Sequence[Tensor]) -> tuple[float, float]:
+    """Sums of squared differences: between two views of a sample, and between samples."""
+    one, other = (view.flatten(1).double() for view in views)
+    return (
+        float((one - other).square().sum()),
+        # Each sample with the next one, the last with the first.
+        float((one - other.roll(1, 0)).square().sum()),
+    )
+
+
+def _ratio(differences: Sequence[tuple[float, float]]) -> float:
+    within, between = (sum(pair[side] for pair in differences) for side in (0, 1))
+    # Samples that do not differ at all leave nothing that views could keep.
+    return within / between if between else 0.0
+
+
+def _embed(model: Model, inputs: Tensor, found: dict[str, list[Tensor]]) -> None:
+    with evaluating(model.encoder, model.objective):
+        features = model.encoder(inputs)
+        found["features"].append(features.float())
+        found["head"].append(model.objective.main.head(features).float())
+        found["embeddings"].append(model.objective.embed(features).float())
+
+
+def _targets(model: Model, count: int) -> Tensor | None:
+    main = model.objective.main
+    if not isinstance(main, NATModule):
+        return None
+    with torch.no_grad():
+        return main.targets.rows(torch.arange(count)).float()

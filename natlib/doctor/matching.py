@@ -1,0 +1,91 @@
+"""Diagnoses of the matching."""
+
+from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
+from natlib.doctor.patient import Patient
+
+__all__ = ["MATCHING"]
+
+# Of the share that changes hands when targets are dealt at random. Banks that worked ended at
+# 0.2 to 0.4, one under a frozen random encoder at 0.58; with views that have nothing in common
+# with their sample it stayed at 0.98.
+_RESTLESS = 0.93
+# Of banks that worked, 0.66 to 0.85 changed hands in the first quarter of the matchings. Where
+# nothing ever does, the solver does not solve, or has nothing to choose from.
+_RIGID = 0.02
+# Passes over the samples after which a table has had time to settle.
+_PASSES = 4
+# A cosine of 0.1 leaves 99 % of a target's squared length to chance.
+_WEAK = 0.1
+# In a bank many weak matchings add up: at d = 512 with batches of 8 (line 0.06) samples came to
+# own targets at a cosine of 0.19.
+_MADE_UP = 2.0
+
+
+@diagnosis(
+    "churn stuck",
+    reads="`reassigned` (bank only)",
+    acts="after four passes nearly as many slots change hands as if they were dealt at random, or "
+    "from the beginning hardly any do",
+)
+def stuck_churn(patient: Patient) -> Finding:
+    record = patient.record
+    if record.objective is None or record.objective.ownership == "stream":
+        return Finding("irrelevant", "no sample keeps its slots")
+    evidence = {
+        "reassigned_early": record.early("reassigned"),
+        "reassigned": record.late("reassigned"),
+    }
+    if evidence["reassigned_early"] < _RIGID and len(record.values("reassigned")) > 1:
+        return Finding(
+            "act",
+            "slots do not change hands",
+            evidence,
+            "choose another objective.solver (lapjv); if the embeddings have collapsed, begin there",
+        )
+    if record.epoch < _PASSES * record.objective.reassign_every:
+        raise UnknownFactError(f"too early: the table needs {_PASSES} passes to settle")
+    # Dealt at random, one sample of a batch keeps its slot on average.
+    if evidence["reassigned"] >= _RESTLESS * (1 - 1 / max(2, record.batch)):
+        return Finding(
+            "act",
+            "the table does not settle: slots change hands as if dealt at random",
+            evidence,
+            "weaken the augmentation (data.augment) or lower the learning rate, so that a sample is "
+            "recognised when it comes back; a lower objective.targets.dim makes matchings stronger",
+        )
+    return Finding("fine", "slots change hands, and fewer as the table settles", evidence)
+
+
+@diagnosis(
+    "too few samples per batch for d",
+    reads="`random_cosine`, `own_cosine` (bank)",
+    acts="even a perfect matching brings samples no nearer to targets than a cosine of 0.1, and in a "
+    "bank passes have not made up for it",
+)
+def weak_matching(patient: Patient) -> Finding:
+    record = patient.record
+    if record.objective is None:
+        return Finding("irrelevant", "the objective deals no targets")
+    evidence = {
+        "random_cosine": record.late("random_cosine"),
+        "batch": float(record.batch),
+        "dimensions": float(record.objective.targets.dim),
+    }
+    if evidence["random_cosine"] >= _WEAK:
+        return Finding("fine", "a matching can bring samples near to targets", evidence)
+    if record.objective.ownership == "bank":
+        record.check_updates()
+        evidence["own_cosine"] = record.late("own_cosine")
+        if evidence["own_cosine"] >= _MADE_UP * evidence["random_cosine"]:
+            return Finding("fine", "matchings are weak, and the table makes up for it", evidence)
+        record.check_half_done()
+    return Finding(
+        "act",
+        "targets are nearly random for the samples that get them",
+        evidence,
+        "lower objective.targets.dim (32), raise training.batch_size, or match with a queue of "
+        "samples (objective.pool)",
+    )
+
+
+MATCHING: tuple[Diagnosis[Patient], ...] = (stuck_churn, weak_matching)

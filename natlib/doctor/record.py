@@ -1,0 +1,164 @@
+"""What a run has written down about itself."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from natlib.doctor.finding import UnknownFactError
+from natlib.objectives import NAT, Combined, Objective
+from natlib.report.recorded import read_recorded
+from natlib.training import RunDirectory
+
+__all__ = ["RunRecord"]
+
+# The part of the lines that counts as the end of a run, and as its beginning.
+_PART = 0.25
+# Batch norms and a warm-up of a tenth of the run are through by then; the youngest healthy runs
+# that were looked at had 28 updates, those of 1 to 12 looked like sick ones.
+_FEWEST_UPDATES = 20
+
+
+class RunRecord:
+    """Configuration, metrics, evaluation and log of a run.
+
+    Args:
+        run: its directory.
+
+    Attributes:
+        directory: where its files are.
+        config: the resolved configuration.
+        evaluation: accuracies, if it was judged.
+        objective: the part of the objective that deals targets; None if there is none.
+        step: updates that are recorded.
+        epoch: epochs that are recorded.
+
+    Raises:
+        RunNotFoundError: there is no run here.
+        ConfigError: its configuration cannot be read.
+        DataError: its metrics are damaged.
+    """
+
+    def __init__(self, run: Path) -> None:
+        recorded = read_recorded(run)
+        self.directory = RunDirectory(run)
+        self.config = recorded.config
+        self.evaluation = recorded.evaluation
+        self.step, self.epoch = recorded.step, recorded.epoch
+        self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
+        self._metrics = recorded.metrics
+        log = run / "train.log"
+        self._log = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+    @property
+    def updates(self) -> int | None:
+        """Updates that the whole run has, as its log says; None if it does not."""
+        planned = re.findall(r", (\d+) updates, ", self._log)
+        return int(planned[-1]) if planned else None
+
+    @property
+    def batch(self) -> int:
+        """Samples that are matched together, those of a pool left out, as the log says."""
+        config = self.config.training
+        samples = re.findall(r"training on (\d+) samples", self._log)
+        processes = re.findall(r", \w+ x (\d+), from update", self._log)
+        whole = config.batch_size // int(processes[-1] if processes else 1)
+        return max(1, min(whole, int(samples[-1]) if samples else whole))
+
+    @property
+    def last_error(self) -> str | None:
+        """What stopped the run, if an error is the last thing that its log says."""
+        lines = self._log.splitlines()
+        found = re.match(r"\S+ \S+ ERROR (.*)", lines[-1]) if lines else None
+        return found[1] if found else None
+
+    def values(self, name: str) -> list[float]:
+        """All values of a metric, in order.
+
+        Args:
+            name: as :class:`natlib.NAT` alone records it; where objectives are combined, the one
+                of the part that deals targets is meant.
+
+        Raises:
+            UnknownFactError: it is not recorded.
+        """
+        return [value for _, value in self._series(name)]
+
+    def late(self, name: str) -> float:
+        """Mean over the last quarter of the lines with a metric."""
+        values = self.values(name)
+        return fmean(values[-_count(values) :])
+
+    def early(self, name: str) -> float:
+        """Mean over the first quarter of the lines with a metric."""
+        values = self.values(name)
+        return fmean(values[: _count(values)])
+
+    def per_update(self, name: str) -> float:
+        """Mean over updates: each line counts for the updates since the line before."""
+        found = self._series(name)
+        steps = [step for step, _ in found]
+        weights = [after - before for before, after in zip([0, *steps], steps, strict=False)]
+        total = sum(value * weight for (_, value), weight in zip(found, weights, strict=True))
+        return total / sum(weights)
+
+    def weights_moved(self) -> float:
+        """Length of all updates end to end, over the length of the weights.
+
+        Of a run that goes on, those to come are taken to be as long as those that are done.
+        """
+        return self.per_update("weight_change") * max(self.step, self.updates or 0)
+
+    def rates(self) -> dict[str, float]:
+        """Evidence: the highest learning rate."""
+        return {"learning_rate": self.config.training.optimizer.learning_rate}
+
+    def check_updates(self) -> None:
+        """See that there is something to judge.
+
+        Raises:
+            UnknownFactError: there are too few updates.
+        """
+        if self.step < _FEWEST_UPDATES:
+            raise UnknownFactError(
+                f"too early: {self.step} updates are recorded, {_FEWEST_UPDATES} are needed"
+            )
+
+    def check_half_done(self) -> None:
+        """See that what takes time has had some.
+
+        Raises:
+            UnknownFactError: less than half of the updates are done.
+        """
+        if self.updates is not None and 2 * self.step < self.updates:
+            raise UnknownFactError(f"too early: {self.step} of {self.updates} updates are done")
+
+    def _series(self, name: str) -> list[tuple[int, float]]:
+        stored = name
+        if name in ("loss_target", "loss_alignment") and self._part:
+            stored = f"loss_{self._part}_{name.removeprefix('loss_')}"
+        elif name not in ("weight_change", "solver_share", "loader_share"):
+            stored = self._prefix + name
+        found = self._metrics.get(stored)
+        pairs = zip(found.steps, found.values, strict=True) if found else ()
+        finite = [(int(step), value) for step, value in pairs if math.isfinite(value)]
+        if not finite:
+            raise UnknownFactError(f"metrics.jsonl has no {stored}")
+        return finite
+
+
+def _count(values: Sequence[float]) -> int:
+    return max(1, round(_PART * len(values)))
+
+
+def _dealing_part(objective: Objective) -> tuple[NAT | None, str, str]:
+    """The part that deals targets, what its metrics begin with, and what it is called."""
+    if isinstance(objective, NAT):
+        return objective, "", ""
+    if isinstance(objective, Combined):
+        for number, (name, part) in enumerate(objective.parts.items()):
+            if isinstance(part.objective, NAT):
+                # The measures of the main part keep their names.
+                return part.objective, f"{name}_" if number else "", name
+    return None, "", ""
