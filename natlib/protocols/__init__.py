@@ -12,6 +12,7 @@ from natlib.protocols.layers import Layers
 from natlib.protocols.linear import Linear
 from natlib.protocols.mlp import Mlp, MlpTraining
 from natlib.protocols.retrieval import Retrieval
+from natlib.protocols.semi import Semi
 
 __all__ = [
     "Clusters",
@@ -25,6 +26,7 @@ __all__ = [
     "MlpTraining",
     "Protocol",
     "Retrieval",
+    "Semi",
     "Subject",
     "compose_protocol",
     "judge",

@@ -1,6 +1,7 @@
 """What a few labels are worth with Noise As Targets and without."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -8,14 +9,16 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.component import register
+from natlib.data import SampleSet
 from natlib.data.sparse import rows_of
 from natlib.errors import ConfigError
 from natlib.evaluation import EmbeddedSplits, Figure, ProtocolResult, Splits, encode, percent
-from natlib.evaluation.embedded_splits import labels_of
+from natlib.evaluation.embedded_splits import positions as positions_of
+from natlib.objectives import Objective
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import FineTuning, fine_tune
 from natlib.protocols.label_parts import LabelPart, label_parts
-from natlib.protocols.probing import Probed, probe
+from natlib.protocols.probing import probe
 from natlib.protocols.semi_training import (
     METHODS,
     Method,
@@ -28,6 +31,8 @@ from natlib.protocols.semi_training import (
 __all__ = ["Semi"]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+# Accuracy in percent, and what was chosen on the way.
+_Judged = tuple[float, dict[str, Any]]
 _FROZEN = {"encoder": "NAT, frozen", "random": "random encoder, frozen", "raw": "raw inputs"}
 _TUNED = {"random": "supervised, from scratch", "encoder": "NAT, fine-tuned"}
 
@@ -54,9 +59,9 @@ class Semi(Protocol):
     """How supervised training and fine-tuning go."""
     methods: tuple[Method, ...] = ("a", "b", "ab")
     """Which of the ways to train with labels: ``a``, ``b``, ``ab``."""
-    share: float = Field(default=0.25, gt=0, lt=1)
+    share: float = Field(default=0.5, gt=0, lt=1)
     """Share of labelled samples in a batch of theirs."""
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=3.0, gt=0)
     """Weight of the classifier in their loss, beside NAT."""
     spread: float = Field(default=0.5, gt=0)
     """Spread of the cluster of targets of each class."""
@@ -71,47 +76,29 @@ class Semi(Protocol):
             )
         nat = nat_of(subject.config.objective)
         parts = label_parts(self.fractions, self.per_class)
-        splits = subject.splits()
-        self._drawn(parts, splits, subject.evaluation.seed)  # to say what is wrong at once
+        splits, first = subject.splits(), subject.evaluation.seed
+        self._drawn(parts, splits, first)  # to say what is wrong at once
         found = subject.embedded(splits)
         splits = found.splits
-        splits.train.preload(subject.workers)
-        drawn = self._drawn(parts, splits, subject.evaluation.seed)
-        first = subject.evaluation.seed
+        splits.train.preload(subject.workers)  # many epochs follow
+        drawn = self._drawn(parts, splits, first)
         rows: dict[str, dict[str, Figure]] = {}
-        chosen: dict[str, dict[str, Any]] = {}
-        pseudo: dict[str, dict[str, list[float]]] = {}
+        said: dict[str, dict[str, list[Any]]] = {}
 
-        def each(row: str, judge: Callable[[Tensor, int], tuple[float, Any]]) -> None:
+        def row(name: str, judge: Callable[[Tensor, int], _Judged]) -> None:
             for part in parts:
-                shown = [judge(one, first + n) for n, one in enumerate(drawn[part])]
-                rows.setdefault(row, {})[part.title] = Figure.of([right for right, _ in shown])
-                chosen.setdefault(row, {})[part.title] = [said for _, said in shown]
+                judged = [judge(one, first + number) for number, one in enumerate(drawn[part])]
+                figure = Figure.of([accuracy for accuracy, _ in judged])
+                rows.setdefault(name, {})[part.title] = figure
+                said.setdefault(name, {})[part.title] = [more for _, more in judged]
 
         for start, name in _TUNED.items():
-            each(name, lambda one, seed, start=start: self._tuned(subject, splits, start, one, seed))
+            row(name, partial(self._tuned, subject, splits, start))
         for kind, name in _FROZEN.items():
-            each(name, lambda one, _seed, kind=kind: _probed(subject, found, kind, one))
+            row(name, partial(_frozen, subject, found, kind))
         for method in self.methods:
             objective = semi_objective(nat, method, self.weight, self.spread)
-            for part in parts:
-                shown = []
-                for number, one in enumerate(drawn[part]):
-                    trained = train_with_labels(
-                        subject,
-                        objective,
-                        splits,
-                        one,
-                        share=self.share,
-                        epochs=self.epochs,
-                        seed=first + number,
-                    )
-                    shown.append(_judged(subject, trained, splits, one))
-                    if trained.pseudo_labels is not None:
-                        guesses = pseudo.setdefault(METHODS[method], {}).setdefault(part.title, [])
-                        guesses.append(trained.pseudo_labels)
-                name = METHODS[method]
-                rows.setdefault(name, {})[part.title] = Figure.of(shown)
+            row(METHODS[method], partial(self._with_labels, subject, splits, objective))
         seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
         return self.result_on(
             subject,
@@ -119,9 +106,81 @@ class Semi(Protocol):
             f"Accuracy on the test samples by labels that are seen (%{seeds})",
             {part.title: part.title for part in parts},
             rows,
-            chosen=chosen,
-            more={
-                "labels": {part.title: len(drawn[part][0]) for part in parts},
-                "pseudo_label_accuracy": pseudo,
-            },
+            chosen=said,
+            more={"labels": {part.title: len(drawn[part][0]) for part in parts}},
         )
+
+    def _drawn(
+        self, parts: Sequence[LabelPart], splits: Splits, first: int
+    ) -> dict[LabelPart, list[Tensor]]:
+        """Positions of the training samples in each part, for each seed."""
+        return {
+            part: [
+                part.choose(splits.train_labels, splits.classes, seed)
+                for seed in range(first, first + self.seeds)
+            ]
+            for part in parts
+        }
+
+    def _tuned(
+        self, subject: Subject, splits: Splits, start: str, positions: Tensor, seed: int
+    ) -> _Judged:
+        part = splits.chosen(positions)
+        return fine_tune(subject, self.finetune, start, part, seed=seed)
+
+    def _with_labels(
+        self, subject: Subject, splits: Splits, objective: Objective, positions: Tensor, seed: int
+    ) -> _Judged:
+        trained = train_with_labels(
+            subject,
+            objective,
+            splits,
+            positions,
+            share=self.share,
+            epochs=self.epochs,
+            seed=seed,
+        )
+        more: dict[str, Any] = {}
+        if trained.pseudo_labels is not None:
+            more["pseudo_label_accuracy"] = trained.pseudo_labels
+        test, labels = _features(
+            subject, trained, splits.test, splits.test_index, splits.test_labels
+        )
+        if trained.classifier is not None:
+            with torch.no_grad():
+                scores = trained.classifier.embed(test.to(subject.device))
+            return percent(scores.argmax(1).cpu(), labels), more
+        index = splits.train_index[positions]
+        train, shown = _features(
+            subject, trained, splits.train, index, splits.train_labels[positions]
+        )
+        probed = probe(subject, train, shown, test, labels)
+        return probed.accuracy, probed.chosen | more
+
+
+def _frozen(
+    subject: Subject, found: EmbeddedSplits, kind: str, positions: Tensor, _seed: int
+) -> _Judged:
+    return probe(
+        subject,
+        rows_of(found.train[kind], positions),
+        found.train_labels[positions],
+        found.test[kind],
+        found.test_labels,
+    )
+
+
+def _features(
+    subject: Subject, trained: SemiTrained, samples: SampleSet, index: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Features of samples and their labels; what cannot be decoded is left out."""
+    encoded = encode(
+        subject.modality,
+        samples,
+        trained.encoder,
+        device=subject.device,
+        index=index,
+        batch_size=subject.evaluation.batch_size,
+        workers=subject.workers,
+    )
+    return encoded.features["encoder"], labels[positions_of(encoded.index, index)]

@@ -13,7 +13,15 @@ from natlib.encoders import Encoder
 from natlib.errors import ConfigError
 from natlib.evaluation import Splits
 from natlib.evaluation.modes import seeded
-from natlib.objectives import NAT, Combined, Objective, ObjectiveModule, Part, Supervised
+from natlib.objectives import (
+    NAT,
+    Combined,
+    CombinedModule,
+    Objective,
+    ObjectiveModule,
+    Part,
+    Supervised,
+)
 from natlib.progress import SilentProgress
 from natlib.protocols.base import Subject
 from natlib.targets import Mixture, ProjectedNormal
@@ -148,6 +156,6 @@ def train_with_labels(
     guessed = loop.meter.guessed
     return SemiTrained(
         encoder,
-        module.parts["labels"] if isinstance(objective, Combined) else None,  # type: ignore[union-attr, operator, index, arg-type]
+        module.modules_by_name()["labels"] if isinstance(module, CombinedModule) else None,
         100.0 * loop.meter.guessed_right / guessed if guessed else None,
     )

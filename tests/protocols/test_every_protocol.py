@@ -23,6 +23,13 @@ SMALLER: dict[str, list[str]] = {
     ],
     "finetune": ["training.epochs=2", "training.min_updates=0", "training.batch_size=16"],
     "mlp": ["training.widths=[8]", "training.epochs=2", "training.batch_size=16"],
+    "semi": [
+        "fractions=[0.1]",
+        "per_class=[4]",
+        "seeds=2",
+        "finetune={epochs: 2, min_updates: 0, learning_rates: [0.01]}",
+        "epochs=2",
+    ],
 }
 """Settings with which a protocol takes about a second on the made-up run."""
 ELSEWHERE: dict[str, str] = {}
