@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from natlib.errors import CheckpointError, RunNotFoundError
 from natlib.storage import flush, on_host
 
-__all__ = ["Position", "latest_checkpoint", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "Position",
+    "complete_checkpoints",
+    "latest_checkpoint",
+    "read_checkpoint",
+    "write_checkpoint",
+]
 
 _NAME = re.compile(r"step-(\d{9})")
 _FORMAT = 1
@@ -96,7 +102,7 @@ def write_checkpoint(
             f"checkpoint {target} could not be written: {error}; {_what_is_left(folder)}; "
             "free some space, then resume or start anew"
         ) from error
-    for old in _complete(folder)[:-keep]:
+    for old in complete_checkpoints(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -107,7 +113,7 @@ def latest_checkpoint(folder: Path) -> Path:
     Raises:
         RunNotFoundError: there is none.
     """
-    found = _complete(folder)
+    found = complete_checkpoints(folder)
     if not found:
         raise RunNotFoundError(
             f"no complete checkpoint in {folder}; the run was stopped before its first one, "
@@ -144,7 +150,7 @@ def read_checkpoint(
         ) from error
 
 
-def _complete(folder: Path) -> list[Path]:
+def complete_checkpoints(folder: Path) -> list[Path]:
     """Checkpoints from the oldest to the newest."""
     if not folder.is_dir():
         return []
@@ -152,7 +158,7 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def _what_is_left(folder: Path) -> str:
-    found = _complete(folder)
+    found = complete_checkpoints(folder)
     return f"the last complete one is {found[-1]}" if found else "there is no earlier one"
 
 

@@ -1,0 +1,86 @@
+"""Section: slots that changed hands."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from torch import Tensor
+
+from natlib.assignment import AssignmentTable
+from natlib.report.charts import Curve, line_chart
+from natlib.report.fit import nat_part, read_table
+from natlib.report.page import Section, note
+from natlib.report.recorded import Recorded
+from natlib.report.subject import Subject
+from natlib.training.checkpoint import complete_checkpoints
+
+__all__ = ["changed_slots", "slots"]
+
+_TITLE = "Slots that changed hands"
+_MOST = 12
+
+
+def slots(recorded: Recorded, subject: Subject) -> Section:
+    """How much of the table moved, in matchings and between checkpoints.
+
+    Args:
+        recorded: the run.
+        subject: its model and samples.
+
+    Raises:
+        CheckpointError: a table cannot be read.
+    """
+    found = nat_part(subject.model.objective)
+    if found is None:
+        return note("slots", _TITLE, "The objective has no slots.")
+    name, module = found
+    if module.config.ownership == "stream":
+        return note(
+            "slots",
+            _TITLE,
+            "Targets are dealt from a stream: every batch gets fresh slots and nobody keeps one, "
+            "so there is nothing to change hands.",
+        )
+    tables = _tables(recorded, name, len(subject.samples))
+    changes = [
+        {"before": before, "after": after, "share": 100 * float(_share(one, other))}
+        for (before, one), (after, other) in pairwise(tables)
+    ]
+    moved: list[int] = []
+    if len(tables) > 1:
+        often = changed_slots(tables[-2][1], tables[-1][1])[subject.index]
+        moved = often.argsort(descending=True, stable=True)[: int((often > 0).sum())].tolist()
+    series = recorded.metrics.get("reassigned")
+    values = {
+        "chart": line_chart(
+            [Curve("reassigned", series.steps, [100 * v for v in series.values])],
+            x_name="update",
+            from_zero=True,
+        ) if series else None,
+        "changes": changes,
+        "count": module.config.slots,
+        "moved": len(moved),
+        "shown": len(subject.index),
+        "cells": [
+            {"picture": subject.gallery.html(int(subject.index[row])), "name": subject.name_of(row)}
+            for row in moved[:_MOST]
+        ],
+        "words": subject.gallery.words(),
+    }  # fmt: skip
+    return Section("slots", _TITLE, "slots.html.j2", values)
+
+
+def changed_slots(before: AssignmentTable, after: AssignmentTable) -> Tensor:
+    """How many of its m slots each sample has lost from one table to the other: int64[n]."""
+    return (before.permutation != after.permutation).sum(0)
+
+
+def _share(before: AssignmentTable, after: AssignmentTable) -> Tensor:
+    return changed_slots(before, after).sum() / after.permutation.numel()
+
+
+def _tables(recorded: Recorded, part: str, samples: int) -> list[tuple[int, AssignmentTable]]:
+    """The tables of the checkpoints that are kept, with the updates done by then."""
+    folders: Sequence[Path] = complete_checkpoints(recorded.path / "checkpoints")
+    read = [(folder, read_table(folder, part, samples)) for folder in folders]
+    return [(int(folder.name.split("-")[1]), table) for folder, table in read if table is not None]

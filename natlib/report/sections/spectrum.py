@@ -1,0 +1,42 @@
+"""Section: in how many directions features differ."""
+
+from natlib.report.charts import Curve, line_chart
+from natlib.report.page import Section
+from natlib.report.spectrum import effective_count, variance_shares
+from natlib.report.subject import Subject
+
+__all__ = ["spectrum"]
+
+_NAMES = {"encoder": "encoder", "head": "head", "random": "untrained encoder"}
+# Smaller shares are rounding.
+_LEAST = 1e-9
+
+
+def spectrum(subject: Subject) -> Section:
+    """Shares of variance by direction, of encoder and head, beside an untrained encoder.
+
+    Args:
+        subject: the run's model and samples.
+    """
+    curves, rows = [], []
+    for key, name in _NAMES.items():
+        shares = variance_shares(subject.features[key])
+        kept = shares[shares > _LEAST]
+        curves.append(
+            Curve(name, [float(n) for n in range(1, len(kept) + 1)], kept.tolist(),
+                  dashed=key == "random")
+        )  # fmt: skip
+        total = shares.cumsum(0)
+        rows.append(
+            {
+                "name": name,
+                "dimensions": subject.features[key].shape[1],
+                "effective": effective_count(shares),
+                "first": 100 * float(shares[0]),
+                "most": int((total < 0.9).sum()) + 1 if len(kept) else 0,
+            }
+        )
+    chart = line_chart(
+        [curve for curve in curves if curve.x], log_x=True, log_y=True, x_name="direction"
+    )
+    return Section("spectrum", "Spectrum", "spectrum.html.j2", {"chart": chart, "rows": rows})
