@@ -158,7 +158,9 @@ def checked(cost: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor | None
         allowed, and the mask bool[p, b, k] of all problems in a row, or None.
     """
     rows, columns = _checked_shape(cost)
-    wide = cost.detach() if cost.dtype == torch.float64 else cost.detach().float()
+    wide = cost.detach()
+    if wide.dtype not in (torch.float32, torch.float64):
+        wide = wide.float()
     if allowed is not None:
         allowed = _checked_mask(allowed, cost)
         wide = torch.where(allowed, wide, 0.0)

@@ -10,11 +10,21 @@ from numpy.typing import NDArray
 
 from natlib.solvers.workspace import scratch
 
-__all__ = ["Levelled", "at", "centred", "levelled", "soft_prices", "start_at_zero", "unopposed"]
+__all__ = [
+    "LARGE",
+    "SMALL",
+    "Levelled",
+    "at",
+    "centred",
+    "levelled",
+    "soft_prices",
+    "start_at_zero",
+    "unopposed",
+]
 
 # Costs outside of these are scaled before they are added up: sums of larger ones overflow
 # and means of smaller ones lose digits.
-_LARGE, _SMALL = 1e30, 1e-30
+LARGE, SMALL = 1e30, 1e-30
 
 # Softness of the prices, in standard deviations of the costs, and how often they are made
 # to agree. Measured from b = 256 to 4,096: less softness needs more rounds, more of either
@@ -41,7 +51,7 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
         all 0 if every matching costs the same.
     """
     peak = _peak(cost)
-    if peak and not _SMALL < peak < _LARGE:
+    if peak and not SMALL < peak < LARGE:
         # Halved, so that the difference of two of the largest numbers is finite.
         cost = cost.astype(np.float64) / peak / 2
     rows, columns = cost.shape
@@ -101,7 +111,7 @@ def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> Levelled:
     """
     with np.errstate(over="ignore", invalid="ignore"):
         even = _level(cost, allowed, 1.0)
-    if _SMALL < even.high - even.low < _LARGE or not (peak := _peak(cost)):
+    if SMALL < even.high - even.low < LARGE or not (peak := _peak(cost)):
         return even
     return _level(cost.astype(np.float64) / peak / 2, allowed, 2 * peak)
 

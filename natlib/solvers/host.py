@@ -40,15 +40,9 @@ class HostSolver(Solver):
         problems = cost.cpu().numpy()
         masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
         solved = solve_all(self.kind, self.solve_with_gap, problems, masks)
-        # A few NumPy calls, which take less time than tensor operations do on small problems.
         chosen = np.array([one for one, _ in solved])
-        with np.errstate(over="ignore"):
-            total = np.array(
-                [
-                    at(one, columns).sum(dtype=np.float64)
-                    for one, columns in zip(problems, chosen, strict=True)
-                ]
-            )
+        # NumPy, since a tensor operation takes as long as a small problem does.
+        total = np.array([_paid(*one) for one in zip(problems, chosen, strict=True)])
         columns, paid = _onto(cost.device, chosen), _onto(cost.device, total)
         if self.exact:
             return Solution(columns, paid=paid)
@@ -58,6 +52,14 @@ class HostSolver(Solver):
         else:
             gap = _onto(cost.device, np.array(known))
         return Solution(columns, gap, paid=paid)
+
+
+def _paid(cost: NDArray[Any], columns: NDArray[np.int64]) -> np.float64:
+    chosen = at(cost, columns)
+    if cost.dtype == np.float32:
+        return np.float64(chosen.sum(dtype=np.float64))
+    with np.errstate(over="ignore"):
+        return np.float64(chosen.sum())
 
 
 def _onto(device: torch.device, values: NDArray[Any]) -> Tensor:

@@ -9,6 +9,8 @@ from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
 from natlib.solvers.centring import (
+    LARGE,
+    SMALL,
     Levelled,
     at,
     centred,
@@ -20,6 +22,7 @@ from natlib.solvers.centring import (
 from natlib.solvers.grid import grid_start, onto_grid
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
+from natlib.solvers.workspace import scratch
 
 __all__ = ["Lapjv"]
 
@@ -40,6 +43,12 @@ _FORBIDDEN, _ROOM_FORBIDDEN = 6, 3
 _SCATTERED = 0.4
 _PRICED = 1024
 
+# Rows that tell what kind of costs a problem has, and which part of them wants columns of
+# their own at most where rows compete for few.
+_FEW, _ALIKE = 64, 0.7
+# So many times what a row gains by its cheapest column may lie between two columns' means.
+_UNEVEN = 4.0
+
 
 @register
 class Lapjv(HostSolver):
@@ -48,7 +57,8 @@ class Lapjv(HostSolver):
     Two to twenty times as fast as scipy's from b = 1,024, above all on features that
     have nearly collapsed. Costs are matched as whole numbers, which bounds the time that any
     input can take; the prices that come with the answer prove that it is the best one. Costs
-    in float64 are then matched exactly, starting from these prices.
+    in float64 are then matched exactly, starting from these prices. Costs are evened out first
+    where that shortens the search.
 
     Rows whose cheapest columns all differ get them at once. A wide problem goes to scipy's
     solver, which need not make it square.
@@ -68,6 +78,10 @@ class Lapjv(HostSolver):
             # columns may stay free, only rows could be centred, which saves it no work.
             wide = cost if cost.dtype == np.float32 else centred(cost, allowed)
             return _by_scipy(without(wide, allowed, np.inf))
+        if allowed is None and cost.dtype == np.float32 and len(cost) < _PRICED:
+            columns = _as_it_is(cost)
+            if columns is not None:
+                return columns
         level = levelled(cost, allowed)
         if level.unopposed:
             return level.wish
@@ -83,6 +97,38 @@ class Lapjv(HostSolver):
                 cost = cost.astype(np.float64) / level.unit
             return _by_scipy(without(cost - (shift + price), allowed, np.inf))
         return np.asarray(columns, dtype=np.int64)
+
+
+def _as_it_is(cost: NDArray[np.float32]) -> NDArray[np.int64] | None:
+    """Columns that are proved to be the best ones of costs [b, b] that are not evened out.
+
+    Returns:
+        None where there is no proof, or where it is better to even out the costs first.
+    """
+    low, high = float(cost.min()), float(cost.max())
+    if not SMALL < high - low < LARGE or not _contended(cost):
+        return None
+    start = grid_start(high - low, _ROOM)
+    whole = onto_grid(cost, start - low, scratch(cost.shape, np.float32))
+    columns, _, (_, _, price) = _lapjv.lapjv(whole)
+    return columns.astype(np.int64) if _proven(whole, columns, price, None) else None
+
+
+def _contended(cost: NDArray[Any]) -> bool:
+    """Whether evening out the costs [b, b] would save less than it takes.
+
+    A few rows tell. Where they compete for few columns, the search is as long on even costs; on
+    small problems it is over sooner than they are even. Where a constant for each column
+    outweighs what tells its rows apart, a grid for the costs as they are would be coarse.
+    """
+    few = cost[:_FEW]
+    shift = np.einsum("ij->j", few) / np.float32(len(few))
+    even = few - shift
+    wish = even.argmin(axis=1)
+    gain = -float(at(even, wish).sum()) / len(few)
+    if not float(shift.max()) - float(shift.min()) <= _UNEVEN * gain:
+        return False
+    return bool(len(cost) <= _FEW or np.count_nonzero(np.bincount(wish)) < _ALIKE * len(few))
 
 
 def _whole(
