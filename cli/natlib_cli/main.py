@@ -9,6 +9,7 @@ import typer
 import natlib
 from natlib_cli.bench import bench_app
 from natlib_cli.config import config_app
+from natlib_cli.doctor import doctor
 from natlib_cli.embed import embed
 from natlib_cli.evaluate import evaluate
 from natlib_cli.output import console, one_line_errors
@@ -39,6 +40,7 @@ _command("train", train, "Train")
 _command("eval", evaluate, "Use and judge")
 _command("embed", embed, "Use and judge")
 _command("report", report, "Use and judge")
+_command("doctor", doctor, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")
 app.add_typer(bench_app, name="bench", rich_help_panel="Measure")

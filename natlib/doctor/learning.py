@@ -52,8 +52,8 @@ def random_line(patient: Patient) -> Finding:
 @diagnosis(
     "matching improves, features do not",
     reads="`own_cosine` (bank) or `matched_cosine`, `weight_change`, accuracies",
-    acts="targets are met better than at the beginning, while the encoder has stayed what it was or "
-    "is worse than a random one",
+    acts="targets are met better than at the beginning, while the encoder has stayed what it was "
+    "or is worse than a random one",
 )
 def idle_features(patient: Patient) -> Finding:
     record = patient.record

@@ -40,7 +40,7 @@ def stuck_churn(patient: Patient) -> Finding:
             "act",
             "slots do not change hands",
             evidence,
-            "choose another objective.solver (lapjv); if the embeddings have collapsed, begin there",
+            "choose another objective.solver (lapjv); if embeddings have collapsed, begin there",
         )
     if record.epoch < _PASSES * record.objective.reassign_every:
         raise UnknownFactError(f"too early: the table needs {_PASSES} passes to settle")
@@ -50,8 +50,9 @@ def stuck_churn(patient: Patient) -> Finding:
             "act",
             "the table does not settle: slots change hands as if dealt at random",
             evidence,
-            "weaken the augmentation (data.augment) or lower the learning rate, so that a sample is "
-            "recognised when it comes back; a lower objective.targets.dim makes matchings stronger",
+            "weaken the augmentation (data.augment) or lower the learning rate, so that a sample "
+            "is recognised when it comes back; a lower objective.targets.dim makes matchings "
+            "stronger",
         )
     return Finding("fine", "slots change hands, and fewer as the table settles", evidence)
 
@@ -59,8 +60,8 @@ def stuck_churn(patient: Patient) -> Finding:
 @diagnosis(
     "too few samples per batch for d",
     reads="`random_cosine`, `own_cosine` (bank)",
-    acts="even a perfect matching brings samples no nearer to targets than a cosine of 0.1, and in a "
-    "bank passes have not made up for it",
+    acts="even a perfect matching brings samples no nearer to targets than a cosine of 0.1, and in "
+    "a bank many passes have not made up for it",
 )
 def weak_matching(patient: Patient) -> Finding:
     record = patient.record

@@ -1,0 +1,162 @@
+"""Every sample of a source, looked at once.
+
+Shapes: n samples, r numbers of the raw baseline.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from natlib.data import Modality, SampleSet, Split, evenly_spaced, load_batches
+from natlib.data.sparse import is_sparse, stacked
+from natlib.doctor.copies import sample_digest
+from natlib.evaluation.modes import untouched_random
+
+__all__ = ["SplitFacts", "Survey", "survey"]
+
+_BATCH = 64
+# Distances are between all pairs: a second or two for so many samples.
+_COMPARED = 2_000
+
+
+@dataclass
+class SplitFacts:
+    """What is known of the samples of a split.
+
+    Attributes:
+        total: samples, the unreadable ones too.
+        unreadable: name and reason of each that cannot be decoded.
+        names: of the n samples that can.
+        digests: what they hold; equal for copies.
+        constant: names of those whose input is one number again and again.
+        sizes: float32[n] by name: whatever the modality says of each sample in one number, its
+            length or height, say.
+        labelled: samples of each class; empty without labels.
+        compared: positions in ``names`` of the rows of ``raw``.
+        raw: the raw baseline Tensor[c, r] of some of them, perhaps sparse.
+    """
+
+    total: int
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
+    sizes: dict[str, Tensor] = field(default_factory=dict)
+    labelled: dict[str, int] = field(default_factory=dict)
+    compared: list[int] = field(default_factory=list)
+    raw: Tensor | None = None
+
+
+Survey = dict[Split, SplitFacts]
+"""The facts of every split that a source has; ``train`` is always there."""
+
+
+def survey(
+    modality: Modality,
+    *,
+    workers: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Survey:
+    """Look at all samples of a source. Torch's global generator stays what it was.
+
+    Args:
+        modality: resolved; its source is looked at.
+        workers: processes that decode.
+        progress: called with what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        DataError: the source does not exist or holds no samples.
+    """
+    found: Survey = {}
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    with untouched_random(torch.device("cpu")):
+        for split in splits:
+            samples = modality.dataset(split)
+            if samples is not None:
+                found[split] = _look(modality, samples, split, workers, progress)
+    return found
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a worker says of one sample."""
+
+    index: int
+    reason: str = ""
+    digest: bytes = b""
+    constant: bool = False
+    sizes: dict[str, float] = field(default_factory=dict)
+
+
+class _Looks(Dataset[Any]):
+    """A sample set whose items are what can be said of them."""
+
+    def __init__(self, modality: Modality, samples: SampleSet) -> None:
+        self._modality = modality
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> _Look:
+        alone = self._modality.collate([self._samples[index]])
+        if not len(alone.index):
+            return _Look(index, alone.unreadable[0].reason)
+        inputs = self._modality.plain(alone).flatten()
+        # One number for each sample says how large it is, whatever it is called.
+        numbers = {name: t for name, t in alone.data.items() if t.ndim == 1}
+        sizes = {name: float(t) for name, t in numbers.items()}
+        constant = inputs.numel() > 1 and bool((inputs == inputs[0]).all())
+        return _Look(index, "", sample_digest(alone), constant, sizes)
+
+
+def _look(
+    modality: Modality,
+    samples: SampleSet,
+    split: Split,
+    workers: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> SplitFacts:
+    facts = SplitFacts(len(samples))
+    if samples.labels is not None:
+        counts = torch.bincount(samples.labels[samples.labels >= 0], minlength=len(samples.classes))
+        facts.labelled = dict(zip(samples.classes, counts.tolist(), strict=True))
+    loader = DataLoader(
+        _Looks(modality, samples), batch_size=_BATCH, num_workers=workers, collate_fn=list
+    )
+    readable: list[int] = []
+    sizes: dict[str, list[float]] = {}
+    seen = 0
+    for looks in loader:
+        for look in looks:
+            name = samples.names[look.index]
+            if look.reason:
+                facts.unreadable.append((name, look.reason))
+                continue
+            readable.append(look.index)
+            facts.names.append(name)
+            facts.digests.append(look.digest)
+            if look.constant:
+                facts.constant.append(name)
+            for kind, value in look.sizes.items():
+                sizes.setdefault(kind, []).append(value)
+        seen += len(looks)
+        if progress is not None:
+            progress(f"looking at {split} samples", seen, len(samples))
+    facts.sizes = {kind: torch.tensor(values) for kind, values in sizes.items()}
+    facts.compared = evenly_spaced(len(readable), _COMPARED)
+    facts.raw = _raw(modality, samples, [readable[position] for position in facts.compared])
+    return facts
+
+
+def _raw(modality: Modality, samples: SampleSet, index: list[int]) -> Tensor | None:
+    batches = [index[start : start + _BATCH] for start in range(0, len(index), _BATCH)]
+    loaded = load_batches(modality, samples, batches, device=torch.device("cpu"))
+    rows = [modality.raw(batch) for batch in loaded]
+    if not rows:
+        return None
+    return stacked(rows) if is_sparse(rows[0]) else torch.cat([row.flatten(1) for row in rows])
