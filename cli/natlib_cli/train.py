@@ -174,5 +174,7 @@ def _conclude(result: TrainResult) -> None:
         console.print("No labels, so there is no accuracy to measure.")
     minutes, seconds = divmod(round(result.seconds), 60)
     console.print(
-        f"Trained in {minutes} min {seconds} s. The run is in {result.run}", soft_wrap=True
+        f"Trained in {minutes} min {seconds} s. The run is in {result.run}\n"
+        f"A page about it: natlib report {shlex.quote(str(result.run))}",
+        soft_wrap=True,
     )

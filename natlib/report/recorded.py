@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from natlib.errors import DataError
-from natlib.evaluation import Evaluation
+from natlib.evaluation import ProtocolResult
+from natlib.protocols import kept_results
 from natlib.training import RunConfig, RunDirectory
 
 __all__ = ["Recorded", "Series", "read_recorded"]
@@ -44,7 +43,8 @@ class Recorded:
         path: the run directory.
         config: its configuration.
         metrics: by name, in the order in which they first came up.
-        evaluation: the table of accuracies, where there are labels and the run is finished.
+        results: what evaluations have found, by name: ``standard`` at the end of training, where
+            there are labels, and those of protocols.
         step: updates done when the last line of metrics was written.
         epoch: the epoch of that line.
     """
@@ -52,7 +52,7 @@ class Recorded:
     path: Path
     config: RunConfig
     metrics: dict[str, Series]
-    evaluation: Evaluation | None
+    results: dict[str, ProtocolResult]
     step: int
     epoch: int
 
@@ -62,8 +62,8 @@ def read_recorded(run: Path | str) -> Recorded:
 
     Raises:
         RunNotFoundError: there is no run here.
-        ConfigError: its ``config.yaml`` cannot be read.
-        DataError: ``metrics.jsonl`` or ``evaluation.json`` is damaged.
+        ConfigError: its ``config.yaml``, or the result of an evaluation, cannot be read.
+        DataError: ``metrics.jsonl`` is damaged.
     """
     directory = RunDirectory(run)
     config = directory.read_config()
@@ -80,7 +80,7 @@ def read_recorded(run: Path | str) -> Recorded:
         directory.path,
         config,
         metrics,
-        _evaluation(directory.evaluation),
+        kept_results(run),
         int(last["step"]),
         int(last["epoch"]),
     )
@@ -104,14 +104,3 @@ def _lines(path: Path) -> list[dict[str, Any]]:
                 "checkpoint"
             ) from error
     return lines
-
-
-def _evaluation(path: Path) -> Evaluation | None:
-    if not path.exists():
-        return None
-    try:
-        return Evaluation.from_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} is damaged; write it again with natlib eval RUN --json {path}"
-        ) from error

@@ -58,7 +58,7 @@ def write_report(
     with progress or SilentProgress() as reporter:
         tell = stages(reporter)
         subject = _subject(recorded, points, tell)
-        first = [evaluation(recorded.evaluation), health(recorded)]
+        first = [evaluation(recorded.results), health(recorded)]
         if isinstance(subject, Section):
             sections = [*first, curves(recorded, {}), subject]
         else:

@@ -263,13 +263,19 @@ def embed(folder: Path) -> None:
         np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
 
 
-@check("report RUN")
+@check("report RUN", "report --against", "report --points")
 def report(folder: Path) -> None:
     # The run of all checks stays as it is.
     shutil.copytree(folder / "run", folder / "copy")
-    said = assert_done(natlib("report", folder / "copy"))
+    said = assert_done(natlib("report", folder / "copy", "--points", "20"))
     assert said.out == f"The report is in {folder / 'copy' / 'report.html'}\n"
-    assert "<h2>Evaluation</h2>" in (folder / "copy" / "report.html").read_text()
+    page = (folder / "copy" / "report.html").read_text()
+    assert "<h2>Evaluation</h2>" in page
+    assert "Map of 20 samples" in page
+    assert "With other" not in page
+    (folder / "other").symlink_to(folder / "run")
+    assert_done(natlib("report", folder / "copy", "--points", "20", "--against", folder / "other"))
+    assert "With other" in (folder / "copy" / "report.html").read_text()
 
 
 @check("config show RUN", "config show --set")

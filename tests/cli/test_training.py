@@ -33,7 +33,8 @@ def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, S
         "random encoder",
         "raw inputs",
     ]
-    assert said.out.splitlines()[-1].endswith(f"The run is in {run}")
+    assert said.out.splitlines()[-2].endswith(f"The run is in {run}")
+    assert said.out.splitlines()[-1] == f"A page about it: natlib report {run}"
 
 
 def test_what_the_run_directory_holds(run: Path) -> None:

@@ -1,6 +1,9 @@
-"""Section: accuracies beside their baselines."""
+"""Section: figures beside their baselines."""
 
-from natlib.evaluation import Evaluation
+from collections.abc import Mapping
+from typing import Any
+
+from natlib.evaluation import ProtocolResult
 from natlib.report.page import Section, note
 
 __all__ = ["evaluation"]
@@ -8,25 +11,32 @@ __all__ = ["evaluation"]
 _TITLE = "Evaluation"
 
 
-def evaluation(found: Evaluation | None) -> Section:
-    """The table at the end of training.
+def evaluation(results: Mapping[str, ProtocolResult]) -> Section:
+    """A table for each evaluation of a run.
 
     Args:
-        found: what it says; None where there is none.
+        results: what they have found, by name.
     """
-    if found is None:
+    if not results:
         return note(
             "evaluation",
             _TITLE,
             "There is no table of accuracies: the samples have no labels, or the run is not "
             "finished.",
         )
-    rows = found.table()
-    columns = {"kNN": [row.knn for row in rows], "linear probe": [row.linear for row in rows]}
-    values = {
-        "names": [row.features for row in rows],
-        "columns": columns,
-        "best": {name: max(column) for name, column in columns.items()},
-        "details": found.details,
+    tables = [_table(name, result) for name, result in results.items()]
+    return Section("evaluation", _TITLE, "evaluation.html.j2", {"tables": tables})
+
+
+def _table(name: str, result: ProtocolResult) -> dict[str, Any]:
+    best = {
+        column: max((row[column].value for row in result.rows.values() if column in row), default=0)
+        for column in result.columns
     }
-    return Section("evaluation", _TITLE, "evaluation.html.j2", values)
+    return {
+        "name": name,
+        "result": result,
+        "best": best,
+        # Bars say something only where the whole is known.
+        "bars": "%" in result.title and len(result.columns) <= 4,
+    }
