@@ -8,6 +8,7 @@ import typer
 
 import natlib
 from natlib_cli.bench import bench_app
+from natlib_cli.compare import compare
 from natlib_cli.config import config_app
 from natlib_cli.doctor import doctor
 from natlib_cli.embed import embed
@@ -40,6 +41,7 @@ _command("train", train, "Train")
 _command("eval", evaluate, "Use and judge")
 _command("embed", embed, "Use and judge")
 _command("report", report, "Use and judge")
+_command("compare", compare, "Use and judge")
 _command("doctor", doctor, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")

@@ -1,6 +1,7 @@
 """Every option of every command does what it says."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -276,6 +277,15 @@ def report(folder: Path) -> None:
     (folder / "other").symlink_to(folder / "run")
     assert_done(natlib("report", folder / "copy", "--points", "20", "--against", folder / "other"))
     assert "With other" in (folder / "copy" / "report.html").read_text()
+
+
+@check("compare RUN...", "compare --out")
+def compare(folder: Path) -> None:
+    longer = train(folder, "--epochs", "2")
+    said = assert_done(natlib("compare", folder / "run", longer, "--out", folder / "c.html"))
+    assert re.search(r"training.epochs +│ +1 │ +2 │", said.out)
+    page = (folder / "c.html").read_text()
+    assert page.count(f'<li class="c1">{longer.name}</li>') > 5
 
 
 @check("config show RUN", "config show --set")

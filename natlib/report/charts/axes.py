@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["Axis", "label", "ticks"]
+__all__ = ["Axis", "label", "labels", "ticks"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,13 @@ def label(value: float) -> str:
         return f"{value:.0f}"
     text = f"{value:.3g}"
     return "0" if text == "-0" else text
+
+
+def labels(values: list[float]) -> list[str]:
+    """Numbers beside each other, with as many digits as it takes to tell them apart."""
+    found = [label(value) for value in values]
+    for digits in range(4, 9):
+        if len(set(found)) == len(found):
+            break
+        found = [f"{value:.{digits}g}" for value in values]
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from natlib.report.charts.axes import Axis, label
+from natlib.report.charts.axes import Axis, labels
 
 __all__ = ["Curve", "Reference", "line_chart", "steps"]
 
@@ -145,18 +145,20 @@ def _path(curve: Curve, across: Axis, up: Axis, number: int) -> str:
 
 def _grid(across: Axis, up: Axis, x_name: str) -> str:
     parts = []
-    for value in up.ticks():
+    values = up.ticks()
+    for value, text in zip(values, labels(values), strict=True):
         y = up.place(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
                      f'y1="{y:.1f}" y2="{y:.1f}"/>'
                      f'<text class="tick" x="{_LEFT - 5}" y="{y + 3.5:.1f}" '
-                     f'text-anchor="end">{label(value)}</text>')  # fmt: skip
-    for value in across.ticks(6):
+                     f'text-anchor="end">{text}</text>')  # fmt: skip
+    values = across.ticks(6)
+    for value, text in zip(values, labels(values), strict=True):
         x = across.place(value)
         # Beside the name of the axis there is no room for another number.
         if not x_name or x < _WIDTH - _RIGHT - 14 - 6 * len(x_name):
             parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 15}" '
-                         f'text-anchor="middle">{label(value)}</text>')  # fmt: skip
+                         f'text-anchor="middle">{text}</text>')  # fmt: skip
     parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - _BOTTOM + 15}" '
                  f'text-anchor="end">{escape(x_name)}</text>')  # fmt: skip
     return "".join(parts)

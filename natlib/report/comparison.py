@@ -1,0 +1,176 @@
+"""Several runs beside each other: what differs, what came of it, and the curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natlib.errors import ConfigError
+from natlib.report.charts import Curve, line_chart
+from natlib.report.charts.axes import label
+from natlib.report.metrics import panels_of
+from natlib.report.page import Section, render, write_page
+from natlib.report.recorded import Recorded, read_recorded
+
+__all__ = ["Comparison", "compare", "write_comparison"]
+
+_ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs beside each other.
+
+    Attributes:
+        runs: their names, each its own.
+        settings: what differs: a line of texts for each setting, in the order of the runs.
+        metrics: the last value of each metric that tells something at the end.
+        evaluations: figures of every evaluation that a run has.
+        recorded: the runs.
+    """
+
+    runs: list[str]
+    settings: dict[str, list[str]]
+    metrics: dict[str, list[str]]
+    evaluations: dict[str, list[str]]
+    recorded: list[Recorded]
+
+    @property
+    def groups(self) -> dict[str, dict[str, list[str]]]:
+        """The lines of the table, by what they are about."""
+        return {
+            "settings that differ": self.settings,
+            "metrics at the end": self.metrics,
+            "evaluations": self.evaluations,
+        }
+
+
+def compare(runs: Sequence[Path | str]) -> Comparison:
+    """Read runs and put them beside each other.
+
+    Args:
+        runs: two run directories or more.
+
+    Raises:
+        ConfigError: there are fewer than two, or one is given twice.
+        RunNotFoundError: there is no run.
+        DataError: the metrics of a run are damaged.
+    """
+    if len(runs) < 2:
+        raise ConfigError("one run has nothing to be compared with; give two runs or more")
+    paths = [Path(run).resolve() for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ConfigError(f"the run {path} is given twice; give different runs")
+    recorded = [read_recorded(run) for run in runs]
+    flat = [_flat(run.config.model_dump(mode="json")) for run in recorded]
+    results = [_figures(run) for run in recorded]
+    metrics = {
+        name: [_last(run, name) for run in recorded]
+        for panel in panels_of(_all_metrics(recorded), {})
+        for name in panel.names
+    }
+    return Comparison(_names(paths), _different(flat), metrics, _together(results), recorded)
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a page with the table, and a chart of each metric with a curve for each run.
+
+    Args:
+        comparison: what to show.
+        path: where to.
+
+    Raises:
+        ConfigError: the name does not end in .html.
+        CheckpointError: it cannot be written.
+    """
+    if path.suffix.lower() != ".html":
+        raise ConfigError(f"{path} is no name of a page; expected one that ends in .html")
+    sections = [
+        Section("curves", "Curves", "curves.html.j2", {"panels": _panels(comparison)}),
+        Section(
+            "table",
+            "Table",
+            "comparison.html.j2",
+            {"runs": comparison.runs, "groups": comparison.groups},
+        ),
+    ]
+    title = "Comparison of runs"
+    write_page(path, render(title, [("runs", ", ".join(comparison.runs))], sections))
+
+
+def _panels(comparison: Comparison) -> list[dict[str, Any]]:
+    panels = []
+    for panel in panels_of(_all_metrics(comparison.recorded), {}):
+        for name in panel.names:
+            curves = [
+                Curve(run, recorded.metrics[name].steps, recorded.metrics[name].values,
+                      number=number)
+                for number, (run, recorded) in enumerate(
+                    zip(comparison.runs, comparison.recorded, strict=True)
+                )
+                if name in recorded.metrics
+            ]  # fmt: skip
+            title = panel.title if len(panel.names) == 1 else f"{panel.title}: {name}"
+            panels.append(
+                {
+                    "title": title,
+                    "names": (name,),
+                    "last": "",
+                    "chart": line_chart(curves, panel.references, x_name="update"),
+                    "meaning": panel.meaning,
+                }
+            )
+    return panels
+
+
+def _all_metrics(recorded: Sequence[Recorded]) -> list[str]:
+    return list(dict.fromkeys(name for run in recorded for name in run.metrics))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The last parts of paths, as many as it takes to tell them apart."""
+    deepest = max(len(path.parts) for path in paths)
+    for depth in range(1, deepest):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = str(value)
+    return found
+
+
+def _different(flat: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for one in flat for name in one)
+    lines = {name: [one.get(name, _ABSENT) for one in flat] for name in names}
+    return {name: line for name, line in lines.items() if len(set(line)) > 1}
+
+
+def _figures(run: Recorded) -> dict[str, str]:
+    """Figures of all evaluations, by evaluation, column and row."""
+    return {
+        f"{result.columns[column]}, {row}" + ("" if name == "standard" else f" ({name})"): str(
+            figures[column]
+        )
+        for name, result in run.results.items()
+        for column in result.columns
+        for row, figures in result.rows.items()
+        if column in figures
+    }
+
+
+def _together(results: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for one in results for name in one)
+    return {name: [one.get(name, _ABSENT) for one in results] for name in names}
+
+
+def _last(run: Recorded, name: str) -> str:
+    return label(run.metrics[name].last) if name in run.metrics else _ABSENT
