@@ -9,7 +9,7 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import centroids, health, solvers, sphere, targets
+from pictures import centroids, clips, health, solvers, sphere, targets
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -38,6 +38,7 @@ def generate(docs: Path) -> None:
     solvers.draw(folder)
     centroids.draw(folder)
     targets.draw(folder)
+    clips.draw(folder)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -42,6 +42,17 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
+def write_labelled(root: Path, table: Path, count: int) -> None:
+    """Short tones under ``low`` and ``high``, and a table that says so too."""
+    lines = ["file,label"]
+    for number in range(count):
+        kind, hertz = (("low", 200), ("high", 1200))[number % 2]
+        name = f"{kind}/{number // 2}.wav"
+        write(root / name, tone(hertz + 2 * number, 0.2))
+        lines.append(f"{name},{kind}")
+    table.write_text("\n".join(lines) + "\n")
+
+
 def batch_of(*waves: Wave, rate: int = RATE) -> Batch:
     """A batch of waves that have one rate."""
     clips = [clip_of(index, (wave, rate), 60.0, rate) for index, wave in enumerate(waves)]

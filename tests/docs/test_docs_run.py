@@ -17,6 +17,7 @@ import torch
 import yaml
 from PIL import Image
 
+from tests.audio.sounds import write_labelled
 from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
 from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
 from tests.text.corpora import write_lines, write_table
@@ -58,6 +59,7 @@ def folder(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(tmp_path / "photos" / kind / f"{number}.png")
     write_lines(tmp_path / "notes.txt", 80)
     write_table(tmp_path / "reviews.csv", 120)
+    write_labelled(tmp_path / "sounds", tmp_path / "labels.csv", 80)
     write_customers(tmp_path / "customers.csv")
     for name in ("examples", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name)
