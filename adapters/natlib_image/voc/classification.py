@@ -48,6 +48,7 @@ class VocClassification(Protocol):
 
     def run(self, subject: Subject) -> ProtocolResult:
         data = VocSamples.of(subject)
+        data.preload(subject)
         with untouched_random(subject.device):
             scores, chosen = (self._frozen if self.train == "frozen" else self._tuned)(
                 subject, data

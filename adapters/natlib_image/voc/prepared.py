@@ -40,7 +40,7 @@ class VocSamples:
 
     @classmethod
     def of(cls, subject: Subject) -> "VocSamples":
-        """The set that a protocol is to judge on; decoded, where it is small enough.
+        """The set that a protocol is to judge on.
 
         Raises:
             DataError: the run does not read images, or the set is not in order.
@@ -53,11 +53,14 @@ class VocSamples:
             modality.resize or 0,
             modality.cache_gib,
         )
-        samples.preload(
-            subject.workers, lambda done, total: subject.progress("reading images", done, total)
-        )
         labels = image_labels(images, splits.classes)
         return cls(modality, samples, labels, splits, subject.device, subject.workers)
+
+    def preload(self, subject: Subject) -> None:
+        """Decode all images, if they are few enough to be kept."""
+        self.samples.preload(
+            self.workers, lambda done, total: subject.progress("reading images", done, total)
+        )
 
     @property
     def train(self) -> Tensor:
