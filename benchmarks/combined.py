@@ -2,9 +2,9 @@
 
     python benchmarks/combined.py DATA --out RUNS [--seeds 0 1 2] [--record FILE]
 
-DATA is a folder with train/<class>/ and test/<class>/. All rows have the same small convnet,
-images, epochs, batch size and optimiser (that of the preset ``nat``), without a search for any of
-them; alone, each objective encodes two inputs per image and step. In NAT + partner NAT has weight 1
+DATA is a folder with train/<class>/ and test/<class>/. All rows have the same small convnet (half
+as wide as the default), images, epochs, batch size and optimiser (that of the preset ``nat``),
+without a search for any of them; alone, each objective encodes two inputs per image and step. In NAT + partner NAT has weight 1
 and the partner the one of PARTNERS, with which the two have gradients of about equal norm in the
 first epoch (``--calibrate`` trains that epoch and prints the shares); accuracy did not choose it.
 Probes choose their settings on a validation split of the training images. Runs that are finished
@@ -23,11 +23,11 @@ from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResul
 
 # The objective, and its weight beside NAT.
 PARTNERS: dict[str, tuple[Objective, float]] = {
-    "rotation": (Objective.resolve({"kind": "rotation", "copies": 1}), 1.0),
-    "vicreg": (Objective.resolve("vicreg"), 1.0),
-    "nt_xent": (Objective.resolve("nt_xent"), 1.0),
-    "sigreg": (Objective.resolve("sigreg"), 1.0),
-    "masked": (Objective.resolve("masked"), 1.0),
+    "rotation": (Objective.resolve({"kind": "rotation", "copies": 1}), 4.0),
+    "vicreg": (Objective.resolve("vicreg"), 0.6),
+    "nt_xent": (Objective.resolve("nt_xent"), 0.8),
+    "sigreg": (Objective.resolve("sigreg"), 3.0),
+    "masked": (Objective.resolve("masked"), 4.0),
 }
 PROBES = ("knn", "linear")
 
@@ -46,7 +46,7 @@ def configuration(seed: int, arguments: argparse.Namespace) -> RunConfig:
         preset="nat",
         options={"data": {"source": str(arguments.data)}},
         settings=[
-            "encoder.kind=convnet",
+            "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}",
             "training.precision=bf16",
             "training.knn_every_epochs=null",
             f"training.seed={seed}",

@@ -1,0 +1,135 @@
+"""What a few labels are worth: supervised, NAT first, or NAT with labels; images, sound, text.
+
+    python benchmarks/semi.py cifar10=DIR speech=DIR trec=FILE --out RUNS [--seeds 0 1 2]
+
+cifar10 and speech are folders with train/<class>/ and test/<class>/ (10 kinds of images; three
+spoken words), trec a table with the columns split, label and text (6 kinds of questions). NAT is
+trained on all training samples without labels, once for each seed; then the protocol ``semi`` is
+run for each part of the labels, which the seed draws. Weight and share of the classifier are the
+protocol's defaults, which were chosen on CIFAR-10: on training images that were set aside.
+Supervised training and fine-tuning have the optimiser, the learning rate and about as many updates
+as NAT had. Results are kept one by one, so that a benchmark that is stopped goes on.
+"""
+
+import argparse
+import json
+import statistics
+from importlib import metadata
+from pathlib import Path
+
+import natlib
+from natlib.protocols import FineTuning, Semi, judge
+from natlib.training import ConsoleProgress, RunDirectory
+
+# Modality, settings of the run of NAT.
+SETTINGS: dict[str, tuple[str, list[str]]] = {
+    "cifar10": (
+        "image",
+        [
+            "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}",
+            "training.precision=bf16",
+            "training.epochs=8",
+            "data.max_samples=5000",
+        ],
+    ),
+    "speech": ("audio", ["encoder.kind=audio_convnet"]),
+    "trec": ("text", ["encoder.kind=bag_of_ngrams"]),
+}
+COMMON = ["training.device=cpu", "training.workers=0", "training.knn_every_epochs=null"]
+# The learning rate is that of NAT.
+UPDATES = {"cifar10": 400, "speech": 200, "trec": 100}
+
+
+def trained(name: str, source: str, seed: int, arguments: argparse.Namespace) -> Path:
+    """A run of NAT on all samples, made unless it is there."""
+    folder = arguments.out / f"{name}-{seed}"
+    modality, settings = SETTINGS[name]
+    seeds = [f"training.seed={seed}", f"evaluation.seed={seed}"]
+    if modality == "image":
+        seeds.append(f"data.subset_seed={seed}")
+    config = natlib.compose(
+        modality,
+        preset="nat",
+        options={"data": {"source": source}},
+        settings=[*COMMON, *settings, *seeds, *arguments.settings],
+    )
+    progress = ConsoleProgress(every=60)
+    if RunDirectory(folder).config_file.exists():
+        result = natlib.resume(folder, progress=progress)
+    else:
+        result = natlib.train(config, folder, progress=progress)
+    if not result.finished:
+        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    return folder
+
+
+def judged(name: str, run: Path, part: str, seed: int) -> dict:
+    """Accuracies of all rows with one part of the labels, measured unless that has been done."""
+    kept = run / f"semi-{part}.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
+    amount = (float(part[:-1]) / 100,) if part.endswith("%") else ()
+    protocol = Semi(
+        fractions=amount,
+        per_class=() if amount else (int(part),),
+        seeds=1,
+        finetune=FineTuning(epochs=20, min_updates=UPDATES[name], learning_rates=(4e-3,)),
+    )
+    result = judge(run, protocol, settings=[f"evaluation.seed={seed}"])
+    (column,) = result.columns
+    values = {
+        "seed": seed,
+        "part": column,
+        "labels": result.details.more["labels"][column],
+        "rows": {row: round(figures[column].value, 2) for row, figures in result.rows.items()},
+        "pseudo_label_accuracy": {
+            row: round(said[column][0]["pseudo_label_accuracy"], 2)
+            for row, said in result.details.chosen.items()
+            if "pseudo_label_accuracy" in said[column][0]
+        },
+    }
+    kept.write_text(json.dumps(values, indent=1) + "\n")
+    return values
+
+
+def cell(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", nargs="+", metavar="SET=PATH")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--parts", nargs="+", default=["1%", "10%", "4"], help="1%% 10%% 4, say")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--record", type=Path, help="write the numbers here")
+    arguments = parser.parse_args()
+    found: dict[str, dict[str, list[dict]]] = {}
+    for seed in arguments.seeds:
+        for pair in arguments.data:
+            name, _, source = pair.partition("=")
+            run = trained(name, source, seed, arguments)
+            for part in arguments.parts:
+                result = judged(name, run, part, seed)
+                found.setdefault(name, {}).setdefault(part, []).append(result)
+    for name, parts in found.items():
+        columns = [f"{runs[0]['part']} ({runs[0]['labels']})" for runs in parts.values()]
+        print(f"| {name} | " + " | ".join(columns) + " |")
+        print("|---" * (len(columns) + 1) + "|")
+        for row in next(iter(parts.values()))[0]["rows"]:
+            cells = [cell([one["rows"][row] for one in runs]) for runs in parts.values()]
+            print(f"| {row} | " + " | ".join(cells) + " |")
+        print()
+    if arguments.record:
+        versions = {name: metadata.version(name) for name in ("natlib", "torch")}
+        settings = {name: SETTINGS[name][1] for name in found}
+        record = {"versions": versions, "settings": settings, "sets": found}
+        arguments.record.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
