@@ -25,7 +25,7 @@ from natlib_image.voc.detection_metric import detection_precision, without_diffi
 from natlib_image.voc.detection_training import detect, train_detector
 from natlib_image.voc.detector import DetectorShape, build_detector
 from natlib_image.voc.folder import VocFolder
-from natlib_image.voc.labelled import VocSplits, find_voc_splits
+from natlib_image.voc.labelled import VocImage, VocSplits, find_voc_splits
 from natlib_image.voc.scaled import ScaledImage, ScaledImages
 from tests.cli.command import assert_done, assert_refused, natlib
 
@@ -74,7 +74,7 @@ def test_maps_of_encoders(
     encoder = recipe.build(shape).eval()
     maps = feature_maps(encoder, shape)
     assert [each.stride for each in maps] == strides
-    images = torch.randn(2, 3, 96, 128)
+    images = torch.randn(1, 3, 64, 96)
     for combined in (False, True):
         backbone = Backbone(encoder, shape, pyramid=combined, trained=True, batch_norm=False).eval()
         wanted = pyramid if combined else strides[-1:]
@@ -83,9 +83,9 @@ def test_maps_of_encoders(
             found = backbone(images)
         assert len(found) == backbone.levels == len(wanted) + combined
         for stride, each in zip(wanted, found.values(), strict=False):
-            assert each.shape[:2] == (2, backbone.out_channels)
-            assert each.shape[2] == pytest.approx(96 / stride, abs=1)
-            assert each.shape[3] == pytest.approx(128 / stride, abs=1)
+            assert each.shape[:2] == (1, backbone.out_channels)
+            assert each.shape[2] == pytest.approx(64 / stride, abs=1)
+            assert each.shape[3] == pytest.approx(96 / stride, abs=1)
 
 
 def test_a_single_map_is_the_encoder_s_own() -> None:
@@ -324,7 +324,7 @@ def test_against_the_loop_of_the_challenge() -> None:
 # ---- training
 
 
-def trained(splits: VocSplits, seed: int, epochs: int, rate: float = 0.02) -> nn.Module:
+def trained(images: tuple[VocImage, ...], seed: int, epochs: int, rate: float = 0.02) -> nn.Module:
     modality = Image(source="digits", size=32, resize=32)
 
     def build() -> nn.Module:
@@ -333,7 +333,7 @@ def trained(splits: VocSplits, seed: int, epochs: int, rate: float = 0.02) -> nn
 
     with torch.random.fork_rng(devices=[]):
         return train_detector(
-            build, ScaledImages(splits.known, splits.classes, 48, 96), epochs=epochs,
+            build, ScaledImages(images, ("disc", "square"), 48, 96), epochs=epochs,
             batch_size=4, learning_rate=rate, seed=seed, device=CPU, workers=0, progress=silent,
         )  # fmt: skip
 
@@ -341,11 +341,16 @@ def trained(splits: VocSplits, seed: int, epochs: int, rate: float = 0.02) -> nn
 def test_a_detector_learns_the_shapes(splits: VocSplits) -> None:
     asked = ScaledImages(splits.test, splits.classes, 48, 96)
     found, truth = detect(
-        trained(splits, 0, 10), asked, batch_size=5, device=CPU, workers=0, progress=silent
+        trained(splits.known, 0, 8), asked, batch_size=5, device=CPU, workers=0, progress=silent
     )
     assert len(found) == len(truth) == 12
     untaught, _ = detect(
-        trained(splits, 0, 1, 1e-9), asked, batch_size=5, device=CPU, workers=0, progress=silent
+        trained(splits.validation, 0, 1, 1e-9),
+        asked,
+        batch_size=5,
+        device=CPU,
+        workers=0,
+        progress=silent,
     )
     good, bad = (
         detection_precision(each, truth, splits.classes)["map_50"] for each in (found, untaught)
@@ -354,14 +359,14 @@ def test_a_detector_learns_the_shapes(splits: VocSplits) -> None:
 
 
 def test_the_same_seed_gives_the_same_detector(splits: VocSplits) -> None:
-    first, again, other = (trained(splits, seed, 1).state_dict() for seed in (0, 0, 1))
+    first, again, other = (trained(splits.validation, seed, 1).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["rpn.head.cls_logits.weight"], other["rpn.head.cls_logits.weight"])
 
 
 def test_a_rate_that_is_too_high_is_said(splits: VocSplits) -> None:
     with pytest.raises(NonFiniteError, match=r"became \S+ in step .* lower than 1e\+12"):
-        trained(splits, 0, 3, 1e12)
+        trained(splits.validation, 0, 3, 1e12)
 
 
 # ---- the protocol
@@ -374,7 +379,7 @@ TINY = (
 
 def test_the_protocol(drawn: Path, drawn_run: Path, tmp_path: Path) -> None:
     json_file = tmp_path / "voc.json"
-    settings = (*TINY, "seeds=2", "learning_rates=[0.01,0.02]", "batch_norm=trained")
+    settings = (*TINY, "seeds=2", "learning_rates=[0.02]", "batch_norm=trained")
     said = natlib(
         "eval", drawn_run, "--protocol", "voc_detection", "--data", drawn, "--json", json_file,
         *(word for text in settings for word in ("--set", text)),
@@ -386,7 +391,7 @@ def test_the_protocol(drawn: Path, drawn_run: Path, tmp_path: Path) -> None:
     assert (details["train_samples"], details["test_samples"]) == (32, 12)
     assert details["classes"] == ["disc", "square"]
     for name, row in result["rows"].items():
-        assert details["chosen"][name]["learning_rate"] in (0.01, 0.02)
+        assert details["chosen"][name] == {"learning_rate": 0.02}
         each = details["more"]["average_precision"][name]
         assert row["map_50"]["value"] == pytest.approx(math.fsum(each.values()) / 2)
         assert len(row["map_50"]["seeds"]) == 2

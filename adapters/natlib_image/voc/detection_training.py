@@ -70,7 +70,7 @@ def train_detector(
             loss = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(loss):
                 raise NonFiniteError(
-                    f"the loss of the detector became {float(loss)} in step {done + 1} of {steps}; "
+                    f"the loss of the detector became {float(loss.detach())} in step {done + 1} of {steps}; "
                     f"set learning_rates lower than {learning_rate:g}",
                     0,
                 )
