@@ -50,7 +50,7 @@ class AssignmentTable(nn.Module):
     def slots(self, index: Tensor) -> Tensor:
         """Slots int64[m, b] of the samples int64[b]."""
         layer = torch.arange(self.layers, device=self.permutation.device)
-        owned = self.permutation[:, index.to(self.permutation.device)]
+        owned = self.permutation[:, index.to(self.permutation.device, non_blocking=True)]
         return owned + layer[:, None] * SLOTS_OF_A_LAYER
 
     @torch.no_grad()
@@ -58,7 +58,8 @@ class AssignmentTable(nn.Module):
         """Deal the slots of a batch out again within the batch.
 
         Args:
-            index: int64[b], the samples of the batch, each once.
+            index: int64[b], the samples of the batch, each once. It is looked at, and so are
+                the columns: an accelerator is waited for where they lie on one.
             columns: int64[m, b]; in layer j sample ``index[i]`` takes over the slot
                 that sample ``index[columns[j, i]]`` owned.
 
@@ -68,7 +69,6 @@ class AssignmentTable(nn.Module):
         """
         if self._agreed is None and process_count() > 1:
             self._agreed = self.permutation.clone()
-        index, columns = index.to(self.permutation.device), columns.to(self.permutation.device)
         if len(index.unique()) != len(index):
             raise DuplicateSampleError(
                 "a batch holds a sample twice, so its slots cannot be dealt one-to-one; "
@@ -82,8 +82,10 @@ class AssignmentTable(nn.Module):
                 f"columns need to be a permutation of the {len(index)} samples of the batch in "
                 f"each of {self.layers} layers; match a batch against its own slots only"
             )
+        device = self.permutation.device
+        index = index.to(device, non_blocking=True)
         owned = self.permutation[:, index]
-        self.permutation[:, index] = owned.gather(1, columns)
+        self.permutation[:, index] = owned.gather(1, columns.to(device, non_blocking=True))
 
     @torch.no_grad()
     def merge(self) -> None:

@@ -23,9 +23,8 @@ class PendingMatching:
         waited: seconds that the caller has spent on the matching so far.
     """
 
-    def __init__(self, solve: Callable[[], Matching], device: torch.device, overlap: bool) -> None:
+    def __init__(self, solve: Callable[[], Matching], overlap: bool) -> None:
         self.waited = 0.0
-        self._device = device
         self._solve = solve
         self._future: Future[Matching] | None = None
         if overlap:
@@ -34,16 +33,15 @@ class PendingMatching:
             self._future = _background[0].submit(solve)
 
     def result(self) -> Tensor:
-        """Columns int64[..., b] on the device of the points.
+        """Columns int64[..., b], where the solver left them.
 
         Raises:
             MatchingError: the costs cannot be matched.
         """
         began = time.perf_counter()
         matching = self._solve() if self._future is None else self._future.result()
-        columns = matching.columns.to(self._device, non_blocking=True)
         self.waited += time.perf_counter() - began
-        return columns
+        return matching.columns
 
 
 @torch.no_grad()
@@ -69,15 +67,14 @@ def start_matching(
     """
     device = z_BD.device
     if device.type == "cpu" or not overlap:
-        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD, allowed), device, overlap)
+        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD, allowed), overlap)
     chosen = solver.choose(len(z_BD), candidates_MKD.shape[1], device)
     if not isinstance(chosen, HostSolver):
         # It gives the accelerator its work by itself; a second thread would gain nothing.
-        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD, allowed), device, False)
+        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD, allowed), False)
     cost_MBK = pairwise_cost(z_BD, candidates_MKD)
-    host = torch.empty(cost_MBK.shape, dtype=cost_MBK.dtype, pin_memory=True)
-    host.copy_(cost_MBK, non_blocking=True)
-    mask = None if allowed is None else allowed.cpu()
+    host = _on_its_way(cost_MBK)
+    mask = None if allowed is None else _on_its_way(allowed)
     copied = torch.cuda.Event()
     copied.record()
 
@@ -85,4 +82,10 @@ def start_matching(
         copied.synchronize()
         return chosen.solve(host, mask)
 
-    return PendingMatching(solve, device, True)
+    return PendingMatching(solve, True)
+
+
+def _on_its_way(tensor: Tensor) -> Tensor:
+    """A copy on the host, to be used after an event that is recorded now."""
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)

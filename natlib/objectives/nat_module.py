@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from natlib.objectives.class_slots import (
     vote,
 )
 from natlib.objectives.dealing import PendingMatching, start_matching
+from natlib.objectives.distances import mean_cosine, view_distance
 from natlib.objectives.embedding import check_finite, check_labels
 from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool, PoolEntries
@@ -91,6 +93,8 @@ class NATModule(ObjectiveModule):
         self._anchors: AnchorStore | None = None
         self._labels: Tensor | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        # The same on the host, once it is asked for: reading it would make an accelerator wait.
+        self._steps: int | None = None
         # Not part of the state: the answer is the same either way.
         self._overlaps = MeasuredChoice(
             {"auto": [True, False], "on": [True], "off": [False]}[config.overlap]
@@ -148,13 +152,13 @@ class NATModule(ObjectiveModule):
 
         centroid_BD = matched_MBD.mean(0)
         to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
-        between_views = _view_distance(z_VBD)
+        between_views = view_distance(z_VBD)
         per_sample = config.target_weight * to_target + config.alignment * between_views
         loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
         parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
         if health:
-            measures["matched_cosine"] = _cosine(anchor_BD, matched_MBD)
-            measures["own_cosine"] = _cosine(anchor_BD, own_MBD)
+            measures["matched_cosine"] = mean_cosine(anchor_BD, matched_MBD)
+            measures["own_cosine"] = mean_cosine(anchor_BD, own_MBD)
             measures["random_cosine"] = self._random_line(
                 len(anchor_BD) if deal is None else len(deal.anchor)
             )
@@ -233,17 +237,18 @@ class NATModule(ObjectiveModule):
         batch, device = len(anchor_BD), anchor_BD.device
         labels_K = self._labels_of(index, labels, device) if config.class_slots else None
         slots_MK, taken = self._own_slots(index, labels_K, batch, device)
-        anchor_KD, index_K = anchor_BD, torch.full((batch,), -1) if index is None else index
+        # On the host, where it is decided by.
+        anchor_KD, index_K = anchor_BD, torch.full((batch,), -1) if index is None else index.cpu()
         matches = self._matches(epoch)
         if matches and self.training and self.pool is not None and epoch >= config.pool_warmup:
             if self.table is not None and process_count() > 1:
                 # Another process may have a sample of an earlier epoch in its batch by now.
                 self.pool.forget_other_epochs(epoch)
             queue = self.pool.entries(without=index_K if self.table is not None else None)
-            index_K = torch.cat([index_K.to(queue.index.device), queue.index])
+            index_K = torch.cat([index_K, queue.index])
             anchor_KD = torch.cat([anchor_BD, queue.anchors.to(anchor_BD)])
             slots = queue.slots if self.table is None else self.table.slots(queue.index)
-            slots_MK = torch.cat([slots_MK, slots.to(device)], dim=1)
+            slots_MK = torch.cat([slots_MK, slots.to(device, non_blocking=True)], dim=1)
             if labels_K is not None:
                 labels_K = torch.cat([labels_K, self._labels_of(queue.index, None, device)])
         classes_MK = None
@@ -270,7 +275,9 @@ class NATModule(ObjectiveModule):
         if deal.pending is not None:
             columns_MK = deal.pending.result()
             if self.table is not None and self.training:
+                # Where the solver left them, since they are looked at.
                 self.table.reassign(deal.index, columns_MK)
+            columns_MK = columns_MK.to(slots_MK.device, non_blocking=True)
             slots_MK = slots_MK.gather(1, columns_MK)
             if deal.classes is not None:
                 deal.classes = deal.classes.gather(1, columns_MK)
@@ -281,7 +288,7 @@ class NATModule(ObjectiveModule):
             measures["reassigned"] = 1.0 - stayed.float().mean()
             measures["solver_seconds"] = torch.tensor(deal.pending.waited)
         if self.training:
-            self.step += 1
+            self._count_step()
             if self.counter is not None:
                 self.counter.take(deal.taken)
             self._remember(deal, slots_MK, batch)
@@ -299,7 +306,7 @@ class NATModule(ObjectiveModule):
         cells = method.cells(anchor_BD, noise)
         seconds = time.perf_counter() - began
         if self.training:
-            self.step += 1
+            self._count_step()
             self.counter.take(len(slots))
         share = len(anchor_BD) * cells.mass
         measures = {
@@ -319,7 +326,7 @@ class NATModule(ObjectiveModule):
         if self.pool is None:
             return
         slots_MK = slots_MK[: self.pool.slots.shape[1]]
-        index_B = deal.index[:batch].to(self.pool.index.device)
+        index_B = deal.index[:batch]
         queue = self.pool.entries(without=index_B if self.table is not None else None)
         if len(deal.index) > batch:
             # What was in the matching too owns other slots now.
@@ -348,15 +355,15 @@ class NATModule(ObjectiveModule):
             raise ConfigError(
                 "ownership 'bank' needs the stable index of each sample: call with index=..."
             )
-        return self.table.slots(index).to(device), 0
+        return self.table.slots(index).to(device, non_blocking=True), 0
 
     def _labels_of(
         self, index: Tensor | None, labels: Tensor | None, device: torch.device
     ) -> Tensor:
         """The class of each sample, -1 where it has none: int64[k]."""
         if self._labels is not None and index is not None:
-            self._labels = self._labels.to(device)
-            index = index.to(device)
+            self._labels = self._labels.to(device, non_blocking=True)
+            index = index.to(device, non_blocking=True)
             return torch.where(index >= 0, self._labels[index], -1)
         if self.table is not None or self.pool is not None:
             raise ConfigError(
@@ -370,19 +377,17 @@ class NATModule(ObjectiveModule):
         config = self.config
         if config.ownership == "stream":
             return True
-        clock = epoch if config.reassign_unit == "epoch" else int(self.step)
+        clock = epoch
+        if config.reassign_unit == "step":
+            if self._steps is None:
+                self._steps = int(self.step)
+            clock = self._steps
         return self.training and clock % config.reassign_every == 0
 
+    def _count_step(self) -> None:
+        self.step += 1
+        self._steps = None if self._steps is None else self._steps + 1
 
-def _view_distance(z_VBD: Tensor) -> Tensor:
-    """Mean squared distance over the pairs of views of each sample: Tensor[b]."""
-    views = len(z_VBD)
-    if views == 1:
-        return z_VBD.new_zeros(z_VBD.shape[1])
-    # sum_{v<w} |z_v - z_w|^2 = V sum_v |z_v - mean|^2, and there are V (V - 1) / 2 pairs.
-    spread = (z_VBD - z_VBD.mean(0)).square().sum(-1).sum(0)
-    return spread * (2.0 / (views - 1))
-
-
-def _cosine(anchor_BD: Tensor, targets_MBD: Tensor) -> Tensor:
-    return torch.cosine_similarity(anchor_BD.expand_as(targets_MBD), targets_MBD, dim=-1).mean()
+    def _load_from_state_dict(self, *state: Any) -> None:
+        self._steps = None
+        super()._load_from_state_dict(*state)

@@ -5,6 +5,7 @@ Shapes: q samples in the queue, N at most; m slots per sample; d target dimensio
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class PoolEntries:
     Attributes:
         anchors: Tensor[q, d], what voted in the matching of each sample.
         slots: int64[m, q], what it owns.
-        index: int64[q], its stable index; -1 where samples have none.
+        index: int64[q], its stable index, on the host; -1 where samples have none.
     """
 
     anchors: Tensor
@@ -61,34 +62,39 @@ class Pool(nn.Module):
         # make an accelerator wait. None where it is not known.
         self._held: int | None = 0
         self._of_epoch: int | None = 0
+        self._members: Tensor | None = torch.empty(0, dtype=torch.int64)
 
     def entries(self, without: Tensor | None = None) -> PoolEntries:
         """What this process holds.
 
         Args:
-            without: int64[b], samples to leave out, as one sample must not compete twice.
+            without: int64[b], samples to leave out, as one sample must not compete twice; on
+                the host, where this is decided.
         """
         rank = process_rank()
         if self._held is None:
             self._held = int(self.filled[rank])
         first = self.size - self._held
-        found = PoolEntries(
-            self.anchors[rank, first:], self.slots[rank, :, first:], self.index[rank, first:]
-        )
+        if self._members is None:
+            self._members = self.index[rank, first:].to("cpu", copy=True)
+        anchors, slots = self.anchors[rank, first:], self.slots[rank, :, first:]
         if without is None:
-            return found
-        keep = ~torch.isin(found.index, without.to(found.index.device))
-        return PoolEntries(found.anchors[keep], found.slots[:, keep], found.index[keep])
+            return PoolEntries(anchors, slots, self._members)
+        other = np.flatnonzero(~np.isin(self._members.numpy(), without.numpy()))
+        kept = torch.from_numpy(other)
+        keep = kept.to(anchors.device, non_blocking=True)
+        return PoolEntries(anchors[keep], slots[:, keep], self._members[kept])
 
     def fill(self, entries: PoolEntries) -> None:
         """Hold the last N of these entries, in their order."""
         rank = process_rank()
         count = min(self.size, len(entries.index))
         self.filled[rank] = self._held = count
+        self._members = entries.index[len(entries.index) - count :].clone()
         if count:
             self.anchors[rank, -count:] = entries.anchors[-count:].to(self.anchors.dtype)
             self.slots[rank, :, -count:] = entries.slots[:, -count:]
-            self.index[rank, -count:] = entries.index[-count:]
+            self.index[rank, -count:].copy_(self._members, non_blocking=True)
 
     def forget_other_epochs(self, epoch: int) -> None:
         """Start empty where the epoch is another than in the last call."""
@@ -96,6 +102,7 @@ class Pool(nn.Module):
             self._of_epoch = int(self.epoch)
         if self._of_epoch != epoch:
             self.filled[process_rank()] = self._held = 0
+            self._members = None
             self.epoch.fill_(epoch)
             self._of_epoch = epoch
 
@@ -111,7 +118,7 @@ class Pool(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *rest: object
     ) -> None:
-        self._held = self._of_epoch = None
+        self._held = self._of_epoch = self._members = None
         saved = state_dict.get(f"{prefix}filled")
         if saved is not None and len(saved) != len(self.filled):
             # Another number of processes than before: what was whose is lost, so start empty.

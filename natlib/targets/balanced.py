@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from natlib.devices import reads_are_free
 from natlib.targets.philox import counter_words, slot_halves
 
 __all__ = ["balanced_classes"]
@@ -12,6 +13,10 @@ __all__ = ["balanced_classes"]
 # Up to so many classes all orders are equally likely; beyond, a cheaper permutation will do.
 _FEW = 32
 _ROUNDS = 6
+# A grid that holds exactly K cells may be so many times as wide as it is high.
+_WIDE = 2
+# Where nobody may look whether a walk is over, so unlikely is it that one is not: 2^-64.
+_UNLIKELY = 64
 # The last word of a counter that permutations may use; see natlib.targets.philox.
 _USE = 16
 
@@ -52,14 +57,21 @@ def _rank(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int)
 def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
     """Where the block's own permutation of [0, K) carries the place.
 
-    A Feistel network permutes the a x b >= K cells of a grid that is as square as can be; what
-    falls on a cell beyond K is permuted again until it does not (cycle walking; Black & Rogaway,
-    "Ciphers with arbitrary finite domains", CT-RSA 2002).
+    A Feistel network permutes the a x b >= K cells of a grid; what falls on a cell beyond K is
+    permuted again until it does not (cycle walking; Black & Rogaway, "Ciphers with arbitrary
+    finite domains", CT-RSA 2002).
     """
-    height = math.isqrt(classes - 1) + 1
-    width = -(-classes // height)
+    height, width = _grid(classes)
     place = _feistel(seed, block, region, place, height, width)
-    if height * width == classes:
+    left_over = height * width - classes
+    if left_over == 0:
+        return place
+    if not reads_are_free(place.device):
+        # No walk visits a cell twice, and hardly any is long.
+        rare = math.ceil(_UNLIKELY / math.log2(height * width / left_over))
+        for _ in range(min(left_over, rare)):
+            again = _feistel(seed, block, region, place, height, width)
+            place = torch.where(place >= classes, again, place)
         return place
     beyond = (place >= classes).nonzero().squeeze(1)
     while len(beyond):
@@ -67,6 +79,20 @@ def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int)
         place[beyond] = again
         beyond = beyond[again >= classes]
     return place
+
+
+def _grid(classes: int) -> tuple[int, int]:
+    """Height and width of K cells, if K has factors that are not too far apart; else of a few
+    more, as square as can be.
+    """
+    root = math.isqrt(classes)
+    for height in range(root, 0, -1):
+        if height * height * _WIDE < classes:
+            break
+        if classes % height == 0:
+            return height, classes // height
+    height = math.isqrt(classes - 1) + 1
+    return height, -(-classes // height)
 
 
 def _feistel(

@@ -26,8 +26,9 @@ class FromArray(TargetDistribution):
     """Rows of a .npy file: targets that say more than noise does.
 
     Slot s has row ``s modulo n``: from each multiple of n on, n consecutive slots hold each row
-    once. The file is memory-mapped; only rows that are asked for are read. ``seed`` changes
-    nothing. Make a file with :meth:`save`, or with ``numpy.save``.
+    once. The file is memory-mapped; only rows that are asked for are read, once an accelerator has
+    told the host which these are. ``seed`` changes nothing. Make a file with :meth:`save`, or
+    with ``numpy.save``.
     """
 
     kind: Literal["from_array"] = "from_array"
@@ -112,7 +113,7 @@ class FromArray(TargetDistribution):
         rows = torch.from_numpy(_native(array[row.numpy()])).to(dtype)
         norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
         usable = norm.isfinite() & (norm > 0) if self.normalise else norm.isfinite()
-        if not usable.all():
+        if not usable.numpy().all():  # what was read from the file lies on the host
             bad = int(row[~usable.squeeze(-1)][0])
             raise ConfigError(
                 f"row {bad} of {self.path} is {array[bad].tolist()[:4]}...; rows need to be "

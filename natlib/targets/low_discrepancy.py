@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from natlib.component import register
+from natlib.devices import reads_are_free
 from natlib.targets.base import TargetDistribution
-from natlib.targets.philox import derived_seed
+from natlib.targets.philox import counter_words, derived_seed, slot_halves
 from natlib.targets.sphere import normalise_
 
 __all__ = ["LowDiscrepancy"]
@@ -20,6 +21,7 @@ __all__ = ["LowDiscrepancy"]
 _BITS = 30
 # So many bits of a point's number are looked up at once.
 _DIGIT = 6
+_SHIFTS = 3  # the use of Philox words, see natlib.targets.philox
 
 
 @register
@@ -30,8 +32,9 @@ class LowDiscrepancy(TargetDistribution):
     maps and a shift (Matousek 1998), go through the inverse normal distribution function, and
     onto the sphere by normalising. Each point has the law of ``uniform_sphere`` or ``gaussian``;
     consecutive ones avoid each other, so that the mean of a function over n of them errs less.
-    The gain is large for few dimensions and small for many. After 2^30 points comes another
-    scrambling. The points are those of torch's own ``SobolEngine``.
+    The gain is large for few dimensions and small for many. The first 2^30 points are those of
+    torch's own ``SobolEngine``; the next ones, and each layer of a bank and each process of a
+    stream, have a random shift of their own on top.
     """
 
     kind: Literal["low_discrepancy"] = "low_discrepancy"
@@ -51,11 +54,9 @@ class LowDiscrepancy(TargetDistribution):
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         flat = slot.reshape(-1)
-        block = flat >> _BITS
-        points = torch.empty(len(flat), self.dim, dtype=torch.int32, device=slot.device)
-        for number in block.unique().tolist():
-            chosen = (block == number).nonzero().squeeze(1)
-            points[chosen] = _sobol(self.seed, self.dim, number, flat[chosen])
+        points = _sobol(self.seed, self.dim, flat).bitwise_xor_(
+            _shifts(self.seed, self.dim, flat >> _BITS)
+        )
         # The lower half of the unit interval keeps its precision near 0, and the upper one is
         # its mirror image: exactly symmetric, and finite in float32.
         upper = points >= 2 ** (_BITS - 1)
@@ -70,22 +71,37 @@ class LowDiscrepancy(TargetDistribution):
         return self.onto == "sphere"
 
 
-def _sobol(seed: int, dim: int, block: int, slot: Tensor) -> Tensor:
-    """Points int32[b, d] of one block, in units of 2^-30."""
-    shift, digits = _tables(seed, dim, block)
+def _sobol(seed: int, dim: int, slot: Tensor) -> Tensor:
+    """Points int32[b, d] of the first block, in units of 2^-30, that slots int64[b] repeat."""
+    shift, digits = _tables(seed, dim)
     number = slot & (2**_BITS - 1)
     gray = number ^ (number >> 1)
-    points = shift.to(slot.device).expand(len(slot), dim).clone()
-    for position, table in enumerate(digits.to(slot.device)):
+    points = shift.to(slot.device, non_blocking=True).expand(len(slot), dim).clone()
+    for position, table in enumerate(digits.to(slot.device, non_blocking=True)):
         digit = (gray >> (_DIGIT * position)) & (2**_DIGIT - 1)
         points ^= table[digit]
     return points
 
 
+def _shifts(seed: int, dim: int, block: Tensor) -> Tensor:
+    """What int64[b] blocks of points are shifted by, int32[b, d] in units of 2^-30: 0 for the
+    first block, random for others.
+    """
+    wanted, place = block, None
+    if reads_are_free(block.device):
+        # A batch lies in a few blocks; an accelerator is not asked in which.
+        wanted, place = block.unique(return_inverse=True)
+    low, high = slot_halves(wanted[:, None])
+    position = torch.arange(-(-dim // 4), device=block.device)[None]
+    words = torch.stack(counter_words(seed, low, high, position, use=_SHIFTS), dim=-1)
+    shift = (words.flatten(1)[:, :dim] >> (32 - _BITS)).to(torch.int32) * (wanted != 0)[:, None]
+    return shift if place is None else shift[place]
+
+
 @lru_cache(maxsize=16)
-def _tables(seed: int, dim: int, block: int) -> tuple[Tensor, Tensor]:
+def _tables(seed: int, dim: int) -> tuple[Tensor, Tensor]:
     """The shift int32[d] and, for every 6 bits of a Gray code, what they add: int32[5, 64, d]."""
-    engine = SobolEngine(dim, scramble=True, seed=derived_seed(seed, block))
+    engine = SobolEngine(dim, scramble=True, seed=derived_seed(seed, 0))
     directions = engine.sobolstate.T.to(torch.int32).reshape(-1, _DIGIT, dim)
     digits = torch.zeros(len(directions), 2**_DIGIT, dim, dtype=torch.int32)
     for bit in range(_DIGIT):

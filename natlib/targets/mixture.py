@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor
 
 from natlib.component import register
+from natlib.devices import reads_are_free
 from natlib.targets.base import TargetDistribution
 from natlib.targets.nested import fixed_part
 from natlib.targets.philox import derived_seed
@@ -90,11 +91,18 @@ class Mixture(TargetDistribution):
         # int64 wraps, which is the fractional part that is wanted: the phase of a slot on a
         # circle of 2^64, cut where it is most negative.
         phase = slot * _GOLDEN + offset
-        return torch.searchsorted(boundaries.to(slot.device), phase, right=True)
+        return torch.searchsorted(boundaries.to(slot.device, non_blocking=True), phase, right=True)
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         flat = slot.reshape(-1)
         owner = self.component_of(flat)
+        if not reads_are_free(slot.device):
+            # Which components there are is not to be asked: each makes all rows.
+            rows = self.part(0).rows(flat, dtype)
+            for number in range(1, self.count):
+                own = (owner == number).unsqueeze(-1)
+                rows = torch.where(own, self.part(number).rows(flat, dtype), rows)
+            return rows.reshape(*slot.shape, self.dim)
         rows = torch.empty(len(flat), self.dim, dtype=dtype, device=slot.device)
         for number in owner.unique().tolist():
             chosen = (owner == number).nonzero().squeeze(1)

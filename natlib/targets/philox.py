@@ -6,7 +6,7 @@ since torch has no 32 x 32 -> 64 bit product; int64 products wrap, and the wrapp
 bits are the right ones.
 
 What the last word of a counter is kept for, so that no two uses share a number:
-0 normal vectors, 1 signs, 2 derived seeds, 16 and up permutations.
+0 normal vectors, 1 signs, 2 derived seeds, 3 shifts of Sobol points, 16 and up permutations.
 """
 
 import math
