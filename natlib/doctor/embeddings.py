@@ -73,12 +73,10 @@ def dimensional_collapse(patient: Patient) -> Finding:
     limit = _RANK * most**0.5
     if evidence["effective_rank"] >= limit:
         return Finding("fine", "the embeddings use many directions", evidence)
-    next_step = "use a wider encoder or a head with a hidden layer (objective.head.kind: mlp)"
-    targets = patient.samples.targets
-    if targets is not None:
-        evidence["effective_rank_of_targets"] = float(effective_rank(targets))
-        if evidence["effective_rank_of_targets"] < limit:
-            next_step = "choose objective.targets that fill the space: these lie in few directions"
+    next_step = (
+        "use a wider encoder or a head with a hidden layer (objective.head.kind: mlp), and look at "
+        "whether objective.targets fill the space"
+    )
     return Finding("act", "the embeddings lie in few directions", evidence, next_step)
 
 

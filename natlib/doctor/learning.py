@@ -32,7 +32,6 @@ def random_line(patient: Patient) -> Finding:
     record = patient.record
     if record.objective is None:
         return Finding("irrelevant", "the objective deals no targets")
-    record.check_updates()
     record.check_half_done()
     evidence = {
         "loss_target": record.late("loss_target"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from natlib.doctor.finding import UnknownFactError
+from natlib.evaluation import Evaluation
 from natlib.objectives import NAT, Combined, Objective
 from natlib.report.recorded import read_recorded
 from natlib.training import RunDirectory
@@ -15,9 +16,12 @@ __all__ = ["RunRecord"]
 
 # The part of the lines that counts as the end of a run, and as its beginning.
 _PART = 0.25
-# Batch norms and a warm-up of a tenth of the run are through by then; the youngest healthy runs
-# that were looked at had 28 updates, those of 1 to 12 looked like sick ones.
-_FEWEST_UPDATES = 20
+# A batch norm knows its data after so many updates: of where it began, 0.9 ^ 40 = 1.5 % is left.
+# Runs of 1 to 25 updates looked like sick ones, those of 40 and more did not.
+_FEWEST_UPDATES = 40
+# With the augmentation of the presets, embedded images and sounds were still at the random line
+# after 30 updates of 32 samples.
+_FEWEST_TO_LEARN = 100
 
 
 class RunRecord:
@@ -44,7 +48,7 @@ class RunRecord:
         recorded = read_recorded(run)
         self.directory = RunDirectory(run)
         self.config = recorded.config
-        self.evaluation = recorded.evaluation
+        self.evaluation = _evaluation(self.directory.evaluation)
         self.step, self.epoch = recorded.step, recorded.epoch
         self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
         self._metrics = recorded.metrics
@@ -129,8 +133,12 @@ class RunRecord:
         """See that what takes time has had some.
 
         Raises:
-            UnknownFactError: less than half of the updates are done.
+            UnknownFactError: less than half of the updates are done, or too few.
         """
+        if self.step < _FEWEST_TO_LEARN:
+            raise UnknownFactError(
+                f"too early: {self.step} updates are recorded, {_FEWEST_TO_LEARN} are needed"
+            )
         if self.updates is not None and 2 * self.step < self.updates:
             raise UnknownFactError(f"too early: {self.step} of {self.updates} updates are done")
 
@@ -146,6 +154,14 @@ class RunRecord:
         if not finite:
             raise UnknownFactError(f"metrics.jsonl has no {stored}")
         return finite
+
+
+def _evaluation(file: Path) -> Evaluation | None:
+    try:
+        return Evaluation.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Absent or damaged: one diagnosis has less to go by.
+        return None
 
 
 def _count(values: Sequence[float]) -> int:

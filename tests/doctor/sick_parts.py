@@ -1,0 +1,120 @@
+"""Parts that make a run sick in one way each."""
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from natlib.component import register
+from natlib.data import Batch, Split
+from natlib.encoders import EncoderRecipe, MlpEncoder
+from natlib.encoders.heads import Head
+from natlib.solvers import Lapjv
+from natlib.solvers.base import Solution
+from natlib.targets import Gaussian, UniformSphere
+from tests.evaluation.gaussian_blobs import FEATURES, BlobSamples, GaussianBlobs
+
+
+class SlowSamples(BlobSamples):
+    """Takes its time."""
+
+    def __getitem__(self, index: int) -> Any:
+        time.sleep(0.001)
+        return super().__getitem__(index)
+
+
+@register
+class SickBlobs(GaussianBlobs):
+    """Gaussian blobs, with something wrong."""
+
+    kind: Literal["sick_blobs"] = "sick_blobs"
+    copies: int = 0
+    """Training samples, from the first one, that are copies of the last one."""
+    slow: bool = False
+    """Whether samples come slowly."""
+    look: Literal["noisy", "identical", "unrelated"] = "noisy"
+    """What two views have in common: something, everything, nothing."""
+
+    def dataset(self, split: Split, cache: Path | None = None) -> BlobSamples | None:
+        samples = super().dataset(split, cache)
+        if samples is not None and split == "train":
+            samples.vectors[: self.copies] = samples.vectors[-1]
+            if self.slow:
+                samples.__class__ = SlowSamples
+        return samples
+
+    def views(self, batch: Batch, count: int) -> list[Tensor]:
+        if self.look == "unrelated":
+            return [torch.randn(len(batch.index), FEATURES) for _ in range(count)]
+        if self.look == "identical":
+            return [self.plain(batch) for _ in range(count)]
+        return super().views(batch, count)
+
+
+@register
+class Sleepy(Lapjv):
+    """Finds the optimum, after a nap."""
+
+    kind: Literal["sleepy"] = "sleepy"
+
+    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+        time.sleep(0.03)
+        return super().solve_stack(cost, allowed)
+
+
+@register
+class Rigid(Lapjv):
+    """Leaves everything as it is."""
+
+    kind: Literal["rigid"] = "rigid"
+
+    @property
+    def exact(self) -> bool:
+        return False
+
+    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+        return Solution(torch.arange(cost.shape[1]).expand(cost.shape[0], -1))
+
+
+@register
+class FreeSphere(UniformSphere):
+    """Targets on the sphere for embeddings that are not brought there."""
+
+    kind: Literal["free_sphere"] = "free_sphere"
+
+    @property
+    def on_sphere(self) -> bool:
+        return False
+
+
+@register
+class NormalisedGaussian(Gaussian):
+    """Targets of every length for embeddings of length 1."""
+
+    kind: Literal["normalised_gaussian"] = "normalised_gaussian"
+
+    def project(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=-1)
+
+
+@register
+class ReluHead(Head):
+    """A linear layer with a ReLU behind it."""
+
+    kind: Literal["relu_head"] = "relu_head"
+
+    def build(self, feature_dim: int, target_dim: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(feature_dim, target_dim), nn.ReLU())
+
+
+@register
+class FrozenEncoder(EncoderRecipe):
+    """A network that does not train."""
+
+    kind: Literal["frozen"] = "frozen"
+
+    def build(self, input_shape: tuple[int, ...]) -> Any:
+        return MlpEncoder(widths=(16, 8)).build(input_shape).requires_grad_(False)

@@ -1,0 +1,48 @@
+"""Runs of a second, and what the doctor says of them."""
+
+from pathlib import Path
+from typing import Any
+
+import natlib
+from natlib.doctor import RunReport, diagnose
+from natlib.objectives import NAT, Objective
+from natlib.training import EvaluationConfig, RunConfig
+from tests.doctor.sick_parts import SickBlobs
+
+__all__ = ["acts", "nat", "train"]
+
+
+def nat(**settings: Any) -> NAT:
+    """NAT with a small head, in few dimensions."""
+    common = {"targets": {"kind": "uniform_sphere", "dim": 8}, "slots": 4}
+    return NAT(**{**common, "head": {"kind": "mlp", "widths": [64]}, **settings})
+
+
+def train(
+    run: Path,
+    objective: Objective | None = None,
+    *,
+    data: dict[str, Any] | None = None,
+    encoder: dict[str, Any] | None = None,
+    rate: float = 4e-3,
+    **training: Any,
+) -> RunReport:
+    """Train on 600 blobs in 7 epochs of 19 updates, and ask the doctor."""
+    settings = {
+        "epochs": 7, "batch_size": 32, "workers": 0, "log_every_steps": 1, "device": "cpu",
+        "optimizer": {"learning_rate": rate},
+    }  # fmt: skip
+    config = RunConfig(
+        data=SickBlobs(train=600, test=60, **(data or {})),
+        encoder=encoder,
+        objective=objective or nat(),
+        training={**settings, **training},
+        evaluation=EvaluationConfig(weight_decays=(1e-3,)),
+    )
+    natlib.train(config, run)
+    return diagnose(run)
+
+
+def acts(report: RunReport) -> set[str]:
+    """The diagnoses that ask for action."""
+    return {name for name, finding in report.findings.items() if finding.verdict == "act"}

@@ -1,0 +1,130 @@
+"""Runs that were really made sick: the doctor says of what."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from natlib.doctor import DIAGNOSES, diagnose
+from natlib.errors import NonFiniteError
+from tests.doctor.support import acts, nat, train
+
+BANK = {"ownership": "bank"}
+ONE_VIEW = {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0, "target_weight": 1}
+
+# How each run is made sick; of what it is, and what follows from it in the same run.
+SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
+    "agreement is all that counts": (
+        {"objective": nat(target_weight=1e-6, alignment=100.0)},
+        "collapse",
+        {"loss at the random line"},
+    ),
+    "one feature and a linear head": (
+        {"objective": nat(head="linear"), "encoder": {"kind": "mlp", "widths": [16, 1]}},
+        "dimensional collapse",
+        {"collapse", "loss at the random line"},
+    ),
+    "nothing below 0": (
+        {"objective": nat(head={"kind": "relu_head"})},
+        "head normalised wrongly",
+        {"collapse", "dimensional collapse", "loss at the random line"},
+    ),
+    "targets on the sphere, embeddings not": (
+        {"objective": nat(targets={"kind": "free_sphere", "dim": 8})},
+        "head normalised wrongly",
+        set(),
+    ),
+    "embeddings on the sphere, targets not": (
+        {"objective": nat(targets={"kind": "normalised_gaussian", "dim": 8})},
+        "head normalised wrongly",
+        set(),
+    ),
+    "views that have nothing to do with the sample": (
+        {"objective": nat(), "data": {"look": "unrelated"}},
+        "loss at the random line",
+        {"collapse", "matching improves, features do not"},
+    ),
+    "the same, in a bank": (
+        {"objective": nat(**ONE_VIEW), "data": {"look": "unrelated"}},
+        "churn stuck",
+        {"loss at the random line", "collapse"},
+    ),
+    "a frozen encoder": (
+        {"objective": nat(), "encoder": {"kind": "frozen"}},
+        "matching improves, features do not",
+        {"learning rate too low"},
+    ),
+    "a table that settles on a random encoder": (
+        {"objective": nat(**BANK), "rate": 1e-9},
+        "matching improves, features do not",
+        {"learning rate too low", "loss at the random line"},
+    ),
+    "a learning rate of 1e-9": (
+        {"objective": nat(), "rate": 1e-9},
+        "learning rate too low",
+        {"loss at the random line"},
+    ),
+    "a learning rate of 1e4": (
+        {"objective": nat(), "rate": 1e4},
+        "learning rate too high",
+        {"collapse", "dimensional collapse", "loss at the random line"},
+    ),
+    "a solver that leaves everything as it is": (
+        {"objective": nat(**BANK, solver="rigid")},
+        "churn stuck",
+        {"loss at the random line", "collapse"},
+    ),
+    "8 samples for 512 dimensions": (
+        {
+            "objective": nat(targets={"kind": "uniform_sphere", "dim": 512}),
+            "batch_size": 8,
+            "epochs": 2,
+        },
+        "too few samples per batch for d",
+        set(),
+    ),
+    "copies": ({"data": {"copies": 60}}, "duplicates in the data", set()),
+    "views that are the sample": (
+        {"data": {"look": "identical"}},
+        "views are identical",
+        set(),
+    ),
+    "a solver that sleeps": (
+        {"objective": nat(solver="sleepy"), "epochs": 3},
+        "solver eats the step",
+        set(),
+    ),
+    "a loader that sleeps": (
+        {"data": {"slow": True}, "epochs": 3},
+        "loader-bound",
+        set(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", SICK)
+def test_what_was_made_sick_is_found(way: str, tmp_path: Path) -> None:
+    settings, name, consequences = SICK[way]
+    report = train(tmp_path / "run", **settings)
+    found = acts(report)
+    assert name in found, report.findings[name]
+    assert found <= {name} | consequences
+    finding = report.findings[name]
+    assert finding.next_step
+    assert finding.evidence
+    assert not report.healthy
+
+
+def test_a_run_that_stopped_since_features_became_infinite(tmp_path: Path) -> None:
+    wild = {"kind": "sgd", "learning_rate": 1e30}
+    with pytest.raises(NonFiniteError):
+        train(tmp_path / "run", nat(head="linear"), optimizer=wild)
+    report = diagnose(tmp_path / "run")
+    assert acts(report) == {"learning rate too high"}
+    assert report.stopped_by is not None
+    assert "NaN or infinite" in report.stopped_by
+    assert report.findings["collapse"].verdict == "unknown"
+
+
+def test_every_diagnosis_is_tested_on_a_sick_run() -> None:
+    assert {name for _, name, _ in SICK.values()} == {each.name for each in DIAGNOSES}
