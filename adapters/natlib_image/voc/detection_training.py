@@ -68,9 +68,9 @@ def train_detector(
                 [_target(image, device) for image in batch],
             )
             loss = torch.stack(list(losses.values())).sum()
-            if not torch.isfinite(loss):
+            if not math.isfinite(value := loss.item()):
                 raise NonFiniteError(
-                    f"the loss of the detector became {float(loss.detach())} in step {done + 1} of {steps}; "
+                    f"the loss of the detector became {value} in step {done + 1} of {steps}; "
                     f"set learning_rates lower than {learning_rate:g}",
                     0,
                 )
