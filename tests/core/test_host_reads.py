@@ -1,0 +1,136 @@
+"""Between the first view of a step and its last one nobody reads what may lie on an accelerator.
+
+Everything lies on the host here, which stands in for an accelerator: operations whose answer the
+host would have to wait for are refused. What only copies (``cpu``, ``numpy``, ``tolist``) cannot
+be told from what is on the host anyway.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from natlib import devices
+from natlib.objectives import NAT, NATModule
+from natlib.objectives.pool import Pool
+from natlib.targets import Prototypes, TargetDistribution
+from tests.core.families import members
+from tests.core.nat_parts import features_of
+
+aten = torch.ops.aten
+# They return a number, or a tensor whose shape depends on values.
+_READS = {
+    aten._local_scalar_dense, aten.is_nonzero, aten.equal, aten.allclose, aten.nonzero,
+    aten.masked_select, aten._unique, aten._unique2, aten.unique_dim, aten.unique_consecutive,
+    aten.bincount, aten.repeat_interleave, aten.argwhere,
+}  # fmt: skip
+_INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
+
+TARGETS = [
+    *members(TargetDistribution),
+    Prototypes(count=997),  # no grid has as many cells: it walks
+    Prototypes(learn="gradient", count=40),
+    Prototypes(learn="mean", count=40),
+]
+
+
+class HostReads(TorchDispatchMode):
+    """Fails where a value is read while ``refuses`` is true."""
+
+    refuses = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if self.refuses:
+            packet = func.overloadpacket
+            masked = packet in _INDEXING and any(
+                part is not None and part.dtype in (torch.bool, torch.uint8) for part in args[1]
+            )
+            waits = packet in _READS or masked
+            assert not waits, f"{func} waits for an accelerator"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def on_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_FREE", frozenset())
+
+
+def step(module: NATModule, number: int, epoch: int) -> Tensor:
+    """One training step; reads are refused while views are being made."""
+    index = torch.arange(12) if number % 2 else torch.arange(8, 20)
+    views = features_of(2, 12, dim=6, seed=number, dtype=torch.float32)
+
+    with HostReads() as mode:
+
+        def made() -> Iterator[Tensor]:
+            mode.refuses = True
+            yield from views
+            mode.refuses = False
+
+        return module(made(), index, epoch=epoch).loss
+
+
+@pytest.mark.usefixtures("on_accelerator")
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize("targets", TARGETS, ids=repr)
+def test_no_reads_while_the_next_view_is_made(targets: TargetDistribution, ownership: str) -> None:
+    for pool, unit in ((0, "epoch"), (16, "epoch"), (0, "step")):
+        values: dict[str, Any] = {
+            "targets": targets, "ownership": ownership, "slots": 2, "pool": pool, "pool_warmup": 1,
+            "anchor": "first", "overlap": "on", "head": "linear", "views": 2,
+            "reassign_unit": unit if ownership == "bank" else "epoch",
+        }  # fmt: skip
+        module = NAT.model_validate(values).build(6, samples=20)
+        module.targets.rows(torch.zeros(1, dtype=torch.int64))  # tables that are made once
+        if module._steps is None and unit == "step":
+            module._steps = 0  # what is read once after a run has been loaded
+        for number in range(4):
+            step(module, number, epoch=number // 2).backward()
+
+
+@pytest.mark.parametrize("targets", TARGETS, ids=repr)
+def test_an_accelerator_gets_the_rows_of_the_host(
+    targets: TargetDistribution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = torch.cat([torch.arange(500), torch.arange(500) + 3 * 2**32, torch.arange(9) + 2**48])
+    rows = targets.rows(slot)
+    monkeypatch.setattr(devices, "_FREE", frozenset())
+    assert torch.equal(targets.rows(slot), rows)
+
+
+def test_a_read_is_noticed() -> None:
+    values = torch.arange(4.0)
+    for read in (
+        lambda: values.sum().item(),
+        lambda: values[values > 1],
+        lambda: (values > 1).nonzero(),
+        lambda: values.unique(),
+        lambda: bool((values > 1).any()),
+        lambda: values.masked_select(values > 1),
+        lambda: values.masked_fill_(values > 1, 0)[values > 0],
+    ):
+        with HostReads() as mode:
+            mode.refuses = True
+            with pytest.raises(AssertionError, match="waits for an accelerator"):
+                read()
+
+
+def test_a_pool_knows_on_the_host_whom_it_holds() -> None:
+    module = NAT(pool=16, pool_warmup=0, anchor="first", slots=2).build(6, samples=20)
+    for number in range(3):
+        step(module, number, epoch=0)
+    assert isinstance(module.pool, Pool)
+    first = module.pool.size - int(module.pool.filled[0])
+    assert torch.equal(module.pool.entries().index, module.pool.index[0, first:])
+    other = NAT(pool=16, pool_warmup=0, anchor="first", slots=2).build(6, samples=20)
+    other.load_state_dict(module.state_dict())
+    assert other.pool is not None
+    without = torch.arange(5)
+    here, there = module.pool.entries(without), other.pool.entries(without)
+    assert torch.equal(here.index, there.index)
+    assert torch.equal(here.anchors, there.anchors)
