@@ -4,11 +4,11 @@
 
 DATA is a folder with train/<class>/ and test/<class>/. All rows have the same small convnet (half
 as wide as the default), images, epochs, batch size and optimiser (that of the preset ``nat``),
-without a search for any of them; alone, each objective encodes two inputs per image and step. In NAT + partner NAT has weight 1
-and the partner the one of PARTNERS, with which the two have gradients of about equal norm in the
-first epoch (``--calibrate`` trains that epoch and prints the shares); accuracy did not choose it.
-Probes choose their settings on a validation split of the training images. Runs that are finished
-are not made again; interrupted ones are resumed.
+without a search for any of them; alone, each objective encodes two inputs per image and step. In
+NAT + partner NAT has weight 1 and the partner that of PARTNERS, with which both have gradients of
+about equal norm in the first epoch (``--calibrate`` trains that epoch and prints the shares);
+accuracy did not choose it. Probes choose their settings on a validation split of the training
+images. Runs that are finished are not made again; interrupted ones are resumed.
 """
 
 import argparse

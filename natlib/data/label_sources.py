@@ -1,6 +1,7 @@
 """Training samples with labels from a table, or with labelled samples from elsewhere."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from natlib.component import nearest
 from natlib.data.base import Modality, SampleSet
 from natlib.data.joined import JoinedSamples
 from natlib.data.labelling import LabelsConfig
@@ -88,7 +88,7 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     if unknown:
         raise DataError(
             f"{path} names {len(unknown)} samples that are not among the training samples (such as "
-            f"'{unknown[0]}'); {nearest(str(unknown[0]), names[:1000])}"
+            f"'{unknown[0]}'); {_like(str(unknown[0]), names[:1000])}"
         )
     rows = np.array([position[name] for name in given], dtype=np.int64)
     twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)
@@ -99,6 +99,14 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     assert encoded is not None
     labels[torch.from_numpy(rows[here])] = encoded
     return labels, classes
+
+
+def _like(unknown: str, names: Sequence[str]) -> str:
+    """What a name should look like; there are too many to list them."""
+    close = get_close_matches(unknown, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"they are called '{names[0]}' and the like; name samples as the source does"
 
 
 def _opened(modality: Modality, cache: Path | None) -> SampleSet:

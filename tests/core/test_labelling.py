@@ -181,6 +181,10 @@ def test_numbers_of_classes_are_sorted_as_numbers(tmp_path: Path) -> None:
     ("lines", "text"),
     [
         (["train1.vec,x", "trian2.vec,y"], "names 1 samples .* 'trian2.vec'.; did you mean"),
+        (
+            ["train1.vec,x", "cat.png,y", "dog.png,y"],
+            r"names 2 samples .* 'cat.png'.; they are called 'train0.vec' and the like; name",
+        ),
         (["train1.vec,x", "train1.vec,y"], "names 'train1.vec' twice; give each sample one label"),
     ],
 )

@@ -43,6 +43,10 @@ SMALLER_SCRIPTS = {
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
+    "natlib eval runs/photos --protocol semi": (
+        "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
+        "--set finetune.epochs=1 --set finetune.min_updates=0"
+    ),
     # A plug-in is installed, for this page only, from nothing that a network brings.
     "pip install ./": f"--no-deps --no-build-isolation --no-index --quiet --target {INSTALLED}",
 }
