@@ -173,8 +173,9 @@ def _conclude(result: TrainResult) -> None:
     else:
         console.print("No labels, so there is no accuracy to measure.")
     minutes, seconds = divmod(round(result.seconds), 60)
+    run = shlex.quote(str(result.run))
     console.print(
         f"Trained in {minutes} min {seconds} s. The run is in {result.run}\n"
-        f"A page about it: natlib report {shlex.quote(str(result.run))}",
+        f"A page about it: natlib report {run}. Does it work? natlib doctor {run}",
         soft_wrap=True,
     )

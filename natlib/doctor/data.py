@@ -210,7 +210,7 @@ def leaked(found: Survey) -> Finding:
 @diagnosis(
     "constant samples",
     reads="all training samples",
-    acts="more than 1 % are one number again and again",
+    acts="in more than 1 %, each channel of the input is one number again and again",
 )
 def constant(found: Survey) -> Finding:
     facts = found["train"]

@@ -32,7 +32,7 @@ class SplitFacts:
         unreadable: name and reason of each that cannot be decoded.
         names: of the n samples that can.
         digests: what they hold; equal for copies.
-        constant: names of those whose input is one number again and again.
+        constant: names of those in whose input each channel is one number again and again.
         sizes: float32[n] by name: whatever the modality says of each sample in one number, its
             length or height, say.
         labelled: samples of each class; empty without labels.
@@ -106,12 +106,20 @@ class _Looks(Dataset[Any]):
         alone = self._modality.collate([self._samples[index]])
         if not len(alone.index):
             return _Look(index, alone.unreadable[0].reason)
-        inputs = self._modality.plain(alone).flatten()
+        inputs = self._modality.plain(alone)[0]
         # One number for each sample says how large it is, whatever it is called.
         numbers = {name: t for name, t in alone.data.items() if t.ndim == 1}
         sizes = {name: float(t) for name, t in numbers.items()}
-        constant = inputs.numel() > 1 and bool((inputs == inputs[0]).all())
-        return _Look(index, "", sample_digest(alone), constant, sizes)
+        return _Look(index, "", sample_digest(alone), _constant(inputs), sizes)
+
+
+def _constant(inputs: Tensor) -> bool:
+    """Whether each channel of an input is one number again and again, but for rounding."""
+    channels = inputs.flatten(1) if inputs.ndim > 1 else inputs[None]
+    if channels.shape[1] < 2:
+        return False
+    extent = (channels.amax(1) - channels.amin(1)).double()
+    return bool((extent <= 1e-5 * (1 + channels.abs().amax(1))).all())
 
 
 def _look(

@@ -25,7 +25,7 @@ def test_help_shows_commands_in_their_groups() -> None:
         title: re.findall(r"^│ (\w+) ", body, re.MULTILINE) for title, body in groups.items()
     }
     assert commands["Train"] == ["train"]
-    assert commands["Use and judge"] == ["eval", "embed", "report", "compare"]
+    assert commands["Use and judge"] == ["eval", "embed", "report", "compare", "doctor"]
     assert commands["Look up"] == ["plugins", "config"]
     assert commands["Measure"] == ["bench"]
 

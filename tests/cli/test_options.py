@@ -288,6 +288,34 @@ def compare(folder: Path) -> None:
     assert page.count(f'<li class="c1">{longer.name}</li>') > 5
 
 
+@check("doctor RUN", "doctor --samples", "doctor --json")
+def doctor(folder: Path) -> None:
+    file = folder / "d.json"
+    said = natlib("doctor", folder / "run", "--samples", "16", "--json", file)
+    # Two updates are too few to judge, and nothing that can be judged is wrong.
+    assert_done(said)
+    assert f"Run {folder / 'run'}: 1 of 2 updates recorded" in said.out
+    found = json.loads(file.read_text())
+    assert found["healthy"]
+    assert found["findings"]["duplicates in the data"]["evidence"]["read"] == 16
+    assert "too early" in found["findings"]["collapse"]["said"]
+
+
+@check("doctor --modality", "doctor --data", "doctor --set")
+def doctor_of_data(folder: Path) -> None:
+    options = ("--modality", "image", "--data", folder / "photos")
+    said = assert_done(natlib("doctor", *options, "--set", "data.max_samples=12"))
+    assert said.out.startswith(f"Source {folder / 'photos'}: 12 train\n")
+    for number in range(5):
+        (folder / "photos" / f"{number:03d}.png").write_bytes(b"no picture")
+    said = natlib("doctor", *options)
+    # Something is to be done.
+    assert said.code == 3
+    assert "ACT     unreadable samples" in said.out
+    assert "such as 000.png" in said.out
+    assert "Next: repair or remove them" in said.out
+
+
 @check("config show RUN", "config show --set")
 def show_run(folder: Path) -> None:
     out = natlib("config", "show", folder / "run", "--set", "training.epochs=9").out

@@ -34,7 +34,8 @@ def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, S
         "raw inputs",
     ]
     assert said.out.splitlines()[-2].endswith(f"The run is in {run}")
-    assert said.out.splitlines()[-1] == f"A page about it: natlib report {run}"
+    last = f"A page about it: natlib report {run}. Does it work? natlib doctor {run}"
+    assert said.out.splitlines()[-1] == last
 
 
 def test_what_the_run_directory_holds(run: Path) -> None:
