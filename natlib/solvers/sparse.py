@@ -8,7 +8,7 @@ from pydantic import Field
 
 from natlib.component import register
 from natlib.solvers.candidates import cheaper_pairs, cheapest, joined, match_candidates, prices_of
-from natlib.solvers.centring import levelled, soft_prices, start_at_zero
+from natlib.solvers.centring import levelled, soft_prices, start_at_zero, unopposed
 from natlib.solvers.host import HostSolver
 from natlib.solvers.lapjv import Lapjv
 
@@ -49,6 +49,8 @@ class Sparse(HostSolver):
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         square = cost.shape[0] == cost.shape[1]
         if square and allowed is None and len(cost) >= max(self.smallest, 3):
+            if (wish := unopposed(cost)) is not None:
+                return wish
             found = self._among_candidates(cost)
             if found is not None:
                 return found

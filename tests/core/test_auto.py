@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from natlib.solvers import Auction, Auto, Blockwise, Greedy, Lapjv, Solver, pairwise_cost
+from natlib.solvers import Auction, Auto, Blockwise, Greedy, Lapjv, Solver, Sparse, pairwise_cost
 from natlib.solvers import auto as module
 from tests.core.cost_matrices import make
 from tests.core.matchings import check_matching
@@ -15,7 +15,10 @@ from tests.core.matchings import check_matching
     ("quality", "b", "k", "device", "chosen"),
     [
         ("exact", 8, 8, "cpu", Lapjv()),
-        ("exact", 8192, 8192, "cpu", Lapjv()),
+        ("exact", 4095, 4095, "cpu", Lapjv()),
+        ("exact", 4096, 4096, "cpu", Sparse()),
+        ("exact", 4096, 4096, "cuda", Sparse()),
+        ("exact", 4096, 4097, "cpu", Lapjv()),
         ("exact", 256, 256, "cuda", Lapjv()),
         ("fast", 256, 256, "cpu", Lapjv()),
         ("fast", 2048, 2048, "cpu", Greedy(order="priced")),
@@ -23,7 +26,7 @@ from tests.core.matchings import check_matching
         ("fast", 16_384, 16_384, "cpu", Greedy(order="priced")),
         ("fast", 16_385, 16_385, "cpu", Blockwise(start="sliced")),
         ("fast", 256, 100_000, "cpu", Lapjv()),
-        ("exact", 20_000, 20_000, "cpu", Lapjv()),
+        ("exact", 20_000, 20_000, "cpu", Sparse()),
         ("fast", 256, 256, "cuda", Auction()),
         ("fast", 100_000, 100_000, "cuda", Blockwise(start="sliced")),
     ],
@@ -64,6 +67,26 @@ def test_it_says_once_what_it_chose(
     assert [record.getMessage() for record in caplog.records] == [
         "solver auto (exact): lapjv matches 4 rows with 5 columns on cpu",
         "solver auto (fast): lapjv matches 4 rows with 5 columns on cpu",
+    ]
+
+
+def test_large_exact_problems_are_sparse_ones_unless_there_is_a_mask(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SPARSE", 40)
+    monkeypatch.setattr(module, "_said", set())
+    monkeypatch.setattr(logging.getLogger("natlib"), "propagate", True)
+    z, c = torch.randn(40, 8), torch.randn(40, 8)
+    everything = torch.ones(40, 40, dtype=torch.bool)
+    with caplog.at_level(logging.INFO, "natlib"):
+        found = [Auto().match(z, c), Auto().match(z, c, everything)]
+        found += [Auto().solve(pairwise_cost(z, c)), Auto().solve(pairwise_cost(z, c), everything)]
+    for one in found:
+        assert torch.equal(one.columns, Lapjv().match(z, c).columns)
+        assert one.exact
+    assert [record.getMessage() for record in caplog.records] == [
+        "solver auto (exact): sparse matches 40 rows with 40 columns on cpu",
+        "solver auto (exact): lapjv matches 40 rows with 40 columns on cpu",
     ]
 
 
