@@ -25,14 +25,14 @@ RUN = {
     # A view is a window of about the scale at which the detector sees the image.
     "data": {"size": 64, "resize": 160, "augment": {"crop_scale": [0.08, 0.4]}},
     "training": {
-        "batch_size": 64, "workers": 0, "device": "cpu",
+        "workers": 0, "device": "cpu",
         "optimizer": {"kind": "adamw", "learning_rate": 2e-3, "weight_decay": 1e-4},
         "schedule": {"kind": "cosine", "warmup_steps": 40},
     },
 }  # fmt: skip
 DETECTOR = (
-    "short_side=160", "batch_size=2", "batch_norm=trained", "regions=64", "proposals=100",
-    "head_width=128", "learning_rates=[0.005,0.02]",
+    "batch_size=2", "batch_norm=trained", "regions=64", "proposals=100",
+    "head_width=128",
 )  # fmt: skip
 
 
@@ -47,9 +47,10 @@ def once(file: Path, make: Callable[[], Any]) -> dict[str, Any]:
     return found
 
 
-def train(source: Path, epochs: int, out: Path) -> str:
+def train(source: Path, epochs: int, batch_size: int, out: Path) -> str:
     options = {**RUN, "data": {**RUN["data"], "source": str(source)}}
     options["training"] = {**options["training"], "epochs": epochs, "seed": 0}
+    options["training"]["batch_size"] = batch_size
     natlib.train(natlib.compose("image", options=options), out, overwrite=True)
     return out.name
 
@@ -71,19 +72,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--epochs", type=int, default=80, help="of the run")
+    parser.add_argument("--batch-size", type=int, default=64, help="of the run")
     parser.add_argument("--detector-epochs", type=int, default=4)
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.005, 0.02])
+    parser.add_argument("--side", type=int, default=160, help="short side of a detector's images")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     out, source = arguments.out, arguments.source
     out.mkdir(parents=True, exist_ok=True)
     run = out / "nat"
-    training = once(out / "training.json", lambda: train(source, arguments.epochs, run))
-    epochs = f"epochs={arguments.detector_epochs}"
+    training = once(
+        out / "training.json", lambda: train(source, arguments.epochs, arguments.batch_size, run)
+    )
+    detector = (
+        *DETECTOR,
+        f"epochs={arguments.detector_epochs}",
+        f"learning_rates={arguments.rates}",
+        f"short_side={arguments.side}",
+    )
     seeds = []
     for seed in arguments.seeds:
         found = once(
             out / f"detection-{seed}.json",
-            lambda seed=seed: judged(run, "voc_detection", source, seed, epochs, *DETECTOR),
+            lambda seed=seed: judged(run, "voc_detection", source, seed, *detector),
         )
         print(f"seed {seed}: {rows(found)}", flush=True)
         seeds.append(found)

@@ -47,6 +47,15 @@ SMALLER_SCRIPTS = {
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
         "--set finetune.epochs=1 --set finetune.min_updates=0"
     ),
+    "natlib eval runs/voc --protocol voc_classification --set train": (
+        "--set epochs=1 --set learning_rates=[0.001]"
+    ),
+    "natlib eval runs/voc --protocol voc_detection": (
+        "--set epochs=1 --set short_side=48 --set head_width=16 --set regions=8 --set proposals=20"
+    ),
+    "python benchmarks/voc.py": (
+        "--epochs 1 --detector-epochs 1 --seeds 0 --batch-size 16 --rates 0.02 --side 48"
+    ),
     # A plug-in is installed, for this page only, from nothing that a network brings.
     "pip install ./": f"--no-deps --no-build-isolation --no-index --quiet --target {INSTALLED}",
 }

@@ -20,6 +20,7 @@ from PIL import Image
 from tests.audio.sounds import write_labelled
 from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
 from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
+from tests.image.drawn_voc import write_voc
 from tests.text.corpora import write_lines, write_table
 from tests.vector.tables import write_customers
 
@@ -61,6 +62,7 @@ def folder(tmp_path, monkeypatch):
     write_table(tmp_path / "reviews.csv", 120)
     write_labelled(tmp_path / "sounds", tmp_path / "labels.csv", 80)
     write_customers(tmp_path / "customers.csv")
+    write_voc(tmp_path / "VOCdevkit" / "VOC2007", {"train": 24, "val": 8, "test": 6})
     for name in ("examples", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
