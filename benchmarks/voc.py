@@ -19,7 +19,7 @@ import natlib
 from natlib.evaluation import Figure
 from natlib.protocols import compose_protocol, judge
 
-# Small enough for one core: images of 160 pixels, an encoder of five narrow convolutions.
+# Small enough for one core: five narrow convolutions, and images of about a quarter of a VGA photo.
 RUN = {
     "encoder": {"kind": "convnet", "widths": [16, 32, 64, 128, 128]},
     # A view is a window of about the scale at which the detector sees the image.
@@ -73,9 +73,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--epochs", type=int, default=80, help="of the run")
     parser.add_argument("--batch-size", type=int, default=64, help="of the run")
-    parser.add_argument("--detector-epochs", type=int, default=4)
+    parser.add_argument("--detector-epochs", type=int, default=3)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.005, 0.02])
-    parser.add_argument("--side", type=int, default=160, help="short side of a detector's images")
+    parser.add_argument("--side", type=int, default=128, help="short side of a detector's images")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     out, source = arguments.out, arguments.source
@@ -90,6 +90,9 @@ def main() -> None:
         f"learning_rates={arguments.rates}",
         f"short_side={arguments.side}",
     )
+    classification = once(
+        out / "classification.json", lambda: judged(run, "voc_classification", source, 0)
+    )
     seeds = []
     for seed in arguments.seeds:
         found = once(
@@ -98,9 +101,6 @@ def main() -> None:
         )
         print(f"seed {seed}: {rows(found)}", flush=True)
         seeds.append(found)
-    classification = once(
-        out / "classification.json", lambda: judged(run, "voc_classification", source, 0)
-    )
     print("| start of the detector | mAP@0.5 | mAP@0.5, 11 points | learning rates |")
     print("|---|---|---|---|")
     for name in seeds[0]["result"]["rows"]:
