@@ -57,7 +57,8 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(torch|np|numpy|pydantic|annotated_types|rich|PIL|matplotlib|collections|pathlib)(\..*)?",
     ),
-    # A type variable, and the image adapter's own class behind natlib.data.SampleSet.
+    # Type variables, and the image adapter's own class behind natlib.data.SampleSet.
+    ("py:.*", r"natlib\.doctor\.finding\.Subject"),
     ("py:.*", r"natlib\.component\.C|natlib_image\.imageset\.ImageSet"),
     ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

@@ -44,7 +44,7 @@ class Diagnosis(Generic[Subject]):
         name: what it is called, in output and in the documentation.
         reads: what it looks at.
         acts: when something is to be done.
-        ask: finds out; raises :class:`UnknownFactError` where it cannot.
+        ask: finds out, or raises ``UnknownFactError``.
     """
 
     name: str
