@@ -60,30 +60,40 @@ class Table:
         every = table.column_names
         label = "label" if self.label is None and "label" in every else self.label
         by = "split" if self.split is None and "split" in every else self.split
+        # Of another table only the fitted columns are read; what was left out may be missing.
+        left_out = () if self.fitted is not None else self.ignored
+        names = [n for n in every if n not in (label, by, *left_out)]
+        names = names if self.wanted is None else list(self.wanted)
+        if self.fitted is not None:
+            names = [c.name for c in self.fitted.columns]
+        self._check(table, (by, label, *left_out, *names))
         splits = split_rows(table, by)
         if "train" not in splits:
             raise DataError(f"{self.path}: no row is for training; see its column '{by}'")
         if split not in splits:
             return None
-        for name in self.ignored:
-            column(table, name)
         own = splits[split]
-        names = [n for n in every if n not in (label, by, *self.ignored)]
-        names = names if self.wanted is None else list(self.wanted)
-        if self.fitted is not None:
-            names = [c.name for c in self.fitted.columns]
         if not names:
             raise DataError(f"{self.path} has no column but label and split; expected some numbers")
         matrix = np.empty((len(own), len(names)))
         categories: dict[str, tuple[str, ...]] = {}
         for number, name in enumerate(names):
-            values = _plain(column(table, name))
+            values = _plain(table.column(name))
             known = self._categories(name, values, splits["train"])
             if known is not None:
                 categories[name] = known
             matrix[:, number] = self._numbers(name, values, known)[own]
         labels, classes = _labels(label, table)
         return Rows(matrix, names, categories, None if labels is None else labels[own], classes)
+
+    def _check(self, table: pa.Table, names: Sequence[str | None]) -> None:
+        """See that columns are there, those that have a name."""
+        for name in names:
+            try:
+                if name is not None:
+                    column(table, name)
+            except DataError as error:
+                raise DataError(f"{self.path}: {error}") from error
 
     def _categories(
         self, name: str, values: pa.Array, train: npt.NDArray[np.int64]
@@ -164,7 +174,7 @@ def _is_number(text: str) -> bool:
 def _labels(name: str | None, table: pa.Table) -> tuple[Tensor | None, list[str]]:
     if name is None:
         return None, []
-    values: Any = _plain(column(table, name))
+    values: Any = _plain(table.column(name))
     if pa.types.is_floating(values.type):
         numbers = _float(values)
         if (numbers[~np.isnan(numbers)] % 1 != 0).any():

@@ -178,6 +178,13 @@ class TestAnotherTable:
         found = modality.with_source(str(other))
         assert torch.equal(inputs(found), inputs(modality)[:2])
 
+    def test_what_was_left_out_is_not_missed(self, table: Path, tmp_path: Path) -> None:
+        modality = vector(table, ignore=("age",))
+        other = tmp_path / "other.csv"
+        other.write_text("income,work\n10.5,private\n,state\n")
+        found = modality.with_source(str(other))
+        assert torch.equal(inputs(found), inputs(modality)[:2])
+
     def test_a_label_that_is_not_there_is_not_missed(self, table: Path, tmp_path: Path) -> None:
         modality = vector(table, label="work")
         other = tmp_path / "other.csv"
