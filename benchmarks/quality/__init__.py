@@ -1,0 +1,1 @@
+"""The arena: same data, network, views, budget and evaluation; only the objective differs."""

@@ -1,0 +1,153 @@
+"""NAT beside the losses that people use instead, on one budget.
+
+    python -m benchmarks.quality search ARENA DATA --out RUNS [--trials 12]
+    python -m benchmarks.quality final ARENA DATA --out RUNS [--seeds 0 1 2]
+    python -m benchmarks.quality ablation ARENA DATA --out RUNS [--seeds 0 1 2]
+
+ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/).
+``search`` gives every method equally many trials on part of the training images and judges them on
+another part; ``final`` trains each method with its best settings and reads the test images once for
+each run; ``ablation`` changes one thing of NAT at a time, judged like a search. Finished runs are
+not made again, interrupted ones are resumed, and the same command in a second terminal takes its
+share of the runs.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality import peers  # noqa: F401  (registers them)
+from benchmarks.quality.ablations import ABLATIONS
+from benchmarks.quality.arenas import ARENAS, Arena, Size
+from benchmarks.quality.methods import METHODS
+from benchmarks.quality.running import BusyError, run
+from benchmarks.quality.tables import draw_curves, final_table, score, search_table
+from benchmarks.quality.validation import validation_folder
+
+Trial = tuple[dict[str, Any], dict[str, Any]]
+MEASURED = Path(__file__).parents[2] / "docs" / "measured"
+
+
+def all_of(tasks: dict[Any, tuple[Path, Path, list[str]]]) -> dict[Any, dict[str, Any]]:
+    """Results of runs by name; waits for those that another process is making."""
+    found: dict[Any, dict[str, Any]] = {}
+    while len(found) < len(tasks):
+        progress = len(found)
+        for name, task in tasks.items():
+            if name in found:
+                continue
+            try:
+                found[name] = run(*task)
+            except BusyError:
+                continue
+            print(f"{len(found)} of {len(tasks)}: {name}: {score(found[name]):.2f}", flush=True)
+        if len(found) == progress:
+            time.sleep(10)
+    return {name: found[name] for name in tasks}
+
+
+def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
+    """Every method's trials, in the order in which they were drawn."""
+    source = validation_folder(options.data, options.out / "validation", arena.held_out)
+    drawn = {name: METHODS[name].trials(options.trials) for name in options.methods}
+    tasks = {
+        (name, number): (
+            options.out / "search" / f"{name}-{number:02d}",
+            source,
+            [*arena.common(arena.search, 0), *METHODS[name].settings(trial)],
+        )
+        # All methods' first trials, then all second ones: a search that is stopped is fair.
+        for number in range(options.trials)
+        for name, trials in drawn.items()
+        for trial in trials[number : number + 1]
+    }
+    found = all_of(tasks)
+    return {
+        name: [(trial, found[name, number]) for number, trial in enumerate(trials)]
+        for name, trials in drawn.items()
+    }
+
+
+def chosen(found: dict[str, list[Trial]]) -> dict[str, dict[str, Any]]:
+    """The best settings of each method on validation images."""
+    return {name: max(trials, key=lambda t: score(t[1]))[0] for name, trials in found.items()}
+
+
+def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Runs of each method with its best settings, a run for each seed."""
+    best = chosen(search(arena, options))
+    tasks = {
+        (name, seed): (
+            options.out / "final" / f"{name}-{seed}",
+            options.data,
+            [*arena.common(arena.final, seed), *METHODS[name].settings(best[name])],
+        )
+        for seed in options.seeds
+        for name in options.methods
+    }
+    found = all_of(tasks)
+    return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
+
+
+def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Runs of NAT's best settings with one thing changed, judged on validation images."""
+    options.methods = ["nat"]
+    best = METHODS["nat"].settings(chosen(search(arena, options))["nat"])
+    source = validation_folder(options.data, options.out / "validation", arena.held_out)
+    names = [name for name in ABLATIONS if not options.only or name in options.only]
+    tasks = {
+        (name, seed): (
+            options.out / "ablation" / f"{name.replace(' ', '-')}-{seed}",
+            source,
+            [*arena.common(arena.search, seed), *best, *ABLATIONS[name]],
+        )
+        for seed in options.seeds
+        for name in names
+    }
+    found = all_of(tasks)
+    return {name: [found[name, seed] for seed in options.seeds] for name in names}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["search", "final", "ablation"])
+    parser.add_argument("arena", choices=list(ARENAS))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--trials", type=int, default=12, help="of each method")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("SAMPLES", "EPOCHS"), help="to try things out"
+    )
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
+        help="of all methods",
+    )  # fmt: skip
+    parser.add_argument("--only", nargs="+", help="names of ablations", choices=list(ABLATIONS))
+    parser.add_argument("--record", action="store_true", help="write to docs/measured/")
+    options = parser.parse_args()
+    arena = ARENAS[options.arena]
+    if options.size is not None:
+        size = Size(*options.size)
+        arena = replace(arena, search=size, final=size)
+    arena = replace(arena, settings=(*arena.settings, *options.settings))
+    options.out = options.out / options.arena
+    results: Any = {"search": search, "final": final, "ablation": ablation}[options.what](
+        arena, options
+    )
+    print(search_table(results) if options.what == "search" else final_table(results))
+    if options.what == "final":
+        draw_curves(results, options.out / "curves.png")
+    if options.record:
+        path = MEASURED / f"quality-{options.arena}-{options.what}.json"
+        path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

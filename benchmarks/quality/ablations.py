@@ -1,0 +1,52 @@
+"""What NAT is made of, one ingredient changed at a time."""
+
+__all__ = ["ABLATIONS"]
+
+
+def _dims() -> dict[str, list[str]]:
+    return {f"d = {dim}": [f"objective.targets.dim={dim}"] for dim in (16, 32, 64, 128, 256, 512)}
+
+
+def _slots() -> dict[str, list[str]]:
+    return {f"m = {count}": [f"objective.slots={count}"] for count in (1, 2, 4, 8, 16, 32, 64)}
+
+
+def _every(unit: int) -> list[str]:
+    return ["objective.ownership=bank", f"objective.reassign_every={unit}"]
+
+
+def _kind(name: str, *more: str) -> list[str]:
+    return [f"objective.targets.kind={name}", *more]
+
+
+ABLATIONS: dict[str, list[str]] = {
+    "as it is": [],
+    "no alignment": ["objective.alignment=0"],
+    "alignment 0.3": ["objective.alignment=0.3"],
+    "alignment 3": ["objective.alignment=3"],
+    "first view votes": ["objective.anchor=first"],
+    "three views": ["objective.views=3"],
+    "four views": ["objective.views=4"],
+    **_dims(),
+    **_slots(),
+    "bank": ["objective.ownership=bank"],
+    "bank, every third epoch": _every(3),
+    "bank, never dealt again": _every(1_000_000),
+    "pool of 1024": ["objective.pool=1024"],
+    "pool of 4096": ["objective.pool=4096"],
+    "batch of 128": ["training.batch_size=128"],
+    "batch of 512": ["training.batch_size=512"],
+    "cells of 2048 points": ["objective.semidiscrete.points=2048"],
+    "gaussian": _kind("gaussian"),
+    "low discrepancy": _kind("low_discrepancy"),
+    "hypercube": _kind("hypercube"),
+    "one-hot": _kind("one_hot"),
+    "fixed prototypes": _kind("prototypes"),
+    "learned prototypes": _kind("prototypes", "objective.targets.learn=gradient"),
+    "sinkhorn": ["objective.solver.kind=sinkhorn"],
+    "greedy": ["objective.solver.kind=greedy"],
+    "linear head": ["objective.head.kind=linear"],
+    "head of 2048": ["objective.head.widths=[2048]"],
+    "two hidden layers": ["objective.head.widths=[512,512]"],
+    "constant rate": ["training.schedule.kind=constant"],
+}
