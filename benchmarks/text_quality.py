@@ -22,7 +22,17 @@ import natlib
 from natlib.training import ConsoleProgress, RunDirectory
 
 COMMON: list[str] = ["training.device=cpu"]
-SETTINGS: dict[str, list[str]] = {"imdb": [], "subj": [], "trec": []}
+SETTINGS: dict[str, list[str]] = {
+    "imdb": [],
+    "subj": [],
+    # Questions of ten words, whose first ones matter most: no crop, and an encoder that sees order.
+    "trec": [
+        "data.length=48",
+        "data.augment={crop_scale: [1, 1], delete: 0, drop: 0.3, shuffle: 0}",
+        "encoder={kind: text_convnet}",
+        "training.epochs=10",
+    ],
+}
 ROWS = ("encoder", "head", "random", "raw")
 RECORD = Path(__file__).parent.parent / "docs" / "measured" / "text.json"
 
