@@ -72,6 +72,9 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
     import umap as package
 
     points = principal_components(F.normalize(features.double(), dim=1), _COMPONENTS)
+    # The last bit of a product may depend on where in memory its factors are, and the layout on
+    # the last bit.
+    points = points.round(decimals=6)
     tell = progress or (lambda done, total: None)
     tell(0, _EPOCHS)
     with warnings.catch_warnings():

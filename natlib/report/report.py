@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import torch
+
 from natlib.errors import DataError, RunNotFoundError
+from natlib.evaluation.modes import untouched_random
 from natlib.progress import ProgressReporter, SilentProgress, stages
 from natlib.report.charts import Reference
 from natlib.report.fit import Fit, measure_fit
@@ -55,7 +58,7 @@ def write_report(
     """
     recorded = read_recorded(run)
     other = None if against is None else read_other(recorded, against)
-    with progress or SilentProgress() as reporter:
+    with untouched_random(torch.device("cpu")), progress or SilentProgress() as reporter:
         tell = stages(reporter)
         subject = _subject(recorded, points, tell)
         first = [evaluation(recorded.results), health(recorded)]

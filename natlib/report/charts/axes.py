@@ -28,7 +28,7 @@ class Axis:
     @classmethod
     def around(cls, values: list[float], first: float, last: float, *, log: bool = False) -> Self:
         """An axis that holds finite values, with a little room at its ends."""
-        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        low, high = (min(values), max(values)) if values else (0.1, 1.0)
         if log:
             low, high = math.log10(low), math.log10(high)
         room = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
