@@ -148,7 +148,7 @@ def split_training_samples(train: SampleSet, seed: int, seen: Tensor | None = No
     free = None if seen is None else ~torch.isin(index, seen.cpu())
     if free is not None and not bool(free.any()):
         raise DataError(
-            "training saw the labels of all samples, so none can be set aside for a test; give a "
+            "training saw all labels that there are, so no sample is left to test on; give a "
             "test split, or show fewer labels (--label-fraction)"
         )
     kept, aside = stratified_split(labels, _TEST_SHARE, seed, free)

@@ -68,7 +68,7 @@ def test_no_sample_whose_label_training_saw_is_set_aside(seen, seed):
 
 
 def test_without_an_unseen_label_there_is_no_test():
-    with pytest.raises(DataError, match="training saw the labels of all samples, so none can be"):
+    with pytest.raises(DataError, match="training saw all labels that there are, so no sample is"):
         find_splits(GaussianBlobs(train=90, test=0), seed=0, seen=torch.arange(90))
     # A split of its own was not seen, whatever training saw.
     assert find_splits(GaussianBlobs(train=90, test=9), seed=0, seen=torch.arange(90)).held_out
