@@ -1,6 +1,7 @@
 """Measures candidates on the same problems, in turns."""
 
 import math
+import random
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -101,8 +102,12 @@ def measure(
                 problem = make_problem(
                     kind, size, dim=dim, count=problems, seed=seed, device=device
                 )
-                # In turns, so that a machine that is busy for a while slows all alike.
-                turns = [runner for _ in range(repeats + 1) for runner in runners]
+                # In turns, so that a machine that is busy for a while slows all alike; and after
+                # another one each time, since a cache that somebody has emptied slows the next.
+                dice = random.Random(seed)
+                turns = list(runners)  # which warms up
+                for _ in range(repeats):
+                    turns += dice.sample(runners, len(runners))
                 for number, runner in enumerate(turns):
                     percent = 100 * (done + size * size * number / len(turns)) / total
                     note = f"{kind}, b = {size}: {runner.candidate.label}"
