@@ -9,7 +9,7 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import centroids, clips, health, solvers, sphere, targets
+from pictures import centroids, clips, detections, health, solvers, sphere, targets
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -39,6 +39,7 @@ def generate(docs: Path) -> None:
     centroids.draw(folder)
     targets.draw(folder)
     clips.draw(folder)
+    detections.draw(folder)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
