@@ -80,7 +80,8 @@ class Semi(Protocol):
         self._drawn(parts, splits, first)  # to say what is wrong at once
         found = subject.embedded(splits)
         splits = found.splits
-        splits.train.preload(subject.workers)  # many epochs follow
+        for samples in (splits.train, splits.test):
+            samples.preload(subject.workers)  # all rows read them, some in many epochs
         drawn = self._drawn(parts, splits, first)
         rows: dict[str, dict[str, Figure]] = {}
         said: dict[str, dict[str, list[Any]]] = {}
