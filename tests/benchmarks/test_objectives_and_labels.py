@@ -22,7 +22,10 @@ def images(tmp_path: Path) -> Path:
 
 
 def table(
-    main: object, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    main: object,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> list[list[str]]:
     """The cells of what a benchmark prints."""
     monkeypatch.setattr(sys, "argv", ["benchmark", *words])
@@ -32,7 +35,10 @@ def table(
 
 
 def test_combined(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     record = tmp_path / "combined.json"
     small = ["--epochs", "1", "--max-samples", "32", "--batch-size", "16", "--partners", "sigreg"]
@@ -58,7 +64,10 @@ def test_weights_beside_nat() -> None:
 
 
 def test_semi(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(semi.UPDATES, "cifar10", 1)
     record = tmp_path / "semi.json"
