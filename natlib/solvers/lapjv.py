@@ -46,8 +46,8 @@ _PRICED = 1024
 # Rows that tell what kind of costs a problem has, and which part of them wants columns of
 # their own at most where rows compete for few.
 _FEW, _ALIKE = 64, 0.7
-# So many times what a row gains by its cheapest column may lie between two columns' means.
-_UNEVEN = 4.0
+# Which part of the span of all costs may lie between two columns' means.
+_UNEVEN = 0.5
 
 
 @register
@@ -106,15 +106,16 @@ def _as_it_is(cost: NDArray[np.float32]) -> NDArray[np.int64] | None:
         None where there is no proof, or where it is better to even out the costs first.
     """
     low, high = float(cost.min()), float(cost.max())
-    if not SMALL < high - low < LARGE or not _contended(cost):
+    span = high - low
+    if not SMALL < span < LARGE or not _contended(cost, span):
         return None
-    start = grid_start(high - low, _ROOM)
+    start = grid_start(span, _ROOM)
     whole = onto_grid(cost, start - low, scratch(cost.shape, np.float32))
     columns, _, (_, _, price) = _lapjv.lapjv(whole)
     return columns.astype(np.int64) if _proven(whole, columns, price, None) else None
 
 
-def _contended(cost: NDArray[Any]) -> bool:
+def _contended(cost: NDArray[Any], span: float) -> bool:
     """Whether evening out the costs [b, b] would save less than it takes.
 
     A few rows tell. Where they compete for few columns, the search is as long on even costs; on
@@ -123,12 +124,12 @@ def _contended(cost: NDArray[Any]) -> bool:
     """
     few = cost[:_FEW]
     shift = np.einsum("ij->j", few) / np.float32(len(few))
-    even = few - shift
-    wish = even.argmin(axis=1)
-    gain = -float(at(even, wish).sum()) / len(few)
-    if not float(shift.max()) - float(shift.min()) <= _UNEVEN * gain:
+    if float(shift.max()) - float(shift.min()) > _UNEVEN * span:
         return False
-    return bool(len(cost) <= _FEW or np.count_nonzero(np.bincount(wish)) < _ALIKE * len(few))
+    if len(cost) <= _FEW:
+        return True
+    wish = (few - shift).argmin(axis=1)
+    return bool(np.count_nonzero(np.bincount(wish)) < _ALIKE * len(few))
 
 
 def _whole(
