@@ -41,6 +41,7 @@ SMALLER_SCRIPTS = {
     "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
     "python benchmarks/target_rows.py": "--rows 4 --dim 16 --rounds 2",
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
+    "python benchmarks/small_matchings.py": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
