@@ -28,6 +28,7 @@ README_INSTALL = (
     "python3 -m venv .venv && . .venv/bin/activate && "
     "pip install -c constraints.txt -e '.[all,dev]' && natlib train --modality image"
 )
+_OBJECTIVES = "tests/benchmarks/test_objectives_and_labels.py runs it on a few images"
 # Blocks that do not run here, by their first line, and why.
 NOT_RUN = {
     README_INSTALL: "installs; .ci/run runs it as it stands",
@@ -35,6 +36,9 @@ NOT_RUN = {
     "python3 -m venv .venv": "installs; compared with the README's command below",
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
+    "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
+    "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "
+    "--seeds 0 1 2": _OBJECTIVES,
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",
     "pytest natlib-timeseries": "tests/timeseries runs the tests of the same files",
