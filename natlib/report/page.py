@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from natlib.errors import CheckpointError
-from natlib.report.charts.axes import label
 
 __all__ = ["Section", "note", "render", "write_page"]
 
@@ -100,7 +99,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    environment.filters["number"] = label
     return environment
 
 
