@@ -39,6 +39,11 @@ NOT_RUN = {
     "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "
     "--seeds 0 1 2": _OBJECTIVES,
+    "python benchmarks/timeseries.py UCR/SwedishLeaf UCR/FaceAll UCR/CricketX --out runs/ucr "
+    "--epochs 40": "tests/timeseries/test_benchmark.py runs it on made-up series",
+    "python benchmarks/text_quality.py texts/ --out runs/texts": (
+        "tests/text/test_benchmark.py runs it on made-up texts"
+    ),
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",
     "pytest natlib-timeseries": "tests/timeseries runs the tests of the same files",
