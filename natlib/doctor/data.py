@@ -19,7 +19,8 @@ __all__ = ["DATA_DIAGNOSES", "DataReport", "diagnose_data"]
 _FIRST = 3
 # A twentieth, as in the duplicates of a run: so much of the work goes to copies.
 _COPIES = 0.05
-# A copy of a training sample in the test split is not a test; CIFAR-like sets have under 1 %.
+# A copy of a training sample in the test split is no test. One in a hundred is as much as an
+# accuracy may be off before a person cares.
 _LEAKED = 0.01
 # Neighbours this much nearer than neighbours usually are. Of points that are spread over two
 # dimensions or more, under 0.2 % come so near by chance.

@@ -28,7 +28,6 @@ class Examination:
         total: n, samples in the training set.
         names: of the s samples that were read.
         digests: what they hold; equal for copies.
-        unreadable: samples that could not be decoded.
         view_difference: mean squared difference of two views of a sample, over that of two
             samples: 0 for views that are equal, 1 for views that have nothing in common.
         features: float32[s, f], of the encoder; None without a model.
@@ -40,7 +39,6 @@ class Examination:
     total: int
     names: list[str]
     digests: list[bytes]
-    unreadable: int
     view_difference: float
     features: Tensor | None
     head: Tensor | None
@@ -71,7 +69,6 @@ def examine(
     digests: list[bytes] = []
     differences: list[tuple[float, float]] = []
     found: dict[str, list[Tensor]] = {"features": [], "head": [], "embeddings": []}
-    unreadable = 0
     with untouched_random(torch.device("cpu")), torch.no_grad():
         torch.default_generator.manual_seed(0)
         for start in range(0, len(chosen), _BATCH):
@@ -83,7 +80,6 @@ def examine(
                     good.append(sample)
                     names.append(samples.names[int(alone.index)])
                     digests.append(sample_digest(alone))
-            unreadable += len(read) - len(good)
             batch = modality.collate(good)
             if len(batch.index):
                 differences.append(_compare_views(modality.views(batch, 2)))
@@ -95,7 +91,6 @@ def examine(
         len(samples),
         names,
         digests,
-        unreadable,
         _ratio(differences),
         features,
         head,
