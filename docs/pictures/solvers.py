@@ -2,7 +2,7 @@
 
 They are recorded by hand, since no build may take so long or be so quiet:
 
-    natlib bench solvers --sizes 256,1024,4096 --json docs/measured/solvers.json
+    natlib bench solvers --sizes 256,1024,4096 --repeats 2 --json docs/measured/solvers.json
 """
 
 from dataclasses import replace
