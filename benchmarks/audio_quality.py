@@ -28,17 +28,18 @@ from pathlib import Path
 import natlib
 from natlib.training import ConsoleProgress, RunDirectory
 
-COMMON: list[str] = ["training.device=cpu", "training.workers=0"]
+COMMON: list[str] = [
+    "training.device=cpu",
+    "training.workers=0",
+    "data.mel.hop=0.016",
+    "encoder={kind: audio_convnet, widths: [16, 32, 64]}",
+    "objective.slots=16",
+    "objective.target_weight=4",
+    "training.batch_size=64",
+]
 SETTINGS: dict[str, list[str]] = {
-    "fsdd": [
-        "data.mel.hop=0.016",
-        "encoder={kind: audio_convnet, widths: [16, 32, 64]}",
-        "objective.slots=16",
-        "objective.target_weight=4",
-        "training.batch_size=64",
-        "training.epochs=40",
-    ],
-    "commands": [],
+    "fsdd": ["training.epochs=8"],
+    "commands": ["training.epochs=12"],
 }
 ROWS = ("encoder", "head", "random", "raw")
 RECORD = Path(__file__).parent.parent / "docs" / "measured" / "audio.json"

@@ -1,6 +1,6 @@
 """Clips per second: of decoding, of log-mel and augmentation, and of training each encoder.
 
-    python benchmarks/audio_speed.py [--batches 8] [--batch-size 128] [--kinds wav flac ogg mp3]
+    python benchmarks/audio_speed.py [--batches 4] [--batch-size 32] [--kinds wav flac ogg mp3]
 
 Everything on one thread, on made-up clips of one second at 16 kHz. An encoder is the bottleneck as
 long as it is slower than what comes before it. Decoding runs beside the training, in a worker
@@ -82,8 +82,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--batches", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--batches", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--kinds", nargs="+", default=["wav", "flac", "ogg", "mp3"])
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -43,6 +43,7 @@ SMALLER_SCRIPTS = {
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
     "python benchmarks/small_matchings.py": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
+    "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
