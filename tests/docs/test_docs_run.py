@@ -39,7 +39,7 @@ NOT_RUN = {
     "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "
     "--seeds 0 1 2": _OBJECTIVES,
-    "python benchmarks/audio_quality.py sounds/ --out runs/sounds --validate": (
+    "python benchmarks/audio_quality.py sounds/ --out runs/sounds": (
         "tests/audio/test_benchmarks.py runs it on made-up sounds"
     ),
     "python benchmarks/timeseries.py UCR/SwedishLeaf UCR/FaceAll UCR/CricketX --out runs/ucr "
