@@ -59,6 +59,6 @@ nitpick_ignore_regex = [
     ),
     # Type variables, and the image adapter's own class behind natlib.data.SampleSet.
     ("py:.*", r"natlib\.doctor\.finding\.Subject"),
-    ("py:.*", r"natlib\.component\.C|natlib_image\.imageset\.ImageSet"),
+    ("py:.*", r"natlib\.component\.C|natlib_(image\.imageset\.Image|audio\.clipset\.Clip)Set"),
     ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

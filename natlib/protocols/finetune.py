@@ -23,6 +23,7 @@ class Finetune(Protocol):
 
     kind: Literal["finetune"] = "finetune"
     training: FineTuning = FineTuning()
+    """How the encoder is trained."""
 
     def run(self, subject: Subject) -> ProtocolResult:
         found = subject.embedded()

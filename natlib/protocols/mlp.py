@@ -61,6 +61,7 @@ class Mlp(Protocol):
 
     kind: Literal["mlp"] = "mlp"
     training: MlpTraining = MlpTraining()
+    """How the perceptron is trained."""
 
     def run(self, subject: Subject) -> ProtocolResult:
         found = subject.embedded()

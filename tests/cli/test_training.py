@@ -39,7 +39,8 @@ def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, S
 
 
 def test_what_the_run_directory_holds(run: Path) -> None:
-    names = {path.name for path in run.iterdir()}
+    # Tests that judge this run by a protocol leave that one behind.
+    names = {path.name for path in run.iterdir()} - {"evaluations"}
     assert names == {
         "checkpoints", "config.yaml", "environment.json", "evaluation.json", "metrics.jsonl",
         "model", "samples.jsonl.gz", "tensorboard", "train.log",
