@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from natlib.data.sparse import csr_matrix, is_sparse
+from natlib.data.sparse import is_sparse
 from natlib.evaluation.sparse_rows import SparseRows
 
 __all__ = ["cluster", "matched_accuracy"]
@@ -50,5 +50,9 @@ def matched_accuracy(clusters: Tensor, labels: Tensor) -> float:
 
 def _directions(features: Tensor) -> object:
     if is_sparse(features):
-        return SparseRows(csr_matrix(features)).unit().matrix
+        matrix = SparseRows.of(features).unit().matrix
+        # scikit-learn takes short indices only.
+        matrix.indices = matrix.indices.astype(np.int32)
+        matrix.indptr = matrix.indptr.astype(np.int32)
+        return matrix
     return torch.nn.functional.normalize(features.cpu().float(), dim=1).numpy()
