@@ -32,7 +32,10 @@ SMALLER: dict[str, list[str]] = {
     ],
 }
 """Settings with which a protocol takes about a second on the made-up run."""
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {
+    "voc_classification": "Pascal VOC judges runs on images only",
+    "voc_detection": "Pascal VOC judges runs on images only",
+}
 """Protocols that judge one modality only, and what they say of another."""
 EVERYWHERE = [kind for kind in KINDS if kind not in ELSEWHERE]
 
