@@ -159,6 +159,8 @@ def _lay(
             value = {"kind": value} if isinstance(value, str) else value
             below = {"kind": below} if isinstance(below, str) else below
         if isinstance(value, Mapping):
+            if below is None and "kind" not in value:
+                below = _default_kind(model, key)
             if not isinstance(below, Mapping | None):
                 raise ConfigError(f"{prefix}{key}: expected keys and values, got {below!r}")
             path = f"{prefix}{key}."
@@ -167,6 +169,14 @@ def _lay(
         else:
             result[key] = value
     return result
+
+
+def _default_kind(model: type[BaseModel] | None, key: str) -> dict[str, Any] | None:
+    """The kind of a field that holds a component by default: what settings without one are of."""
+    if model is None or key not in model.model_fields:
+        return None
+    default = model.model_fields[key].get_default()
+    return {"kind": default.kind} if isinstance(default, Component) else None
 
 
 def _member(family: type[Component], kind: Any) -> type[Component] | None:

@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
     points = points.round(decimals=6)
     tell = progress or (lambda done, total: None)
     tell(0, _EPOCHS)
-    with warnings.catch_warnings():
+    with _threads_kept(), warnings.catch_warnings():
         # It warns that a seed costs threads; that is what is wanted.
         warnings.simplefilter("ignore")
         layout = package.UMAP(
@@ -97,6 +98,16 @@ def clusters(features: Tensor, count: int, seed: int) -> Tensor:
     points = F.normalize(features.float(), dim=1).numpy()
     found = KMeans(min(count, len(points)), n_init=3, random_state=seed).fit_predict(points)
     return torch.from_numpy(np.asarray(found, dtype=np.int64))
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Numba, which UMAP runs on, sets the number of threads of the library that torch uses too."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Ear:

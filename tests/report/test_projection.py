@@ -85,7 +85,10 @@ def test_umap_keeps_neighbours_and_repeats_itself() -> None:
     pytest.importorskip("umap")
     x, of = blobs(20)
     said: list[tuple[int, int]] = []
+    threads = torch.get_num_threads()
     found = umap(x, 0, lambda done, total: said.append((done, total)))
+    # A run that goes on in this process must not compute in another order.
+    assert torch.get_num_threads() == threads
     assert torch.equal(found, umap(x, 0))
     distance = torch.cdist(found, found) + 1e9 * torch.eye(len(x), dtype=torch.float64)
     assert (of[distance.argmin(1)] == of).all()

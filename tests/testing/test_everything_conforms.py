@@ -16,7 +16,7 @@ from natlib.testing import (
     check_solver,
     check_target,
 )
-from tests.core.families import MAKERS, MODALITIES, members
+from tests.core.families import MODALITIES, members
 from tests.core.matchings import EVERY as EVERY_SOLVER
 from tests.core.matchings import name
 
@@ -57,8 +57,8 @@ def test_objectives(objective: Objective) -> None:
 
 
 def core_encoders() -> list[EncoderRecipe]:
-    rows = [row for row in EncoderRecipe.registry.listing() if row.origin == "natlib"]
-    return [EncoderRecipe.registry.get(row.kind)() for row in rows if row.kind not in MAKERS]
+    recipes = members(EncoderRecipe)
+    return [recipe for recipe in recipes if type(recipe).__module__.startswith("natlib.")]
 
 
 @pytest.mark.parametrize("recipe", [*core_encoders(), MlpEncoder(widths=(3,))], ids=kind)

@@ -18,7 +18,7 @@ from natlib.encoders import Head, MlpEncoder
 from natlib.errors import ConfigError
 from natlib.objectives import NAT
 from natlib.solvers import Solver
-from natlib.targets import TargetDistribution
+from natlib.targets import TargetDistribution, UniformSphere
 from natlib.training import (
     EvaluationConfig,
     OptimizerConfig,
@@ -342,3 +342,14 @@ def test_read_yaml_takes_json_and_nothing_from_an_empty_file(tmp_path: Path) -> 
     assert read_yaml(file) == {"training": {"epochs": 3}}
     file.write_text("# nothing but a comment\n")
     assert read_yaml(file) == {}
+
+
+def test_settings_of_a_component_that_no_layer_names_are_of_its_default_kind() -> None:
+    # The preset of the docstrings sets no objective.
+    config = compose("text", settings=["objective.targets.dim=8", "objective.alignment=2"])
+    assert (config.preset, config.objective.kind) == ("docstrings", "nat")
+    assert isinstance(config.objective, NAT)
+    assert (config.objective.targets, config.objective.alignment) == (UniformSphere(dim=8), 2.0)
+    # Where the kind is named later, only its own keys stay.
+    settings = ["objective.slots=2", "objective.kind=vicreg", "objective.dim=64"]
+    assert compose("text", settings=settings).objective.kind == "vicreg"
