@@ -101,7 +101,7 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"solver": "zzz"},
-            f"solver: unknown solver 'zzz'; expected one of: {', '.join(Solver.registry.kinds())}",
+            "solver: unknown solver 'zzz'; expected one of: <solvers>",
         ),
         ({"targest": "gaussian"}, "unknown key 'targest'; did you mean 'targets'?"),
         (
@@ -111,7 +111,7 @@ def test_values_are_part_of_identity() -> None:
         (
             {"targets": {"dim": 8}},
             "targets: the target distribution needs a 'kind'; "
-            f"expected one of: {', '.join(TargetDistribution.registry.kinds())}",
+            "expected one of: <targets>",
         ),
         (
             {"solver": 3},
@@ -146,6 +146,9 @@ def test_values_are_part_of_identity() -> None:
     ],
 )
 def test_complaints_say_what_and_where(values: object, text: str) -> None:
+    # Read here: test modules that are imported later register kinds of their own.
+    for name, family in (("<solvers>", Solver), ("<targets>", TargetDistribution)):
+        text = text.replace(name, ", ".join(family.registry.kinds()))
     assert complaint(values) == text
 
 
