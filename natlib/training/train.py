@@ -6,11 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from natlib.data import SampleSet, TrainingLabels, training_labels, training_samples
-from natlib.errors import ConfigError, DataError
+from natlib.errors import DataError
 from natlib.evaluation import (
     Evaluation,
     Splits,
@@ -20,10 +18,8 @@ from natlib.evaluation import (
     split_training_samples,
 )
 from natlib.interruption import Interruption
-from natlib.model import load, save_model
-from natlib.objectives import ObjectiveModule
+from natlib.model import save_model
 from natlib.progress import ProgressReporter, SilentProgress, stages
-from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import (
     Position,
     latest_checkpoint,
@@ -31,9 +27,9 @@ from natlib.training.checkpoint import (
     write_checkpoint,
 )
 from natlib.training.config import RunConfig
-from natlib.training.learner import Learner
 from natlib.training.loop import Loop
-from natlib.training.processes import Processes, decoding_workers, training_processes
+from natlib.training.preparation import open_samples, prepare, resolve, with_labels
+from natlib.training.processes import Processes, training_processes
 from natlib.training.recorder import Recorder
 from natlib.training.run_directory import RunDirectory
 from natlib.training.same_run import same_run
@@ -94,13 +90,11 @@ def train(
         directory = RunDirectory(out or processes.agree(_default_name(config)))
         if processes.first:
             directory.check_free(overwrite)
-        resolved = _resolve(config, processes)
+        resolved = resolve(config, processes)
         try:
-            samples = _open(resolved, directory, processes, progress or SilentProgress())
-            resolved, labels = _with_labels(resolved, samples)
-            loop = _prepare(resolved, samples, labels, processes)
-            if init_from is not None:
-                _initialise(loop.learner, init_from)
+            samples = open_samples(resolved, directory, processes, progress or SilentProgress())
+            resolved, labels = with_labels(resolved, samples)
+            loop = prepare(resolved, samples, labels, processes, init_from)
         except BaseException:
             if processes.first:
                 directory.give_up()
@@ -136,10 +130,10 @@ def resume(
         saved = same_run(saved, config)
     checkpoint = latest_checkpoint(directory.checkpoints)
     with training_processes(saved.training.device) as processes:
-        samples = _open(saved, directory, processes, progress or SilentProgress())
+        samples = open_samples(saved, directory, processes, progress or SilentProgress())
         directory.check_same_samples(samples)
-        saved, labels = _with_labels(saved, samples)
-        loop = _prepare(saved, samples, labels, processes)
+        saved, labels = with_labels(saved, samples)
+        loop = prepare(saved, samples, labels, processes)
         loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
         if processes.first:
             directory.write_environment()
@@ -155,89 +149,6 @@ def _default_name(config: RunConfig) -> str:
     return next(free for free in itertools.chain([name], others) if not Path(free).exists())
 
 
-def _resolve(config: RunConfig, processes: Processes) -> RunConfig:
-    """Fill in what depends on the source and on the machine."""
-    data = config.data.resolved()
-    # Whatever was fitted, all processes use the same.
-    data = data.with_fitted(processes.agree(data.fitted()))
-    encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
-    return config.model_copy(update={"data": data, "encoder": data.complete(encoder)})
-
-
-def _open(
-    config: RunConfig, directory: RunDirectory, processes: Processes, progress: ProgressReporter
-) -> SampleSet:
-    """The training samples; the first process indexes them, the others read its index."""
-    if not processes.first:
-        processes.wait()
-    samples = training_samples(config.data, config.labels, directory.index)
-    if processes.first:
-        processes.wait()
-    with progress:
-        progress.stage("reading samples", len(samples))
-        samples.preload(
-            decoding_workers(config.training), lambda done, _total: progress.advance(done)
-        )
-    return samples
-
-
-def _with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, TrainingLabels | None]:
-    """The labels that training sees, and the configuration with what depends on them filled in.
-
-    Raises:
-        ConfigError: labels without an objective that uses them, or the reverse.
-        DataError: there are none to see, or too few.
-    """
-    objective, labels = config.objective, config.labels
-    if labels is None:
-        if objective.uses_labels:
-            raise ConfigError(
-                f"the objective '{objective.kind}' learns from labels; say how many of them "
-                "training sees (--label-fraction, --labels-per-class, or labels.fraction: 1 for "
-                "all)"
-            )
-        return config, None
-    if not objective.uses_labels:
-        raise ConfigError(
-            f"training is to see labels, and the objective '{objective.kind}' uses none; take the "
-            "preset 'semi' (--preset semi), set objective.class_slots, combine it with "
-            "'supervised' (objective.kind=combined), or leave labels out"
-        )
-    found = training_labels(samples, labels)
-    if labels.classes is not None and labels.classes != found.counts:
-        raise DataError(
-            "the labels have changed since the run began; restore them, or start a new run from "
-            "its weights (--init-from)"
-        )
-    filled = labels.model_copy(update={"classes": found.counts})
-    objective = objective.for_classes(list(found.counts.values()))
-    return config.model_copy(update={"labels": filled, "objective": objective}), found
-
-
-def _prepare(
-    config: RunConfig, samples: SampleSet, labels: TrainingLabels | None, processes: Processes
-) -> Loop:
-    torch.manual_seed(config.training.seed)
-    assert config.encoder is not None
-    encoder = config.encoder.build(config.data.input_shape)
-    objective = config.objective.build(encoder.dim, samples=len(samples))
-    if labels is not None:
-        objective.take_labels(labels.visible, labels.classes)
-    learner = Learner(encoder, objective)
-    synchronise_batch_norm(learner, processes.device)
-    return Loop(
-        config.training,
-        config.data,
-        samples,
-        learner,
-        config.objective.views,
-        processes,
-        decoding_workers(config.training),
-        labels,
-        None if config.labels is None else config.labels.share,
-    )
-
-
 def _attach(loop: Loop, directory: RunDirectory, processes: Processes) -> None:
     """Give the objective its folder, to the first process first."""
     if not processes.first:
@@ -245,34 +156,6 @@ def _attach(loop: Loop, directory: RunDirectory, processes: Processes) -> None:
     loop.learner.objective.attach(directory.objective)
     if processes.first:
         processes.wait()
-
-
-def _initialise(learner: Learner, run: Path | str) -> None:
-    """Take encoder and head of another run; they need to have the same shapes.
-
-    A head that was made for something else is left: of objectives of other kinds, only the encoder
-    is taken over. Where objectives are combined, the main part counts.
-    """
-    source = load(run)
-    mine, theirs = learner.objective.main, source.objective.main
-    pairs: list[tuple[str, nn.Module, nn.Module]] = [("encoder", learner.encoder, source.encoder)]
-    if _purpose(mine) == _purpose(theirs):
-        pairs.append(("head", mine.head, theirs.head))
-    else:
-        logger.info("took over the encoder of %s; its head has another purpose", run)
-    for name, own, taken in pairs:
-        try:
-            own.load_state_dict(taken.state_dict())
-        except RuntimeError as error:
-            why = str(error).splitlines()[1].strip().rstrip(".")
-            raise ConfigError(
-                f"the {name} of {run} does not fit this configuration: {why}; "
-                f"use the same {name} settings"
-            ) from error
-
-
-def _purpose(module: ObjectiveModule) -> tuple[type, str | None]:
-    return type(module), getattr(module, "kind", None)
 
 
 def _run(
@@ -453,7 +336,7 @@ def _log_start(config: RunConfig, loop: Loop, processes: Processes) -> None:
         return
     for bad in loop.samples.unreadable:
         logger.warning("skipped '%s': %s", loop.samples.names[bad.index], bad.reason)
-    weights = sum(p.numel() for p in loop.learner.parameters())
+    weights = sum(p.numel() for p in loop.learner.parameters() if p.requires_grad)
     logger.info(
         "training on %d samples (%d unreadable), %d updates, %d weights, %s x %d, from update %d",
         len(loop.samples.usable),

@@ -1,0 +1,153 @@
+"""From a configuration to a loop that is ready to run: data, labels, modules, initial weights."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from natlib.data import SampleSet, TrainingLabels, training_labels, training_samples
+from natlib.encoders import Encoder
+from natlib.errors import ConfigError, DataError
+from natlib.model import load
+from natlib.objectives import ObjectiveModule
+from natlib.progress import ProgressReporter
+from natlib.training.batch_norm import synchronise_batch_norm
+from natlib.training.config import RunConfig
+from natlib.training.learner import Learner
+from natlib.training.loop import Loop
+from natlib.training.processes import Processes, decoding_workers
+from natlib.training.run_directory import RunDirectory
+
+__all__ = ["open_samples", "prepare", "resolve", "with_labels"]
+
+logger = logging.getLogger("natlib")
+
+
+def resolve(config: RunConfig, processes: Processes) -> RunConfig:
+    """Fill in what depends on the source and on the machine."""
+    data = config.data.resolved()
+    # Whatever was fitted, all processes use the same.
+    data = data.with_fitted(processes.agree(data.fitted()))
+    encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
+    return config.model_copy(update={"data": data, "encoder": data.complete(encoder)})
+
+
+def open_samples(
+    config: RunConfig, directory: RunDirectory, processes: Processes, progress: ProgressReporter
+) -> SampleSet:
+    """The training samples; the first process indexes them, the others read its index."""
+    if not processes.first:
+        processes.wait()
+    samples = training_samples(config.data, config.labels, directory.index)
+    if processes.first:
+        processes.wait()
+    with progress:
+        progress.stage("reading samples", len(samples))
+        samples.preload(
+            decoding_workers(config.training), lambda done, _total: progress.advance(done)
+        )
+    return samples
+
+
+def with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, TrainingLabels | None]:
+    """The labels that training sees, and the configuration with what depends on them filled in.
+
+    Raises:
+        ConfigError: labels without an objective that uses them, or the reverse.
+        DataError: there are none to see, or too few.
+    """
+    objective, labels = config.objective, config.labels
+    if labels is None:
+        if objective.uses_labels:
+            raise ConfigError(
+                f"the objective '{objective.kind}' learns from labels; say how many of them "
+                "training sees (--label-fraction, --labels-per-class, or labels.fraction: 1 for "
+                "all)"
+            )
+        return config, None
+    if not objective.uses_labels:
+        raise ConfigError(
+            f"training is to see labels, and the objective '{objective.kind}' uses none; take the "
+            "preset 'semi' (--preset semi), set objective.class_slots, combine it with "
+            "'supervised' (objective.kind=combined), or leave labels out"
+        )
+    found = training_labels(samples, labels)
+    if labels.classes is not None and labels.classes != found.counts:
+        raise DataError(
+            "the labels have changed since the run began; restore them, or start a new run from "
+            "its weights (--init-from)"
+        )
+    filled = labels.model_copy(update={"classes": found.counts})
+    objective = objective.for_classes(list(found.counts.values()))
+    return config.model_copy(update={"labels": filled, "objective": objective}), found
+
+
+def prepare(
+    config: RunConfig,
+    samples: SampleSet,
+    labels: TrainingLabels | None,
+    processes: Processes,
+    init_from: Path | str | None = None,
+) -> Loop:
+    """Build what is trained, and the loop that trains it.
+
+    Args:
+        config: resolved, with what depends on labels filled in.
+        samples: what to train on.
+        labels: those that training sees.
+        processes: this process among all.
+        init_from: a run whose encoder and head give the initial weights.
+
+    Raises:
+        NatlibError: settings exclude each other, or the weights of that run do not fit.
+    """
+    torch.manual_seed(config.training.seed)
+    assert config.encoder is not None
+    encoder = config.encoder.build(config.data.input_shape)
+    objective = config.objective.build(encoder.dim, samples=len(samples))
+    if labels is not None:
+        objective.take_labels(labels.visible, labels.classes)
+    if init_from is not None:
+        _initialise(encoder, objective, init_from)
+    learner = Learner(encoder, objective)
+    synchronise_batch_norm(learner, processes.device)
+    return Loop(
+        config.training,
+        config.data,
+        samples,
+        learner,
+        config.objective.views,
+        processes,
+        decoding_workers(config.training),
+        labels,
+        None if config.labels is None else config.labels.share,
+    )
+
+
+def _initialise(encoder: Encoder, objective: ObjectiveModule, run: Path | str) -> None:
+    """Take encoder and head of another run; they need to have the same shapes.
+
+    A head that was made for something else is left: of objectives of other kinds, only the encoder
+    is taken over. Where objectives are combined, the main part counts.
+    """
+    source = load(run)
+    mine, theirs = objective.main, source.objective.main
+    pairs: list[tuple[str, nn.Module, nn.Module]] = [("encoder", encoder, source.encoder)]
+    if _purpose(mine) == _purpose(theirs):
+        pairs.append(("head", mine.head, theirs.head))
+    else:
+        logger.info("took over the encoder of %s; its head has another purpose", run)
+    for name, own, taken in pairs:
+        try:
+            own.load_state_dict(taken.state_dict())
+        except RuntimeError as error:
+            why = str(error).splitlines()[1].strip().rstrip(".")
+            raise ConfigError(
+                f"the {name} of {run} does not fit this configuration: {why}; "
+                f"use the same {name} settings"
+            ) from error
+
+
+def _purpose(module: ObjectiveModule) -> tuple[type, str | None]:
+    return type(module), getattr(module, "kind", None)
