@@ -1,11 +1,15 @@
 """What a matching by natlib's ``lapjv`` takes beside the search, piece by piece.
 
+    pip install 'natlib[benchmark]'
     python benchmarks/small_matchings.py
 
 The raw call ``lapjv.lapjv`` and the steps of ``Lapjv.solve`` around the same search take turns; the
 least time of each counts, so that other work on the machine matters little. ``least`` is what no
 call through natlib can do without: a check of its costs, the search, a proof, and an answer in
 tensors.
+
+How long a search takes varies from problem to problem, so ratios come from the total of many
+problems. A second table has ``auto`` beside every exact peer that is installed.
 """
 
 import argparse
@@ -16,16 +20,32 @@ from typing import Any
 import lapjv as package
 import numpy as np
 import torch
+from solver_peers import peers
 
-from natlib.benchmark import FEATURES, make_problem
-from natlib.solvers import Lapjv, Matching
+from natlib.benchmark import FEATURES, Problem, make_problem
+from natlib.solvers import Auto, Lapjv, Matching
 from natlib.solvers.base import checked
 from natlib.solvers.centring import at, unopposed
 from natlib.solvers.grid import grid_start, onto_grid
 from natlib.solvers.lapjv import _contended, _proven
+from natlib.solvers.workspace import scratch
 
 STEPS = ["check", "wishes", "few rows", "grid", "search", "proof", "answer"]
 NEEDED = ["check", "search", "proof", "answer"]
+
+
+def answer(array: np.ndarray, columns: np.ndarray) -> Matching:
+    paid = torch.from_numpy(np.array(at(array, columns).sum(dtype=np.float64)))
+    found = torch.from_numpy(columns.astype(np.int64))
+    return Matching(found, paid, True, 0, True, torch.zeros_like(paid))
+
+
+def least(problem: Problem) -> Matching:
+    """The raw search with a check of the costs, a proof and an answer in tensors around it."""
+    checked(problem.cost, None)
+    columns, _, (_, _, price) = package.lapjv(problem.array)
+    _proven(scratch(problem.array.shape, np.float32), columns, price, None)
+    return answer(problem.array, columns)
 
 
 def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, float]:
@@ -50,11 +70,6 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
         low, high = float(array.min()), float(array.max())
         return onto_grid(array, grid_start(high - low, 2) - low, memory)
 
-    def answer(columns: np.ndarray) -> Matching:
-        paid = torch.from_numpy(np.array(at(array, columns).sum(dtype=np.float64)))
-        found = torch.from_numpy(columns.astype(np.int64))
-        return Matching(found, paid, True, 0, True, torch.zeros_like(paid))
-
     for _ in range(rounds):
         timed("raw", raw)
         timed("natlib", solver.solve, cost)
@@ -64,8 +79,53 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
         whole = timed("grid", grid)
         columns, _, (_, _, price) = timed("search", package.lapjv, whole)
         timed("proof", _proven, whole, columns, price, None)
-        timed("answer", answer, columns)
+        timed("answer", answer, array, columns)
     return {name: 1e6 * min(times) for name, times in taken.items()}
+
+
+def print_steps(size: int, arguments: argparse.Namespace) -> None:
+    for features in FEATURES:
+        rows = [
+            one_problem(features, size, seed, arguments.rounds) for seed in range(arguments.seeds)
+        ]
+        mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        steps = " | ".join(f"{mean[name]:.0f}" for name in STEPS)
+        # The search at hand may be a lucky one: the raw call's own stands for it.
+        bound = sum(mean[name] for name in NEEDED) - mean["search"] + mean["raw"]
+        each = [row["natlib"] / row["raw"] for row in rows]
+        print(
+            f"| {size} | {features} | {mean['raw']:.0f} | {steps} | {bound / mean['raw']:.2f} | "
+            f"{mean['natlib'] / mean['raw']:.2f} | {sum(each) / len(each):.2f} |",
+            flush=True,
+        )
+
+
+def print_peers(size: int, arguments: argparse.Namespace) -> None:
+    others = {peer.label: peer.call for peer in peers("cpu")[0] if peer.exact}
+    calls: dict[str, Callable[[Any], Any]] = {
+        **others,
+        "least": least,
+        "auto": lambda problem: Auto().solve(problem.cost),
+    }
+    for features in FEATURES:
+        total = dict.fromkeys(calls, 0.0)
+        for seed in range(arguments.seeds):
+            problem = make_problem(features, size, seed=seed)
+            taken: dict[str, list[float]] = {name: [] for name in calls}
+            for _ in range(arguments.rounds):
+                for name, call in calls.items():
+                    began = time.perf_counter()
+                    call(problem)
+                    taken[name].append(time.perf_counter() - began)
+            for name, times in taken.items():
+                total[name] += min(times)
+        times = {name: 1e6 * seconds / arguments.seeds for name, seconds in total.items()}
+        fastest = min(others, key=lambda name: times[name])
+        print(
+            f"| {size} | {features} | {times['auto']:.0f} | {fastest} | {times[fastest]:.0f} | "
+            f"{times['auto'] / times[fastest]:.2f} | {times['least'] / times[fastest]:.2f} |",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -73,28 +133,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=40, help="problems of each kind")
+    parser.add_argument("--rounds", type=int, default=30)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"microseconds, means over {arguments.seeds} problems, one thread")
-    print("| b | features | raw | " + " | ".join(STEPS) + " | least / raw | natlib / raw, each |")
-    print("|---|---|---|" + "---|" * (len(STEPS) + 2))
+    columns = ["raw", *STEPS, "least / raw", "natlib / raw", "mean of ratios"]
+    print("| b | features | " + " | ".join(columns) + " |")
+    print("|---|---|" + "---|" * len(columns))
     for size in arguments.sizes:
-        for features in FEATURES:
-            rows = [
-                one_problem(features, size, seed, arguments.rounds)
-                for seed in range(arguments.seeds)
-            ]
-            mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-            steps = " | ".join(f"{mean[name]:.0f}" for name in STEPS)
-            # The search at hand may be a lucky one: the raw call's own stands for it.
-            least = sum(mean[name] for name in NEEDED) - mean["search"] + mean["raw"]
-            each = ", ".join(f"{row['natlib'] / row['raw']:.2f}" for row in rows)
-            print(
-                f"| {size} | {features} | {mean['raw']:.0f} | {steps} | "
-                f"{least / mean['raw']:.2f} | {each} |"
-            )
+        print_steps(size, arguments)
+    print("\n| b | features | auto | fastest peer | its time | auto / it | least / it |")
+    print("|---|---|---|---|---|---|---|")
+    for size in arguments.sizes:
+        print_peers(size, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The processes that train together: one, or as many as torchrun starts."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ import torch
 import torch.distributed as dist
 
 from natlib.errors import DeviceError
+from natlib.memory import keep_freed_memory
 from natlib.training.config import TrainingConfig
 
-__all__ = ["Processes", "decoding_workers", "training_processes"]
+__all__ = ["Processes", "computing_device", "decoding_workers", "training_processes"]
 
 T = TypeVar("T")
 
@@ -77,6 +79,8 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
     if on_cuda:
         torch.cuda.set_device(local_rank)
+    else:
+        keep_freed_memory()
     chosen = torch.device("cuda", local_rank) if on_cuda else torch.device("cpu")
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
@@ -87,6 +91,37 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
         yield Processes(dist.get_rank(), count, chosen)
     finally:
         dist.destroy_process_group()
+
+
+def computing_device(
+    asked: str | None, configured: Literal["auto", "cpu", "cuda"] = "auto"
+) -> torch.device:
+    """What to compute on when a run is judged or embeds.
+
+    Args:
+        asked: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; None for ``configured``.
+        configured: what the run was trained on (``training.device``). Another machine may not have
+            it, so that without CUDA this is the CPU.
+
+    Raises:
+        DeviceError: another device is asked for, or one that is not there.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wanted = asked or ("cpu" if configured == "cpu" else "auto")
+    if wanted == "auto":
+        wanted = "cuda" if count else "cpu"
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", wanted)
+    if match is None:
+        raise DeviceError(f"unknown device '{wanted}'; expected auto, cpu, cuda or cuda:N")
+    if wanted != "cpu" and int(match[1] or 0) >= count:
+        there = (
+            f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0" if count else "no CUDA device"
+        )
+        raise DeviceError(
+            f"device '{wanted}' was asked for, but torch finds {there} here; "
+            "use 'cpu' or 'auto', or install a torch build and driver that fit"
+        )
+    return torch.device(wanted)
 
 
 def decoding_workers(config: TrainingConfig | None = None) -> int:

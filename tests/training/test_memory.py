@@ -1,41 +1,57 @@
-"""Training holds a few numbers for each sample, and never a vector."""
+"""A process that trains on a CPU keeps its memory from step to step."""
 
-import json
 import os
+import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SMALL, LARGE = 1_000, 1_000_000
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's allocator")
+
+# Prints how many pages the system hands out for ten steps that free as much as they take, before
+# and after what is done in the middle.
+STEPS = """
+import resource
+import torch
+from natlib.memory import keep_freed_memory
+from natlib.training.processes import training_processes
+
+def pages():
+    began = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(5_000_000), torch.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began
+
+before = pages()
+{middle}
+pages()
+print(before, pages())
+"""
 
 
-@pytest.mark.parametrize(("ownership", "numbers"), [("bank", 8), ("stream", 5)])
-def test_memory_grows_by_a_few_numbers_a_sample(
-    ownership: str, numbers: int, tmp_path: Path
-) -> None:
-    """Bytes for each sample: 8 for which are usable, 4 for their order, 8 for a bank's slots and 8
-    for their copy in a checkpoint; a vector of the targets would take 2,048.
-    """
-    file = tmp_path / "memory.json"
-    command = [sys.executable, ROOT / "benchmarks" / "memory.py", "--json", file]
-    command += ["--folder", tmp_path, "--ownership", ownership, "--dims", "512", "--steps", "4"]
-    command += ["--samples", SMALL, LARGE]
+def run(middle: str, **variables: str) -> tuple[int, int]:
+    # Not in this process: it may have trained already.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run(
-        [str(word) for word in command],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", STEPS.format(middle=middle)],
+        env=clean | {"OMP_NUM_THREADS": "1"} | variables,
         capture_output=True,
         text=True,
-        timeout=240,
+        check=True,
     )
-    assert done.returncode == 0, done.stderr
-    small, large = json.loads(file.read_text())
-    assert (small["samples"], large["samples"]) == (SMALL, LARGE)
-    # Interrupted as asked for, not at the end of an epoch.
-    assert large["steps"] == 4
-    assert (large["peak"] - small["peak"]) / (LARGE - SMALL) < 8 * numbers
-    in_checkpoint = (large["checkpoint"] - small["checkpoint"]) / (LARGE - SMALL)
-    assert in_checkpoint == pytest.approx(8 if ownership == "bank" else 0, abs=0.1)
-    assert len(done.stdout.splitlines()) == 4
+    before, after = map(int, done.stdout.split())
+    return before, after
+
+
+@glibc
+def test_training_on_a_cpu_gets_its_memory_back_without_asking_the_system() -> None:
+    before, after = run('with training_processes("cpu"):\n    pass')
+    assert before > 1000
+    assert after < before / 100
+
+
+@glibc
+def test_the_environment_has_precedence() -> None:
+    before, after = run("assert not keep_freed_memory()", MALLOC_ARENA_MAX="2")
+    assert after > before / 2 > 500
