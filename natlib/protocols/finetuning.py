@@ -1,7 +1,7 @@
 """Training the whole encoder with a linear classifier on top."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -9,12 +9,13 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from natlib.component import Settings
-from natlib.data import Batch, SampleSet, load_batches
+from natlib.data import SampleSet
 from natlib.encoders import Encoder
 from natlib.evaluation import Splits, percent, stratified_split
 from natlib.evaluation.modes import evaluating, seeded
 from natlib.protocols.base import Subject
 from natlib.protocols.fitting import cosine, cut, fit_classifier
+from natlib.protocols.labelled_batches import labelled_batches
 
 __all__ = ["STARTS", "FineTuning", "Tuned", "fine_tune"]
 
@@ -109,14 +110,15 @@ def _trained(
             weight.grad = None
         trained = [weight for weight in module.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=settings.weight_decay)
-        label_of = _numbered(index, splits.train_labels[rows])
+        labels = splits.train_labels[rows]
         modality = subject.modality
 
         def batches(_epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
             parts = cut(index[torch.randperm(len(index))], settings.batch_size)
-            for batch in _loaded(subject, splits.train, parts):
+            loaded = labelled_batches(subject, splits.train, index, labels, parts)
+            for batch, truth in loaded:
                 if len(batch.index) > 1:
-                    yield modality.views(batch, 1)[0], label_of(batch.index)
+                    yield modality.views(batch, 1)[0], truth
 
         fit_classifier(
             module,
@@ -133,33 +135,13 @@ def _trained(
 def _accuracy(
     subject: Subject, module: nn.Module, samples: SampleSet, index: Tensor, labels: Tensor
 ) -> float:
-    label_of = _numbered(index, labels)
     right, count = 0.0, 0
     parts = cut(index, subject.evaluation.batch_size)
     with evaluating(module), seeded(subject.device, 0):
-        for batch in _loaded(subject, samples, parts):
+        for batch, truth in labelled_batches(subject, samples, index, labels, parts):
             if not len(batch.index):
                 continue
             predicted = module(subject.modality.plain(batch)).argmax(1)
-            right += percent(predicted, label_of(batch.index)) * len(batch.index)
+            right += percent(predicted, truth) * len(batch.index)
             count += len(batch.index)
     return right / max(1, count)
-
-
-def _numbered(index: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
-    table = dict(zip(index.tolist(), labels.tolist(), strict=True))
-
-    def look_up(wanted: Tensor) -> Tensor:
-        return torch.tensor([table[i] for i in wanted.tolist()], device=wanted.device)
-
-    return look_up
-
-
-def _loaded(subject: Subject, samples: SampleSet, parts: list[Tensor]) -> Iterator[Batch]:
-    return load_batches(
-        subject.modality,
-        samples,
-        [part.tolist() for part in parts],
-        device=subject.device,
-        workers=subject.workers,
-    )

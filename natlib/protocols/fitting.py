@@ -1,15 +1,31 @@
 """The loop in which protocols train classifiers: on features, or with the encoder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["cosine", "cut", "decayed", "fit_classifier"]
+__all__ = ["Learner", "cosine", "cut", "decayed", "fit_classifier", "fit_together"]
 
-Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
-"""Inputs Tensor[b, ...] and labels int64[b] of the batches of an epoch, by its number."""
+Batches = Callable[[int], Iterable[tuple[Any, Tensor]]]
+"""Inputs (Tensor[b, ...], or whatever the classifiers take) and labels int64[b] of the batches of
+an epoch, by its number."""
+
+
+class Learner(NamedTuple):
+    """A classifier and how it is trained.
+
+    Attributes:
+        module: from inputs to logits Tensor[b, c].
+        optimizer: over what is trained.
+        rate: learning rate by the epochs that are done, with their fractions.
+    """
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[float], float]
 
 
 def fit_classifier(
@@ -22,31 +38,48 @@ def fit_classifier(
     rate: Callable[[float], float],
     told: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Train a classifier by cross-entropy; it is in evaluation mode afterwards.
+    """:func:`fit_together` of a single classifier; see :class:`Learner` for what it needs."""
+    fit_together([Learner(module, optimizer, rate)], batches, epochs=epochs, steps=steps, told=told)
 
-    Draws from torch's global generators.
+
+def fit_together(
+    learners: Sequence[Learner],
+    batches: Batches,
+    *,
+    epochs: int,
+    steps: int,
+    told: Callable[[int, int], None] | None = None,
+) -> None:
+    """Train classifiers by cross-entropy, each for itself, on batches that are made only once.
+
+    They are in evaluation mode afterwards. Draws from torch's global generators.
 
     Args:
-        module: from inputs to logits Tensor[b, c].
-        optimizer: over what is trained.
+        learners: what is trained.
         batches: what it is trained on.
         epochs: how often.
         steps: batches in an epoch.
-        rate: learning rate by the epochs that are done, with their fractions.
         told: called with the steps done and the steps in all.
     """
-    module.train()
+    for learner in learners:
+        learner.module.train()
     with torch.enable_grad():
         for epoch in range(epochs):
             for step, (inputs, labels) in enumerate(batches(epoch)):
-                for group in optimizer.param_groups:
-                    group["lr"] = rate(epoch + step / steps)
-                optimizer.zero_grad()
-                F.cross_entropy(module(inputs).float(), labels).backward()
-                optimizer.step()
+                for learner in learners:
+                    _update(learner, inputs, labels, epoch + step / steps)
                 if told is not None:
                     told(epoch * steps + step + 1, epochs * steps)
-    module.eval()
+    for learner in learners:
+        learner.module.eval()
+
+
+def _update(learner: Learner, inputs: Any, labels: Tensor, done: float) -> None:
+    for group in learner.optimizer.param_groups:
+        group["lr"] = learner.rate(done)
+    learner.optimizer.zero_grad()
+    F.cross_entropy(learner.module(inputs).float(), labels).backward()
+    learner.optimizer.step()
 
 
 def decayed(learning_rate: float, epochs: int) -> Callable[[float], float]:

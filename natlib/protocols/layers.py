@@ -2,16 +2,15 @@
 
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from natlib.component import nearest, register
+from natlib.component import register
 from natlib.encoders import Encoder
-from natlib.errors import ConfigError
 from natlib.evaluation import EmbeddedSplits, ProtocolResult
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.probing import Probed, probe
+from natlib.protocols.stages import Stages
 
 __all__ = ["Layers"]
 
@@ -34,10 +33,10 @@ class Layers(Protocol):
 
     def run(self, subject: Subject) -> ProtocolResult:
         splits = subject.splits().limited(self.max_train_samples, None, subject.evaluation.seed)
-        views: list[_Stages] = []
+        views: list[Stages] = []
 
         def seen_as(encoder: Encoder) -> Encoder:
-            views.append(_Stages(encoder, self.width, self.stages))
+            views.append(Stages(encoder, self.width, self.stages))
             return views[-1]
 
         found = subject.embedded(splits, seen_as)
@@ -72,30 +71,3 @@ class Layers(Protocol):
         self, subject: Subject, found: EmbeddedSplits, train: Tensor, test: Tensor
     ) -> Probed:
         return probe(subject, train, found.train_labels, test, found.test_labels)
-
-
-class _Stages(Encoder):
-    """Returns what the stages of an encoder say, side by side."""
-
-    def __init__(self, encoder: Encoder, width: int, stages: tuple[str, ...] | None) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.widths: dict[str, int] = {}
-        self.dim = 0
-        self._width = width
-        self._wanted = stages
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        vectors = self.stages(inputs)
-        self.widths = {name: vector.shape[1] for name, vector in vectors.items()}
-        self.dim = sum(self.widths.values())
-        return torch.cat([vector.float() for vector in vectors.values()], 1)
-
-    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
-        vectors = self.encoder.stage_vectors(inputs, self._width)
-        if self._wanted is None:
-            return vectors
-        for name in self._wanted:
-            if name not in vectors:
-                raise ConfigError(f"the encoder has no stage '{name}'; {nearest(name, vectors)}")
-        return {name: vectors[name] for name in self._wanted}

@@ -13,7 +13,7 @@ from natlib.errors import ConfigError, DataError
 from natlib.evaluation import Figure
 from natlib.evaluation.clustering import cluster, matched_accuracy
 from natlib.evaluation.retrieval import retrieve
-from natlib.protocols.fitting import cosine, cut, decayed, fit_classifier
+from natlib.protocols.fitting import Learner, cosine, cut, decayed, fit_classifier, fit_together
 from natlib.protocols.label_parts import LabelPart, label_parts
 
 
@@ -166,6 +166,35 @@ class TestFitting:
         torch.testing.assert_close(module.weight, weight - 0.5 * error.T @ x)
         torch.testing.assert_close(module.bias, bias - 0.5 * error.sum(0))
         assert not module.training
+
+    def test_together_is_as_each_alone(self) -> None:
+        x, y = features(40, 0, 4), labels(40, 3, 1)
+
+        def learner(rate: float) -> Learner:
+            torch.manual_seed(0)
+            module = torch.nn.Linear(4, 3)
+            optimizer = torch.optim.SGD(module.parameters(), lr=9.0, momentum=0.5)
+            return Learner(module, optimizer, lambda done: rate / (1 + done))
+
+        def batches(_epoch: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+            return [(x[part], y[part]) for part in cut(torch.arange(40), 16)]
+
+        together, told = [learner(0.1), learner(0.7)], []
+        fit_together(
+            together,
+            batches,
+            epochs=2,
+            steps=3,
+            told=lambda done, total: told.append((done, total)),
+        )
+        assert told == [(done, 6) for done in range(1, 7)]
+        for rate, one in zip((0.1, 0.7), together, strict=True):
+            alone = learner(rate)
+            fit_classifier(
+                alone.module, alone.optimizer, batches, epochs=2, steps=3, rate=alone.rate
+            )
+            torch.testing.assert_close(one.module.weight, alone.module.weight)
+            assert not one.module.training
 
 
 def test_a_figure_is_the_mean_of_its_seeds() -> None:
