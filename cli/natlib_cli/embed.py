@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 import typer
 
 import natlib
-from natlib.training import ConsoleProgress, decoding_workers, stages
+from natlib.training import (
+    ConsoleProgress,
+    RunDirectory,
+    computing_device,
+    decoding_workers,
+    stages,
+)
+from natlib_cli.options import Device
 from natlib_cli.output import console
 
 __all__ = ["embed"]
@@ -20,9 +27,15 @@ def embed(
         Literal["encoder", "head"],
         typer.Option(help="The encoder's features (better), or what the head makes of them."),
     ] = "encoder",
+    device: Device = None,
 ) -> None:
     """Write embeddings of a source, with sample names and, if there are any, labels."""
-    model = natlib.load(run)
+    directory = RunDirectory(run)
+    # A model folder will do, and it says nothing about devices.
+    trained_on = (
+        directory.read_config().training.device if directory.config_file.exists() else "auto"
+    )
+    model = natlib.load(run, computing_device(device, trained_on))
     model.modality = model.modality.with_source(source)
     with ConsoleProgress() as progress:
         tell = stages(progress)

@@ -9,7 +9,7 @@ from natlib.component import Component
 from natlib.data import Modality as AnyModality
 from natlib.errors import ConfigError
 
-__all__ = ["ConfigFile", "Modality", "Preset", "Settings", "Source", "kinds", "nested"]
+__all__ = ["ConfigFile", "Device", "Modality", "Preset", "Settings", "Source", "kinds", "nested"]
 
 WHAT = "What to train"
 
@@ -64,6 +64,17 @@ Settings = Annotated[
         metavar="KEY=VALUE",
         help="One setting, laid over everything else: --set objective.targets.dim=64. Repeatable.",
         rich_help_panel=WHAT,
+    ),
+]
+
+
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="What to compute on: auto, cpu, cuda or one of several, cuda:1. By default what "
+        "the run was trained on, or the CPU where that is not there.",
     ),
 ]
 

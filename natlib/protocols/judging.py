@@ -13,7 +13,7 @@ from natlib.evaluation import EvaluationProgress, ProtocolResult
 from natlib.model import load
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.kept import keep
-from natlib.training import RunDirectory, compose, decoding_workers
+from natlib.training import RunDirectory, compose, computing_device, decoding_workers
 
 __all__ = ["compose_protocol", "judge", "subject_of"]
 
@@ -24,7 +24,7 @@ def judge(
     *,
     data: str | None = None,
     settings: Sequence[str] = (),
-    device: str = "cpu",
+    device: str | None = None,
     progress: EvaluationProgress | None = None,
 ) -> ProtocolResult:
     """Judge a run, and keep the result in ``RUN/evaluations``.
@@ -34,11 +34,12 @@ def judge(
         protocol: how, or the kind of a protocol with default settings.
         data: a source to judge on; by default the one that the run was trained on.
         settings: changes to what protocols share, ``"evaluation.seed=1"`` and the like.
-        device: what to compute on.
+        device: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; by default what the run
+            was trained on, if it is there.
         progress: told about each stage.
 
     Raises:
-        NatlibError: there is no such run or protocol, or the samples cannot be judged so.
+        NatlibError: there is no such run, protocol or device, or the samples cannot be judged so.
     """
     chosen = compose_protocol(protocol) if isinstance(protocol, str) else protocol
     subject = subject_of(run, data=data, settings=settings, device=device, progress=progress)
@@ -52,13 +53,13 @@ def subject_of(
     *,
     data: str | None = None,
     settings: Sequence[str] = (),
-    device: str = "cpu",
+    device: str | None = None,
     progress: EvaluationProgress | None = None,
 ) -> Subject:
     """What a protocol judges, from a run directory (see :func:`judge`)."""
     directory = RunDirectory(run)
     config = directory.read_config()
-    model = load(run, device)
+    model = load(run, computing_device(device, config.training.device))
     subject = Subject(
         model,
         model.modality if data is None else model.modality.with_source(data),

@@ -9,7 +9,7 @@ from natlib.training.config import (
     ScheduleConfig,
     TrainingConfig,
 )
-from natlib.training.processes import decoding_workers
+from natlib.training.processes import computing_device, decoding_workers
 from natlib.training.run_directory import RunDirectory
 from natlib.training.train import TrainResult, resume, train
 
@@ -25,6 +25,7 @@ __all__ = [
     "TrainResult",
     "TrainingConfig",
     "compose",
+    "computing_device",
     "decoding_workers",
     "resume",
     "stages",
