@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -67,6 +68,11 @@ class ImageSet:
         # PIL raises OSError, SyntaxError, ValueError, IndexError, struct.error and more.
         except Exception as error:
             return Unreadable(index, f"{type(error).__name__}: {error}")
+
+    def path(self, index: int) -> Path | None:
+        """The file of an image; None where the source is no files."""
+        item = self._images.item(index if self._rows is None else int(self._rows[index]))
+        return Path(item) if isinstance(item, str | Path) else None
 
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
         """See :meth:`natlib.data.SampleSet.preload`.

@@ -84,7 +84,7 @@ class Image(Modality):
         path = self.source if self.source is not None else "digits"
         size, resize = self.size, self.resize
         if size is None:
-            size = _natural_size(source, path)
+            size = _natural_size(_typical_side(source, path))
             size = size if resize is None else min(size, resize)
         if resize is None:
             resize = size if size <= _SMALL else round(size * 256 / 224)
@@ -144,6 +144,14 @@ class Image(Modality):
     def raw(self, batch: Batch) -> Tensor:
         side = min(_RAW_SIDE, self._size())
         return F.adaptive_avg_pool2d(self._centre(batch), side).flatten(1)
+
+    def typical_side(self) -> int:
+        """Median of the short sides of the first images of the source, in pixels of their files.
+
+        Raises:
+            DataError: none of them can be read.
+        """
+        return _typical_side(self._source(), self.source or "digits")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -219,8 +227,12 @@ def _unpack(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     return batch.data["pixels"].float().div_(255), batch.data["height"], batch.data["width"]
 
 
-def _natural_size(source: Source, name: str) -> int:
-    """The side of a view that suits the images of a source."""
+def _natural_size(typical: int) -> int:
+    """The side of a view that suits images of which the typical one is so large."""
+    return max(4, typical) if typical <= _SMALL else _LARGE
+
+
+def _typical_side(source: Source, name: str) -> int:
     sides = []
     for item in source.peek(_PEEK):
         try:
@@ -230,5 +242,4 @@ def _natural_size(source: Source, name: str) -> int:
             continue
     if not sides:
         raise DataError(f"none of the first images in {name} can be read; is it image data?")
-    typical = int(median(sides))
-    return max(4, typical) if typical <= _SMALL else _LARGE
+    return int(median(sides))

@@ -26,6 +26,9 @@ _errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 _UsageError: Any = typer.BadParameter.__base__
 
 
+_SEEN = (
+    "The encoder has seen {seen} of the {judged} test samples in training, without their labels."
+)
 _NOT_HELD_OUT = (
     "The source has no test split, so the probes were tested on a fifth of its samples. "
     "An encoder that was trained on this source has seen them, without their labels."
@@ -78,8 +81,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def print_result(result: ProtocolResult) -> None:
     """Figures of a protocol."""
     _print_table(result.title, ["features", *result.columns.values()], result.cells())
-    if not result.details.held_out:
-        console.print(_NOT_HELD_OUT, soft_wrap=True)
+    details = result.details
+    if not details.held_out:
+        seen, judged = details.more.get("seen_in_training"), details.test_samples
+        said = _SEEN.format(seen=seen, judged=judged) if seen else _NOT_HELD_OUT
+        console.print(said, soft_wrap=True)
 
 
 def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -155,17 +155,10 @@ class RunDirectory:
         Raises:
             DataError: the samples differ; the message says how.
         """
-        try:
-            with gzip.open(self._samples, "rt", encoding="utf-8") as file:
-                fingerprint = json.loads(file.readline())["fingerprint"]
-                if fingerprint == samples.fingerprint():
-                    return
-                before = {json.loads(line) for line in file}
-        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
-            raise DataError(
-                f"{self._samples}, which says what the run is trained on, cannot be read "
-                f"({error}); start a new run from its weights (--init-from {self.path})"
-            ) from error
+        fingerprint, names = self._recorded_samples()
+        if fingerprint == samples.fingerprint():
+            return
+        before = set(names)
         now = set(samples.names)
         changes = _change("added", now - before) + _change("removed", before - now)
         what = " and ".join(changes) or "labels or contents differ"
@@ -173,6 +166,25 @@ class RunDirectory:
             f"the data set has changed since the run {self.path} began: {what}; restore it, "
             f"or start a new run from these weights (--init-from {self.path})"
         )
+
+    def sample_names(self) -> list[str]:
+        """The names of all samples that the run is trained on, by number.
+
+        Raises:
+            DataError: what was written about them is missing or damaged.
+        """
+        return self._recorded_samples()[1]
+
+    def _recorded_samples(self) -> tuple[str, list[str]]:
+        try:
+            with gzip.open(self._samples, "rt", encoding="utf-8") as file:
+                fingerprint = json.loads(file.readline())["fingerprint"]
+                return fingerprint, [json.loads(line) for line in file]
+        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+            raise DataError(
+                f"{self._samples}, which says what the run is trained on, cannot be read "
+                f"({error}); start a new run from its weights (--init-from {self.path})"
+            ) from error
 
     def _content(self) -> list[Path]:
         """What lies here, besides an index, which says nothing about a run."""

@@ -33,6 +33,7 @@ SMALLER: dict[str, list[str]] = {
 }
 """Settings with which a protocol takes about a second on the made-up run."""
 ELSEWHERE = {
+    "imagenet": "the protocol 'imagenet' judges runs on images only",
     "voc_classification": "Pascal VOC judges runs on images only",
     "voc_detection": "Pascal VOC judges runs on images only",
 }
@@ -147,6 +148,18 @@ def test_an_unknown_protocol_or_setting_names_the_nearest(run: Path) -> None:
         "did you mean 'seed'?",
     )
     assert_refused(natlib("eval", run, "--set", "neighbours=[1]"), "--protocol")
+
+
+def test_an_unknown_stage_names_the_nearest_or_all(run: Path) -> None:
+    for stages, words in (
+        ("[layr1]", "the encoder has no stage 'layr1'; did you mean 'layer1'?"),
+        ("[wall]", "the encoder has no stage 'wall'; expected one of: flatten, layer1"),
+        ("[layer1,wall]", "the encoder has no stage 'wall'; expected one of: flatten, layer1"),
+        ("[]", "layers: stages"),
+    ):
+        said = natlib("eval", run, "--protocol", "layers", "--set", f"stages={stages}")
+        assert_refused(said, words)
+    assert not (run / "evaluations").exists()
 
 
 def test_settings_of_protocol_and_evaluation_count(run: Path) -> None:

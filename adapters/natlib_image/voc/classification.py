@@ -48,6 +48,7 @@ class VocClassification(Protocol):
 
     def run(self, subject: Subject) -> ProtocolResult:
         data = VocSamples.of(subject)
+        seen = data.seen(subject)
         data.preload(subject)
         with untouched_random(subject.device):
             scores, chosen = (self._frozen if self.train == "frozen" else self._tuned)(
@@ -64,10 +65,11 @@ class VocClassification(Protocol):
                 train_samples=len(data.known),
                 test_samples=len(data.test),
                 test_split=data.splits.test_set,
-                held_out=True,
+                held_out=not seen,
                 classes=list(data.splits.classes),
                 chosen=chosen,
                 more={
+                    "seen_in_training": seen,
                     "share_with_class": _shares(truth, data.splits.classes),
                     "average_precision": {
                         name: {

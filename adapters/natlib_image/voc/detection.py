@@ -59,6 +59,7 @@ class VocDetection(Protocol):
 
     def run(self, subject: Subject) -> ProtocolResult:
         data = VocSamples.of(subject)
+        seen = data.seen(subject)
         measured: dict[str, list[dict[str, Any]]] = {}
         chosen = {}
         with untouched_random(subject.device):
@@ -83,14 +84,15 @@ class VocDetection(Protocol):
                 train_samples=len(data.splits.known),
                 test_samples=len(data.splits.test),
                 test_split=data.splits.test_set,
-                held_out=True,
+                held_out=not seen,
                 classes=list(data.splits.classes),
                 chosen=chosen,
                 more={
+                    "seen_in_training": seen,
                     "average_precision": {
                         name: _means([each["average_precision"] for each in runs])
                         for name, runs in measured.items()
-                    }
+                    },
                 },
             ),
             train_fingerprint=fingerprint(data.splits.known),

@@ -10,12 +10,13 @@ from natlib.data import Batch, load_batches
 from natlib.errors import DataError
 from natlib.protocols import Subject
 from natlib_image.imageset import ImageSet
+from natlib_image.judged import image_modality, seen_in_training
 from natlib_image.modality import Image
 from natlib_image.sources.voc import VocImages
 from natlib_image.voc.folder import VocFolder
 from natlib_image.voc.labelled import VocSplits, find_voc_splits, image_labels
 
-__all__ = ["VocSamples", "image_modality", "voc_splits"]
+__all__ = ["VocSamples", "voc_splits"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class VocSamples:
         Raises:
             DataError: the run does not read images, or the set is not in order.
         """
-        modality, splits = image_modality(subject), voc_splits(subject)
+        modality, splits = image_modality(subject, "Pascal VOC"), voc_splits(subject)
         images = (*splits.known, *splits.test)
         names = [image.identifier for image in images]
         samples = ImageSet(
@@ -61,6 +62,10 @@ class VocSamples:
         self.samples.preload(
             self.workers, lambda done, total: subject.progress("reading images", done, total)
         )
+
+    def seen(self, subject: Subject) -> int:
+        """How many of the test images the run was trained on."""
+        return len(seen_in_training(subject, [image.path for image in self.splits.test]))
 
     @property
     def train(self) -> Tensor:
@@ -100,27 +105,13 @@ class VocSamples:
             yield batch
 
 
-def image_modality(subject: Subject) -> Image:
-    """What the run prepares images with, and where the set is.
-
-    Raises:
-        DataError: the run does not read images.
-    """
-    if not isinstance(subject.modality, Image):
-        raise DataError(
-            f"the run learnt from data of the kind '{subject.config.data.kind}'; Pascal VOC judges "
-            "runs on images only"
-        )
-    return subject.modality
-
-
 def voc_splits(subject: Subject) -> VocSplits:
     """The set that a protocol is to judge on.
 
     Raises:
         DataError: there is none, or it is not in order.
     """
-    source = image_modality(subject).source
+    source = image_modality(subject, "Pascal VOC").source
     if source is None or source == "digits":
         raise DataError(
             "the run's own source is not in the format of Pascal VOC; "

@@ -1,0 +1,94 @@
+"""What stays as it is while perceptrons are trained: encoders up to a map, and pixels."""
+
+import torch
+from torch import Tensor, nn
+
+from natlib.encoders import Encoder
+from natlib.encoders.pooling import pooled
+from natlib.errors import ConfigError
+from natlib.evaluation import ROWS, Splits, random_encoder
+from natlib.evaluation.modes import evaluating
+from natlib.protocols import Subject
+from natlib.protocols.stages import Stages
+
+__all__ = ["FrozenRows", "last_map"]
+
+
+class FrozenRows:
+    """Features of crops, for every row of the table: encoder, random encoder, raw inputs.
+
+    Args:
+        subject: whose encoder.
+        splits: the training images, for the statistics of the random encoder's batch norms.
+        stage: where encoders are cut off; None for :func:`last_map`.
+        width: largest number of features.
+
+    Attributes:
+        stage: where encoders are cut off.
+        widths: number of features of each row.
+
+    Raises:
+        ConfigError: the encoder has no such stage, or no map.
+    """
+
+    def __init__(self, subject: Subject, splits: Splits, stage: str | None, width: int) -> None:
+        encoder, shape = subject.model.encoder, subject.modality.input_shape
+        self.stage = last_map(encoder, shape) if stage is None else stage
+        beside = random_encoder(
+            subject.model.recipe,
+            subject.modality,
+            splits.train,
+            splits.train_index,
+            seed=subject.evaluation.seed,
+            device=subject.device,
+            batch_size=subject.evaluation.batch_size,
+            workers=subject.workers,
+        )
+        self._rows: dict[str, nn.Module] = {
+            ROWS["encoder"]: Stages(encoder, width, (self.stage,)),
+            ROWS["random"]: Stages(beside, width, (self.stage,)),
+            ROWS["raw"]: _Pixels(width),
+        }
+        with evaluating(encoder):
+            found = self(torch.zeros(1, *shape, device=subject.device))
+        self.widths = {name: features.shape[1] for name, features in found.items()}
+
+    @torch.no_grad()
+    def __call__(self, crops: Tensor) -> dict[str, Tensor]:
+        """float32[b, f] of each row; encoders must be in evaluation mode.
+
+        Args:
+            crops: Tensor[b, 3, s, s] as the modality prepares them.
+        """
+        return {name: row(crops) for name, row in self._rows.items()}
+
+
+class _Pixels(nn.Module):
+    """The crops themselves, averaged over the finest grid with at most so many numbers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._width = width
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return pooled(crops, self._width)
+
+
+def last_map(encoder: Encoder, input_shape: tuple[int, ...]) -> str:
+    """The last stage that returns a map [b, channels, h, w] with more than one place.
+
+    Of an ``alexnet`` this is conv5, where the 2017 paper cuts it off.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    weight = next(encoder.parameters())
+    with evaluating(encoder):
+        outputs = encoder.stages(weight.new_zeros(1, *input_shape))
+    maps = [name for name, output in outputs.items() if output[0, 0].numel() > 1 < output.ndim - 2]
+    if not maps:
+        raise ConfigError(
+            "no stage of this encoder returns a map [b, channels, height, width]; say where it is "
+            f"to be cut off, --set stage=NAME with one of: {', '.join(outputs)}"
+        )
+    return maps[-1]
