@@ -42,6 +42,7 @@ def run(name: str, settings: list[str], seed: int, arguments: argparse.Namespace
         "encoder.kind=convnet",
         "training.precision=bf16",
         f"training.seed={seed}",
+        f"evaluation.seed={seed}",
         f"data.subset_seed={seed}",
         f"data.max_samples={arguments.max_samples}",
         f"training.epochs={arguments.epochs}",

@@ -50,6 +50,7 @@ def configuration(seed: int, arguments: argparse.Namespace) -> RunConfig:
             "training.precision=bf16",
             "training.knn_every_epochs=null",
             f"training.seed={seed}",
+            f"evaluation.seed={seed}",
             f"data.subset_seed={seed}",
             f"data.max_samples={arguments.max_samples}",
             f"training.epochs={arguments.epochs}",

@@ -41,6 +41,8 @@ def trained(source: Path, augment: str, seed: int, epochs: int, out: Path) -> di
     assert TimeSeries.presets is not None
     values = yaml.safe_load((TimeSeries.presets / "nat.yaml").read_text())
     values["data"] = TimeSeries(source=str(source), augment=CANDIDATES[augment])
+    # Of the random encoder too, which each seed draws anew.
+    values["evaluation"] = {**values.get("evaluation", {}), "seed": seed}
     values["training"] |= {"seed": seed, "epochs": epochs, "device": "cpu", "workers": 0}
     began = time.perf_counter()
     result = natlib.train(natlib.RunConfig.model_validate(values), out, overwrite=True)

@@ -34,7 +34,9 @@ class Arena:
 
     def common(self, size: Size, seed: int) -> list[str]:
         """Settings of a run, all but its objective's."""
-        seeds = [f"{key}={seed}" for key in ("training.seed", "data.subset_seed")]
+        seeds = [
+            f"{key}={seed}" for key in ("training.seed", "evaluation.seed", "data.subset_seed")
+        ]
         return [*self.settings, *size.settings(), *seeds]
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from tests.timeseries.test_plugin import python
 from tests.timeseries.test_tutorial import ROOT
@@ -32,6 +33,11 @@ def test_every_set_has_its_baselines(tmp_path: Path) -> None:
     # A wave of another pitch is told apart by the raw series, whatever one epoch has taught.
     assert float(rows[0][4]) > 90
     assert all("±" in row[2] for row in rows)
+    # A seed is that of the random encoder too, so that its row has a spread of its own.
+    for config in (tmp_path / "runs").glob("*/*-[01]/config.yaml"):
+        values = yaml.safe_load(config.read_text())
+        seed = int(config.parent.name[-1])
+        assert (values["training"]["seed"], values["evaluation"]["seed"]) == (seed, seed)
     # Finished runs are read, not made again.
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("summary.json")}
     assert len(before) == 2 * (3 + 2)
