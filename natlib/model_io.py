@@ -24,6 +24,7 @@ from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import ObjectiveModule
 from natlib.objectives.pool import Pool
 from natlib.objectives.stream import StreamCounter
+from natlib.objectives.teacher import TeacherModule
 from natlib.storage import flush, on_host, read_files, write_files
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def save_model(
     Args:
         folder: the ``model`` folder of a run; a save that is there is replaced.
         encoder: the trained encoder.
-        objective: its module; tables and counters of slots stay in the checkpoints.
+        objective: its module; tables, counters of slots and teachers stay in the checkpoints.
         config: the run's configuration, resolved, with an encoder.
 
     Raises:
@@ -183,11 +184,11 @@ def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
 
 
 def head_state(objective: ObjectiveModule) -> dict[str, Tensor]:
-    """The state of an objective's module without tables, counters and pools."""
+    """The state of an objective's module without tables, counters, pools and teachers."""
     owners = tuple(
         f"{name}."
         for name, part in objective.named_modules()
-        if isinstance(part, AssignmentTable | StreamCounter | Pool)
+        if isinstance(part, AssignmentTable | StreamCounter | Pool | TeacherModule)
     )
     state: dict[str, Tensor] = objective.state_dict()
     return {name: value for name, value in state.items() if not name.startswith(owners)}

@@ -13,6 +13,7 @@ from natlib.objectives.refresh_schedule import RefreshSchedule
 from natlib.objectives.rotation import Rotation, RotationModule
 from natlib.objectives.sigreg import SIGReg
 from natlib.objectives.supervised import Supervised, SupervisedModule
+from natlib.objectives.teacher import Teacher, TeacherModule, taught
 from natlib.objectives.vicreg import VICReg
 from natlib.objectives.view_loss import ViewLoss
 
@@ -34,10 +35,13 @@ __all__ = [
     "SIGReg",
     "Supervised",
     "SupervisedModule",
+    "Teacher",
+    "TeacherModule",
     "VICReg",
     "ViewLoss",
     "check_finite",
     "counted",
     "embedded",
     "gathered",
+    "taught",
 ]

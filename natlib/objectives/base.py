@@ -51,11 +51,28 @@ class ObjectiveModule(nn.Module):
         """The module whose head stands for all: itself, unless it is made of others."""
         return self
 
+    def take_encoder(self, encoder: nn.Module) -> None:
+        """See the encoder as it begins; called once, when its first weights are there.
+
+        For an objective that needs more of it than features: a slow copy to learn from, say. The
+        encoder stays the caller's; what is made of it here is part of the state.
+        """
+
+    def after_update(self, encoder: nn.Module, done: float) -> None:
+        """See the weights after an update; called in every process, where all have the same.
+
+        Args:
+            encoder: the one of :meth:`take_encoder`.
+            done: share of the run's updates that came before this one: 0 at the first, below 1
+                at the last.
+        """
+
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Further inputs to encode in this step: the views, turned or masked, say.
 
-        Called before :meth:`forward`, which gets their features behind those of the views. What it
-        has to know about them, the module remembers until then.
+        The only look at the views that an objective gets. Called before :meth:`forward`, which gets
+        their features behind those of the views. What it has to know about them, the module
+        remembers until then.
 
         Args:
             views: v tensors [b, ...], as the encoder sees them.

@@ -60,6 +60,16 @@ class CombinedModule(ObjectiveModule):
         """What the main part makes of features Tensor[b, f]."""
         return self.main.embed(features)
 
+    def take_encoder(self, encoder: nn.Module) -> None:
+        """Show it to every part."""
+        for module in self.modules_by_name().values():
+            module.take_encoder(encoder)
+
+    def after_update(self, encoder: nn.Module, done: float) -> None:
+        """Show it to every part."""
+        for module in self.modules_by_name().values():
+            module.after_update(encoder, done)
+
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Those of all parts, one part after the other."""
         found: list[Tensor] = []

@@ -9,6 +9,7 @@ from natlib.component import register
 from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
 from natlib.objectives.refresh_schedule import RefreshSchedule
+from natlib.objectives.teacher import Teacher
 from natlib.solvers import Lapjv, SemiDiscrete, Solver
 from natlib.targets import Mixture, Seed, TargetDistribution, UniformSphere
 
@@ -26,6 +27,9 @@ class NAT(Objective):
     the loss of a sample is
 
         target_weight * mean_v |z_v - c|^2  +  alignment * mean_{v<w} |z_v - z_w|^2
+
+    With a teacher that views align with, ``t_w`` being what it makes of view w, the second mean
+    is ``mean_{v!=w} |z_v - t_w|^2``, whose gradient is half as long where t and z agree.
 
     The 2017 method is ``ownership="bank", views=1, slots=1, alignment=0,
     reassign_every=3, reduction="sum"``.
@@ -47,6 +51,11 @@ class NAT(Objective):
     anchor: Literal["mean", "first"] = "mean"
     """What votes in the matching: the mean of the views, or the first view. With the first, the
     matching can run while the other views are computed."""
+    teacher: Teacher | None = None
+    """A moving average of encoder and head, whose embeddings take the place of the views' own."""
+    teacher_role: Literal["vote", "align", "both"] = "both"
+    """What its embeddings are for: to ``vote`` in the matching, which then can run while the views
+    are computed; for each view to ``align`` with those of the other views; or ``both``."""
     semidiscrete: SemiDiscrete | None = None
     """In place of matchings: the limit of infinitely many slots (stream only). A sample regresses
     to the centroid of its cell of the target distribution, estimated from ``points`` fresh
@@ -97,6 +106,17 @@ class NAT(Objective):
                 "refresh is for ownership 'bank', since a stream keeps no slots; "
                 "leave it out or set ownership to 'bank'"
             )
+        if self.teacher is None and self.teacher_role != "both":
+            raise ValueError(
+                f"teacher_role is '{self.teacher_role}', and there is no teacher; set "
+                "teacher.momentum (to 0.99, say), or leave teacher_role out"
+            )
+        if self.teacher_aligns and (self.views < 2 or self.alignment == 0):
+            raise ValueError(
+                f"each view is to align with what the teacher makes of the others, and views is "
+                f"{self.views}, alignment {self.alignment:g}; set views to 2 and alignment above "
+                "0, or teacher_role to 'vote'"
+            )
         if self.semidiscrete is not None and (self.ownership != "stream" or self.pool):
             raise ValueError(
                 "semidiscrete is for ownership 'stream' without a pool: it draws fresh targets "
@@ -119,6 +139,16 @@ class NAT(Objective):
                 "class_slots out"
             )
         return self
+
+    @property
+    def teacher_votes(self) -> bool:
+        """Whether a teacher's embeddings are matched."""
+        return self.teacher is not None and self.teacher_role != "align"
+
+    @property
+    def teacher_aligns(self) -> bool:
+        """Whether views align with a teacher's embeddings."""
+        return self.teacher is not None and self.teacher_role != "vote"
 
     @property
     def uses_labels(self) -> bool:

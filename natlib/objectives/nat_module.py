@@ -6,7 +6,6 @@ dimensions, m slots per sample.
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,14 @@ from natlib.objectives.class_slots import (
     fresh_slots,
     vote,
 )
-from natlib.objectives.dealing import PendingMatching, start_matching
-from natlib.objectives.distances import mean_cosine, view_distance
-from natlib.objectives.embedding import check_finite, check_labels
+from natlib.objectives.dealing import Deal, remember, start_matching
+from natlib.objectives.distances import mean_cosine, teacher_distance, view_distance
+from natlib.objectives.embedding import check_finite, check_labels, wide
 from natlib.objectives.nat import NAT
-from natlib.objectives.pool import Pool, PoolEntries
+from natlib.objectives.pool import Pool
 from natlib.objectives.refresh_schedule import refresh_from
 from natlib.objectives.stream import StreamCounter
+from natlib.objectives.teacher import TeacherModule, taught
 from natlib.processes import process_count
 from natlib.solvers import SemiDiscrete
 from natlib.targets import Mixture
@@ -40,31 +40,8 @@ from natlib.targets import Mixture
 __all__ = ["NATModule"]
 
 
-@dataclass
-class _Deal:
-    """What is matched in a step, the batch before the pool.
-
-    Attributes:
-        anchor: Tensor[k, d].
-        slots: int64[m, k], before the matching.
-        rows: Tensor[m, k, d], their targets.
-        index: int64[k].
-        pending: None where slots stay as they are.
-        classes: int64[m, k], of the slots, where these belong to classes.
-        taken: slots that a stream has used up.
-    """
-
-    anchor: Tensor
-    slots: Tensor
-    rows: Tensor
-    index: Tensor
-    pending: PendingMatching | None
-    classes: Tensor | None
-    taken: int
-
-
 class NATModule(ObjectiveModule):
-    """Head, table or counter, pool, and the loss of :class:`NAT`."""
+    """Head, table or counter, pool, teacher, and the loss of :class:`NAT`."""
 
     step: Tensor
 
@@ -90,6 +67,9 @@ class NATModule(ObjectiveModule):
             # In a bank the table knows who owns what.
             slots = config.slots if self.table is None else 0
             self.pool = Pool(config.pool, slots, config.targets.dim)
+        self.teacher: TeacherModule | None = None
+        # What it made of the views; not state, since it lives for a step.
+        self._taught: list[Tensor] | None = None
         self._anchors: AnchorStore | None = None
         self._labels: Tensor | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
@@ -102,9 +82,25 @@ class NATModule(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """Head outputs Tensor[b, d] in the space of the targets, float32 or better."""
-        z: Tensor = self.head(features)
-        z = z if z.dtype == torch.float64 else z.float()
-        return self.config.targets.project(z)
+        return self.config.targets.project(wide(self.head(features)))
+
+    def take_encoder(self, encoder: nn.Module) -> None:
+        """Copy it, where there is to be a teacher."""
+        if self.config.teacher is not None:
+            self.teacher = TeacherModule(encoder, self.head)
+
+    def after_update(self, encoder: nn.Module, done: float) -> None:
+        """Let the teacher follow."""
+        if self.teacher is not None and self.config.teacher is not None:
+            self.teacher.follow(encoder, self.head, self.config.teacher.momentum_at(done))
+
+    def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """None; but the teacher, where there is one, looks at the views."""
+        if self.teacher is not None:
+            only_first = self.config.anchor == "first" and not self.config.teacher_aligns
+            seen = views[:1] if only_first else views
+            self._taught = [self.config.targets.project(wide(self.teacher(view))) for view in seen]
+        return []
 
     def forward(
         self,
@@ -117,24 +113,25 @@ class NATModule(ObjectiveModule):
     ) -> ObjectiveOutput:
         config = self.config
         began = time.perf_counter()
-        overlap = False
         inputs: list[Tensor] = []
         embedded: list[Tensor] = []
-        deal: _Deal | None = None
+        seen, self._taught = self._taught, None
+        taught_VBD = None if config.teacher is None else torch.stack(taught(seen, "nat"))
+        anchor_BD: Tensor | None = None
+        deal: Deal | None = None
+        if taught_VBD is not None and config.teacher_votes:
+            anchor_BD = self._vote(taught_VBD)
+            deal = self._begin_early(anchor_BD, index, labels, epoch)
         for view in features:
             inputs.append(view)
             embedded.append(self.embed(view))
-            if config.anchor == "first" and config.semidiscrete is None and deal is None:
-                # Before the next view is asked for: it may be computed meanwhile.
-                worth_it = config.overlap != "off" if view.is_cuda else self._overlaps.next()
-                overlap = config.views > 1 and worth_it
-                deal = self._begin(embedded[0].detach(), index, labels, epoch, overlap)
+            if anchor_BD is None and config.anchor == "first":
+                anchor_BD = embedded[0].detach()
+                deal = self._begin_early(anchor_BD, index, labels, epoch)
         z_VBD = torch.stack(embedded)
         check_finite(inputs, z_VBD)
-        if config.anchor == "mean":
-            anchor_BD = config.targets.project(z_VBD.detach().mean(0))
-        else:
-            anchor_BD = z_VBD[0].detach()
+        if anchor_BD is None:
+            anchor_BD = self._vote(z_VBD.detach())
         pseudo_labels: Tensor | None = None
         if config.semidiscrete is not None:
             own_MBD, matched_MBD, measures = self._cells(anchor_BD, config.semidiscrete)
@@ -145,7 +142,7 @@ class NATModule(ObjectiveModule):
             if deal.classes is not None:
                 pseudo_labels = vote(deal.classes[:, : len(anchor_BD)])
             if deal.pending is not None and not z_VBD.is_cuda:
-                self._overlaps.took(overlap, time.perf_counter() - began)
+                self._overlaps.took(deal.pending.overlaps, time.perf_counter() - began)
 
         if self.training and self._anchors is not None and index is not None:
             self._anchors.write(epoch, index, anchor_BD)
@@ -153,6 +150,8 @@ class NATModule(ObjectiveModule):
         centroid_BD = matched_MBD.mean(0)
         to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
         between_views = view_distance(z_VBD)
+        if taught_VBD is not None and config.teacher_aligns:
+            between_views = teacher_distance(z_VBD, taught_VBD)
         per_sample = config.target_weight * to_target + config.alignment * between_views
         loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
         parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
@@ -224,6 +223,23 @@ class NATModule(ObjectiveModule):
             anchors, epoch - 1, table, self.targets, schedule, progress, owner
         )
 
+    def _vote(self, views_VBD: Tensor) -> Tensor:
+        """What is matched, of embeddings without gradient: Tensor[b, d]."""
+        if self.config.anchor == "first":
+            return views_VBD[0]
+        return self.config.targets.project(views_VBD.mean(0))
+
+    def _begin_early(
+        self, anchor_BD: Tensor, index: Tensor | None, labels: Tensor | None, epoch: int
+    ) -> Deal | None:
+        """Begin before the next view is asked for: it may be computed meanwhile."""
+        config = self.config
+        if config.semidiscrete is not None:
+            return None
+        worth_it = config.overlap != "off" if anchor_BD.is_cuda else self._overlaps.next()
+        more_to_come = config.views > 1 or config.teacher_votes
+        return self._begin(anchor_BD, index, labels, epoch, worth_it and more_to_come)
+
     def _begin(
         self,
         anchor_BD: Tensor,
@@ -231,7 +247,7 @@ class NATModule(ObjectiveModule):
         labels: Tensor | None,
         epoch: int,
         overlap: bool,
-    ) -> _Deal:
+    ) -> Deal:
         """Gather what is matched, and begin to match it."""
         config = self.config
         batch, device = len(anchor_BD), anchor_BD.device
@@ -263,9 +279,9 @@ class NATModule(ObjectiveModule):
             pending = start_matching(
                 config.solver, anchor_KD, rows_MKD.detach(), overlap=overlap, allowed=allowed
             )
-        return _Deal(anchor_KD, slots_MK, rows_MKD, index_K, pending, classes_MK, taken)
+        return Deal(anchor_KD, slots_MK, rows_MKD, index_K, pending, classes_MK, taken)
 
-    def _finish(self, deal: _Deal, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _finish(self, deal: Deal, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The targets Tensor[m, b, d] of the batch after the matching, and what was measured.
 
         Nothing of the state has changed before.
@@ -291,7 +307,8 @@ class NATModule(ObjectiveModule):
             self._count_step()
             if self.counter is not None:
                 self.counter.take(deal.taken)
-            self._remember(deal, slots_MK, batch)
+            if self.pool is not None:
+                remember(self.pool, deal, slots_MK, batch, kept=self.table is not None)
             self.targets.update(slots_MK[:, :batch], deal.anchor[:batch])
         return rows_MBD, measures
 
@@ -320,24 +337,6 @@ class NATModule(ObjectiveModule):
         if config.semidiscrete is not None:
             return random_cell_line(config.targets, config.semidiscrete, batch)
         return random_matching_line(config.targets, config.solver, batch)
-
-    def _remember(self, deal: _Deal, slots_MK: Tensor, batch: int) -> None:
-        """Put the batch into the pool, behind what is there."""
-        if self.pool is None:
-            return
-        slots_MK = slots_MK[: self.pool.slots.shape[1]]
-        index_B = deal.index[:batch]
-        queue = self.pool.entries(without=index_B if self.table is not None else None)
-        if len(deal.index) > batch:
-            # What was in the matching too owns other slots now.
-            queue = replace(queue, slots=slots_MK[:, batch:])
-        self.pool.fill(
-            PoolEntries(
-                torch.cat([queue.anchors, deal.anchor[:batch].to(queue.anchors)]),
-                torch.cat([queue.slots, slots_MK[:, :batch]], dim=1),
-                torch.cat([queue.index, index_B]),
-            )
-        )
 
     def _own_slots(
         self, index: Tensor | None, labels_B: Tensor | None, batch: int, device: torch.device

@@ -37,6 +37,7 @@ class _Subject:
         module = objective.build(self.feature_dim, samples=self.samples)
         module.take_labels(self.labels, ["a", "b"])
         module.attach(Path(tempfile.mkdtemp(dir=self.folder)))
+        module.take_encoder(self.encoder())
         return module
 
     def encoder(self) -> nn.Module:
@@ -64,6 +65,15 @@ class _Subject:
     def train(self, module: ObjectiveModule, step: int = 0) -> ObjectiveOutput:
         """A step on data that are others in every step."""
         return self.step(module, self.features(module, self.encoder(), step), epoch=step)
+
+    def update(self, module: ObjectiveModule, done: float) -> None:
+        """Tell of weights that are others than at the start."""
+        encoder = self.encoder()
+        with torch.no_grad():
+            for weight in (*encoder.parameters(), *module.parameters()):
+                if weight.requires_grad:
+                    weight.mul_(1.5)
+        module.after_update(encoder, done)
 
 
 def check_objective(
@@ -161,6 +171,7 @@ def _resumes(subject: _Subject) -> None:
     whole, other = subject.build(), subject.build()
     for step in range(2):
         subject.train(whole, step)
+        subject.update(whole, step / 3)
     other.load_state_dict(whole.state_dict())
     losses = [subject.train(module, 2).loss for module in (whole, other)]
     expect(

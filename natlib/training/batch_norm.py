@@ -77,5 +77,8 @@ def _converted(norm: nn.modules.batchnorm._BatchNorm) -> _SynchronisedBatchNorm:
         norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
     )
     new.load_state_dict(norm.state_dict())
+    # What is not to be trained, a teacher's weights say, still is not.
+    for own, old in zip(new.parameters(), norm.parameters(), strict=True):
+        own.requires_grad_(old.requires_grad)
     values = [t for t in norm.state_dict().values() if t.is_floating_point()]
     return new.to(values[0]) if values else new

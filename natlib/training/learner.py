@@ -14,7 +14,7 @@ class Learner(nn.Module):
     """What is trained, wrapped and saved as a whole.
 
     Args:
-        encoder: from views to features.
+        encoder: from views to features, with the weights that it begins with.
         objective: from the features of all views, and of what else it wants to see, to a loss.
     """
 
@@ -22,6 +22,7 @@ class Learner(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.objective = objective
+        objective.take_encoder(encoder)
 
     def forward(
         self,

@@ -202,6 +202,7 @@ class Loop:
         trained = [p for p in self.learner.encoder.parameters() if p.requires_grad]
         before = [p.detach().clone() for p in trained] if health else []
         self.optimizer.step()
+        self.learner.objective.after_update(self.learner.encoder, step / self.updates)
         if health:
             self.meter.health["weight_change"] = weight_change(before, trained)
         self.meter.updates += 1

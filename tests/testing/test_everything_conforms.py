@@ -6,7 +6,7 @@ import pytest
 
 from natlib.data import Modality
 from natlib.encoders import EncoderRecipe, MlpEncoder
-from natlib.objectives import NAT, Objective
+from natlib.objectives import NAT, Objective, Teacher
 from natlib.solvers import Solver
 from natlib.targets import Gaussian, LowDiscrepancy, Prototypes, TargetDistribution
 from natlib.testing import (
@@ -32,6 +32,8 @@ OBJECTIVES = [
     NAT(ownership="bank", slots=2),
     NAT(views=3, anchor="first", pool=8),
     NAT(ownership="bank", views=1, slots=1, alignment=0, reduction="sum"),
+    NAT(teacher=Teacher()),
+    NAT(teacher=Teacher(momentum=0.9), teacher_role="vote", anchor="first", ownership="bank"),
 ]
 # Of these, seeds change nothing: somebody gave the targets.
 GIVEN = {"from_array"}

@@ -23,6 +23,7 @@ from tests.training.support import toy_config
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "stream": {},
     "bank": {"ownership": "bank", "slots": 2},
+    "teacher": {"slots": 2, "teacher": {"momentum": 0.8}},
     "bank_by_step": {"ownership": "bank", "slots": 1, "reassign_every": 3, "reassign_unit": "step"},
     "paper": {
         "ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0,

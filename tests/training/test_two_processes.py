@@ -29,6 +29,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "stream": {"slots": 2},
     "bank": {"ownership": "bank", "slots": 2},
     "sum": {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0, "reduction": "sum"},
+    "teacher": {"slots": 2, "teacher": {"momentum": 0.9}},
     "gaussian": {"targets": {"kind": "gaussian", "dim": 8}, "views": 3},
 }
 
@@ -97,7 +98,8 @@ def all_updates(folder: Path) -> None:
             loop.close()
             learner.objective.merge()
             if processes.first:
-                gradients = {n: p.grad for n, p in learner.named_parameters()}
+                trained = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
+                gradients = {n: p.grad for n, p in trained}
                 saved = {"gradients": gradients, "state": learner.state_dict()}
                 torch.save(saved, folder / f"{name}-{accumulate}.pt")
 
@@ -139,7 +141,9 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
     for batch_indices in loop._partition.batches(0):
         samples = [loop.samples[i] for i in batch_indices]
         batch = loop.modality.collate(samples)
-        z = [module.embed(learner.encoder(v)) for v in loop.modality.views(batch, objective.views)]
+        views = loop.modality.views(batch, objective.views)
+        module.extra_inputs(views)
+        z = [module.embed(learner.encoder(view)) for view in views]
         loss = torch.zeros((), dtype=torch.float64)
         parts = torch.arange(BATCH).tensor_split(2)
         for rank, part in enumerate(parts):
@@ -147,6 +151,8 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
                 count = objective.slots * len(part)
                 halves.counter = Fixed([rank * 2**48 + taken[rank] + torch.arange(count)])  # type: ignore[assignment]
                 taken[rank] += count
+            if module._taught is not None:
+                halves._taught = [said[part] for said in module._taught]
             output = halves([view[part] for view in z], batch.index[part], epoch=0)
             share = 1.0 if module.loss_is_sum else len(part) / BATCH / accumulate
             loss = loss + output.loss * share

@@ -1,0 +1,254 @@
+"""A teacher: what it averages, what it is for, and that nothing flows back through it."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from natlib.configuration import describe
+from natlib.encoders import MlpEncoder
+from natlib.errors import ConfigError
+from natlib.objectives import NAT, CombinedModule, NATModule, Objective, Teacher, TeacherModule
+from tests.core.nat_parts import Watched
+
+DIM, BATCH = 5, 6
+INDEX = torch.arange(BATCH)
+VIEWS = torch.randn(3, BATCH, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def encoder(seed: int = 0) -> nn.Module:
+    """With a batch norm in it."""
+    torch.manual_seed(seed)
+    return MlpEncoder(widths=(9, 8)).build((7,)).double()
+
+
+def built(student: nn.Module, **values: Any) -> NATModule:
+    """With a teacher of the student, and targets in 5 dimensions."""
+    values = {"targets": {"kind": "uniform_sphere", "dim": DIM}, "teacher": {}} | values
+    torch.manual_seed(7)
+    module = NAT.model_validate(values).build(8, samples=50).double()
+    module.take_encoder(student)
+    return module
+
+
+def step(module: NATModule, student: nn.Module, count: int = 2) -> Any:
+    views = list(VIEWS[:count])
+    assert module.extra_inputs(views) == []
+    return module([student(view) for view in views], INDEX)
+
+
+def teacher_of(module: NATModule) -> TeacherModule:
+    assert module.teacher is not None
+    return module.teacher
+
+
+def moved(student: nn.Module, module: nn.Module, seed: int) -> None:
+    """Other weights, as an update makes them."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for weight in (*student.parameters(), *module.parameters()):
+            if weight.requires_grad:
+                weight.add_(torch.randn_like(weight))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6, 0.99, 1.0])
+def test_the_average_after_k_updates_has_a_closed_form(momentum: float) -> None:
+    student = encoder()
+    module = built(student, teacher={"momentum": momentum, "schedule": "constant"})
+    trained = [*student.parameters(), *module.head.parameters()]
+    kept = [[weight.detach().clone() for weight in trained]]
+    for k in range(1, 6):
+        moved(student, module, seed=k)
+        kept.append([weight.detach().clone() for weight in trained])
+        module.after_update(student, k / 5)
+        # m^k w_0 + (1 - m) sum_i m^(k-i) w_i
+        shares = [momentum**k, *((1 - momentum) * momentum ** (k - i) for i in range(1, k + 1))]
+        assert sum(shares) == pytest.approx(1)
+        teacher = teacher_of(module)
+        averages = [*teacher.encoder.parameters(), *teacher.head.parameters()]
+        for place, average in enumerate(averages):
+            terms = [share * each[place] for share, each in zip(shares, kept, strict=True)]
+            torch.testing.assert_close(average.detach(), torch.stack(terms).sum(0))
+
+
+def test_the_momentum_goes_to_one_as_in_byol() -> None:
+    teacher = Teacher(momentum=0.99)
+    for k in range(11):
+        published = 1 - (1 - 0.99) * (math.cos(math.pi * k / 10) + 1) / 2
+        assert teacher.momentum_at(k / 10) == pytest.approx(published, abs=1e-15)
+    assert teacher.momentum_at(0) == 0.99
+    assert teacher.momentum_at(1) == 1
+    assert Teacher(momentum=0.99, schedule="constant").momentum_at(0.7) == 0.99
+
+
+def test_weights_that_do_not_change_stay_as_they_are() -> None:
+    student = encoder()
+    module = built(student, teacher={"momentum": 0.3})
+    before = {name: value.clone() for name, value in teacher_of(module).state_dict().items()}
+    for number in range(50):
+        module.after_update(student, number / 50)
+    assert all(torch.equal(v, before[n]) for n, v in teacher_of(module).state_dict().items())
+
+
+@pytest.mark.parametrize("role", ["vote", "align", "both"])
+@pytest.mark.parametrize("anchor", ["mean", "first"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
+    student = encoder()
+    values = {"teacher_role": role, "anchor": anchor, "views": count, "slots": 2}
+    module = built(student, target_weight=1.7, alignment=0.6, solver="scipy", **values)
+    moved(student, module, seed=3)
+
+    def unit(z: Tensor) -> Tensor:
+        return z / z.norm(dim=-1, keepdim=True)
+
+    teacher = teacher_of(module)
+    z = [unit(module.head(student(view))) for view in VIEWS[:count]]
+    t = [unit(teacher.head(teacher.encoder(view))) for view in VIEWS[:count]]
+    voters = z if role == "align" else t
+    voted = voters[0] if anchor == "first" else unit(torch.stack(voters).mean(0))
+    assert module.counter is not None
+    own = module.config.targets.rows(module.counter.peek(2 * BATCH).view(2, BATCH), torch.float64)
+    columns = module.config.solver.match(voted, own).columns
+    centroid = own.gather(1, columns[..., None].expand_as(own)).mean(0)
+    pairs = list(itertools.permutations(range(count), 2))
+    others = z if role == "vote" else t
+    expected = 1.7 * torch.stack([(z_v - centroid).square().sum(-1) for z_v in z]).mean()
+    expected += 0.6 * torch.stack([(z[v] - others[w]).square().sum(-1) for v, w in pairs]).mean()
+    output = step(module, student, count)
+    torch.testing.assert_close(output.loss, expected)
+    whole = 1.7 * output.parts["target"] + 0.6 * output.parts["alignment"]
+    torch.testing.assert_close(whole, expected.detach())
+
+
+@pytest.mark.parametrize("role", ["vote", "align", "both"])
+def test_no_gradient_passes_through_the_teacher(role: str) -> None:
+    Watched.seen.clear()
+    student = encoder()
+    module = built(student, teacher_role=role, solver=Watched(), slots=1)
+    step(module, student).loss.backward()
+    assert Watched.seen == [(torch.float64, False)]
+    assert all(weight.grad is None for weight in teacher_of(module).parameters())
+    assert all(weight.grad is not None for weight in student.parameters())
+    # The gradient is that of a loss in which what the teacher said is a number.
+    assert module._taught is None
+    found = [weight.grad.clone() for weight in student.parameters() if weight.grad is not None]
+    again, other = encoder(), built(encoder(), teacher_role=role, slots=1, solver="scipy")
+    with torch.no_grad():
+        other.extra_inputs(list(VIEWS[:2]))
+    assert other._taught is not None
+    assert not any(said.requires_grad for said in other._taught)
+    other([again(view) for view in VIEWS[:2]], INDEX).loss.backward()
+    for weight, gradient in zip(again.parameters(), found, strict=True):
+        torch.testing.assert_close(weight.grad, gradient)
+
+
+def test_one_that_votes_by_the_first_view_sees_no_other() -> None:
+    student = encoder()
+    module = built(student, teacher_role="vote", anchor="first")
+    calls: list[int] = []
+    teacher_of(module).encoder.register_forward_hook(lambda *_: calls.append(1))
+    step(module, student)
+    assert len(calls) == 1
+
+
+def test_buffers_are_the_teachers_own() -> None:
+    student = encoder()
+    module = built(student)
+    moved(student, module, seed=2)
+    norm = next(m for m in teacher_of(module).encoder.modules() if isinstance(m, nn.BatchNorm1d))
+    layer = next(m for m in teacher_of(module).encoder.modules() if isinstance(m, nn.Linear))
+    step(module, student)
+    assert norm.running_mean is not None
+    # Of its weights' outputs, not of the student's: 0.9 and 0.99 are torch's shares of the past.
+    means = [layer(view).mean(0).detach() for view in VIEWS[:2]]
+    torch.testing.assert_close(norm.running_mean, 0.09 * means[0] + 0.1 * means[1])
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    module.after_update(student, 0.5)
+    buffers = [name for name, _ in module.named_buffers()]
+    assert len(buffers) >= 6
+    assert all(torch.equal(module.state_dict()[name], before[name]) for name in buffers)
+    # Evaluation changes nothing.
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    module.eval()
+    step(module, student)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_without_a_teacher_there_is_none() -> None:
+    student = encoder()
+    plain = built(student, teacher=None)
+    assert not any("teacher" in name for name in plain.state_dict())
+    assert plain.extra_inputs(list(VIEWS)) == []
+    assert plain._taught is None
+
+
+def test_each_part_of_a_combination_has_its_own() -> None:
+    student = encoder()
+    part = {"kind": "nat", "targets": {"kind": "uniform_sphere", "dim": DIM}}
+    slow, fast = ({"momentum": m, "schedule": "constant"} for m in (0.9, 0.5))
+    config = Objective.resolve(
+        {
+            "kind": "combined",
+            "parts": {
+                "slow": {"objective": part | {"teacher": slow}},
+                "fast": {"objective": part | {"teacher": fast}},
+                "spread": {"objective": "vicreg"},
+            },
+        }
+    )
+    module = config.build(8).double()
+    module.take_encoder(student)
+    begun = next(student.parameters()).detach().clone()
+    views = list(VIEWS[:2])
+    assert module.extra_inputs(views) == []
+    module([student(view) for view in views], INDEX).loss.backward()
+    moved(student, module, seed=1)
+    module.after_update(student, 0.0)
+    now = next(student.parameters()).detach()
+    assert isinstance(module, CombinedModule)
+    for name, momentum in (("slow", 0.9), ("fast", 0.5)):
+        nat = module.modules_by_name()[name]
+        assert isinstance(nat, NATModule)
+        first = next(teacher_of(nat).encoder.parameters())
+        torch.testing.assert_close(first.detach(), momentum * begun + (1 - momentum) * now)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"teacher_role": "vote"}, "teacher_role is 'vote', and there is no teacher; set teacher."),
+        (
+            {"teacher": {}, "views": 1, "ownership": "bank"},
+            "views is 1, alignment 1; set views to 2 and alignment above 0, or teacher_role to",
+        ),
+        ({"teacher": {}, "alignment": 0}, "views is 2, alignment 0; set views to 2 and"),
+        ({"teacher": {"momentum": 1.1}}, "teacher.momentum: "),
+        ({"teacher": {"momemtum": 1}}, "unknown key 'teacher.momemtum'; did you mean 'momentum'?"),
+    ],
+)
+def test_settings_that_make_no_sense(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        NAT.model_validate(values)
+    assert text in describe(caught.value)
+    assert "\n" not in describe(caught.value)
+
+
+def test_one_view_may_be_matched_by_a_teacher() -> None:
+    student = encoder()
+    values = {"views": 1, "ownership": "bank", "teacher_role": "vote"}
+    assert step(built(student, **values), student, 1).loss.isfinite()
+
+
+def test_a_loop_that_shows_it_nothing_is_told() -> None:
+    student = encoder()
+    module = built(student)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"call take_encoder\(encoder\) once, then extra_"):
+            module([student(view) for view in VIEWS[:2]], INDEX)
+        # What was seen in an earlier step does not count for a later one.
+        step(module, student)
