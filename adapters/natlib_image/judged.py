@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from natlib.data import SampleSet, training_samples
-from natlib.errors import DataError
+from natlib.errors import DataError, NatlibError
 from natlib.protocols import Subject
 from natlib_image.imageset import ImageSet
 from natlib_image.modality import Image
@@ -48,7 +47,8 @@ def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
     """Which of some images the run was trained on, wherever it read them.
 
     An image counts as seen if a training image has its name (without folder and suffix), and is
-    the same file or a copy. Where the training images are no longer there, the name is enough.
+    the same file or a copy. Where the training images cannot be looked at, because they are gone or
+    labelled images of another source were trained on too, the name is enough.
 
     Args:
         subject: the run; what it was trained on stands in its directory.
@@ -68,6 +68,7 @@ def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
         if trained is None:
             raise
         names = trained.names
+    images = trained if isinstance(trained, ImageSet) else None
     alike = [(number, stem) for number, stem in enumerate(map(_stem, names)) if stem in asked]
     sizes: dict[tuple[str, int], list[Path]] = defaultdict(list)
     for stem in {stem for _, stem in alike}:
@@ -75,17 +76,20 @@ def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
             sizes[stem, path.stat().st_size].append(path)
     seen: set[Path] = set()
     for number, stem in alike:
-        if trained is None or number >= len(trained) or trained.names[number] != names[number]:
+        if images is None or list(images.names[number : number + 1]) != [names[number]]:
             seen.update(asked[stem])
             continue
-        for other in file_paths(trained, torch.tensor([number])):
-            if not other.exists():
-                seen.update(asked[stem])
-                continue
-            for path in sizes[stem, other.stat().st_size]:
-                if other.samefile(path) or filecmp.cmp(other, path, shallow=False):
-                    seen.add(path)
+        other = images.path(number)
+        if other is not None and not other.exists():
+            seen.update(asked[stem])
+        elif other is not None:
+            alternatives = sizes[stem, other.stat().st_size]
+            seen.update(path for path in alternatives if _same(other, path))
     return sorted(seen)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
 def _stem(name: str) -> str:
@@ -96,5 +100,5 @@ def _training_samples(subject: Subject) -> SampleSet | None:
     config = subject.config
     try:
         return training_samples(config.data, config.labels, subject.directory.index)
-    except DataError:
+    except NatlibError:
         return None

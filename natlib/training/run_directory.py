@@ -155,8 +155,8 @@ class RunDirectory:
         Raises:
             DataError: the samples differ; the message says how.
         """
-        fingerprint, names = self._recorded_samples()
-        if fingerprint == samples.fingerprint():
+        names = self._recorded_names(unless=samples.fingerprint())
+        if names is None:
             return
         before = set(names)
         now = set(samples.names)
@@ -173,13 +173,14 @@ class RunDirectory:
         Raises:
             DataError: what was written about them is missing or damaged.
         """
-        return self._recorded_samples()[1]
+        return self._recorded_names() or []
 
-    def _recorded_samples(self) -> tuple[str, list[str]]:
+    def _recorded_names(self, unless: str | None = None) -> list[str] | None:
+        """The names; None, without reading them, where the samples have this fingerprint."""
         try:
             with gzip.open(self._samples, "rt", encoding="utf-8") as file:
                 fingerprint = json.loads(file.readline())["fingerprint"]
-                return fingerprint, [json.loads(line) for line in file]
+                return None if fingerprint == unless else [json.loads(line) for line in file]
         except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
             raise DataError(
                 f"{self._samples}, which says what the run is trained on, cannot be read "

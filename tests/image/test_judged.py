@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import natlib
+from natlib.data.joined import JoinedSamples
 from natlib.errors import DataError
 from natlib.protocols import judge, subject_of
 from natlib_image.judged import seen_in_training
@@ -85,6 +86,19 @@ def test_where_the_training_images_are_gone_the_name_is_enough(
     (run / "samples.jsonl.gz").unlink()
     with pytest.raises(DataError, match=r"samples\.jsonl\.gz"):
         seen_in_training(subject, other)
+
+
+def test_of_several_sources_the_name_is_enough(
+    everything: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, run = everything
+    subject = subject_of(run)
+    own = subject.config.data.dataset("train")
+    assert own is not None
+    joined = JoinedSamples([own], torch.full((len(own),), -1), [])
+    monkeypatch.setattr("natlib_image.judged.training_samples", lambda *_: joined)
+    other = [write(tmp_path / "other" / name, noise(8, 8)) for name in ("000001.png", "x.png")]
+    assert seen_in_training(subject, other) == other[:1]
 
 
 def test_names_may_stand_in_several_folders(tmp_path: Path) -> None:
