@@ -44,6 +44,7 @@ SMALLER_SCRIPTS = {
     "python benchmarks/small_matchings.py": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3",
     "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
+    "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
