@@ -14,6 +14,7 @@ import natlib
 from natlib.errors import ConfigError, NonFiniteError
 from natlib.evaluation import ROWS, ProtocolResult
 from natlib.protocols import Subject, compose_protocol, subject_of
+from natlib.protocols.labelled_batches import labelled_batches
 from natlib_image import Image
 from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
@@ -338,3 +339,27 @@ def test_results_are_json_of_the_settings(run: Path) -> None:
     assert result["settings"]["width"] == 50
     assert result["settings"]["training"]["widths"] == [16]
     assert max(result["details"]["more"]["features"].values()) <= 50
+
+
+def test_test_images_are_judged_once_and_settings_chosen_without_them(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, set[int]]] = []
+
+    def noted(who: str) -> Any:
+        def batches(_subject: Subject, samples: Any, index: torch.Tensor, *rest: Any) -> Any:
+            asked.append((who, len(samples), set(index.tolist())))
+            return labelled_batches(_subject, samples, index, *rest)
+
+        return batches
+
+    for who in ("trial", "ten_crops"):
+        monkeypatch.setattr(f"natlib_image.imagenet.{who}.labelled_batches", noted(who))
+    compose_protocol("imagenet", QUICK).run(subject)
+    # Two epochs to choose by, six to learn in; the set of 21 test images is read at the end alone.
+    who = ["trial"] * 2 + ["ten_crops"] + ["trial"] * 6 + ["ten_crops"]
+    assert [each[0] for each in asked] == who
+    assert [each[1] for each in asked] == [56] * 9 + [21]
+    kept, aside, everything = asked[0][2], asked[2][2], set(range(56))
+    assert (kept | aside, kept & aside) == (everything, set())
+    assert all(each[2] == everything for each in asked[3:-1])
