@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Unreadable, check_unreadable, evenly_spaced
+from natlib.data import DecodedStore, Unreadable, check_unreadable, decode_all, evenly_spaced
 from natlib.data.files import ChosenNames
 from natlib.errors import DataError
 from natlib_audio.decoding import Clip, clip_of
 from natlib_audio.resampling import resample
 from natlib_audio.sources.base import Clips
-from natlib_audio.store import ClipStore, decode_all
 
 __all__ = ["ClipSet"]
 
@@ -45,7 +44,7 @@ class ClipSet:
         self._longest = longest
         self._limit = cache_gib * _GIB
         self._rows = None if rows is None else rows.numpy()
-        self._store: ClipStore | None = None
+        self._store: DecodedStore | None = None
         self.names: Sequence[str] = clips.names
         self.labels = clips.labels
         if rows is not None:
@@ -63,7 +62,7 @@ class ClipSet:
         if self._store is None:
             return self._decode(index)
         wave = self._store[index]
-        if not len(wave):
+        if wave.numel() == 0:
             return next(bad for bad in self.unreadable if bad.index == index)
         return Clip(index, wave, self._rate)
 
@@ -78,11 +77,11 @@ class ClipSet:
             kind = "" if isinstance(error, DataError) else f"{type(error).__name__}: "
             return Unreadable(index, f"{kind}{error}")
 
-    def _resampled(self, index: int) -> Clip | Unreadable:
+    def _resampled(self, index: int) -> Tensor | Unreadable:
         clip = self._decode(index)
         if isinstance(clip, Unreadable):
             return clip
-        return Clip(index, resample(clip.wave, clip.rate, self._rate), self._rate)
+        return resample(clip.wave, clip.rate, self._rate)
 
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
         """See :meth:`natlib.data.SampleSet.preload`.
@@ -97,7 +96,15 @@ class ClipSet:
         clip_bytes = 4 * self._rate * sum(seconds) / len(seconds) if seconds else 0.0
         if clip_bytes * len(self) > self._limit:
             return
-        store = decode_all(self._resampled, len(self), clip_bytes, self._limit, workers, progress)
+        store = decode_all(
+            self._resampled,
+            len(self),
+            rank=1,
+            sample_bytes=clip_bytes,
+            limit=self._limit,
+            workers=workers,
+            progress=progress,
+        )
         if store is None:
             return
         self.unreadable = store.unreadable

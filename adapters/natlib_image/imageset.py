@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Unreadable, check_unreadable, evenly_spaced
+from natlib.data import DecodedStore, Unreadable, check_unreadable, decode_all, evenly_spaced
 from natlib.data.files import ChosenNames
 from natlib_image.decoding import DecodedImage, decode
 from natlib_image.sources.base import Images
-from natlib_image.store import PixelStore, decode_all
 
 __all__ = ["ImageSet"]
 
@@ -37,7 +36,7 @@ class ImageSet:
         self._short_side = short_side
         self._limit = cache_gib * _GIB
         self._rows = None if rows is None else rows.numpy()
-        self._store: PixelStore | None = None
+        self._store: DecodedStore | None = None
         self.names: Sequence[str] = images.names
         self.labels = images.labels
         if rows is not None:
@@ -55,7 +54,7 @@ class ImageSet:
         if self._store is None:
             return self._decode(index)
         pixels = self._store[index]
-        if pixels.shape[1] == 0:
+        if pixels.numel() == 0:
             return next(bad for bad in self.unreadable if bad.index == index)
         return DecodedImage(index, pixels)
 
@@ -68,6 +67,10 @@ class ImageSet:
         # PIL raises OSError, SyntaxError, ValueError, IndexError, struct.error and more.
         except Exception as error:
             return Unreadable(index, f"{type(error).__name__}: {error}")
+
+    def _pixels(self, index: int) -> Tensor | Unreadable:
+        sample = self._decode(index)
+        return sample if isinstance(sample, Unreadable) else sample.pixels
 
     def path(self, index: int) -> Path | None:
         """The file of an image; None where the source is no files."""
@@ -87,7 +90,15 @@ class ImageSet:
         image_bytes = sum(sizes) / len(sizes) if sizes else 0.0
         if image_bytes * len(self) > self._limit:
             return
-        store = decode_all(self._decode, len(self), image_bytes, self._limit, workers, progress)
+        store = decode_all(
+            self._pixels,
+            len(self),
+            rank=3,
+            sample_bytes=image_bytes,
+            limit=self._limit,
+            workers=workers,
+            progress=progress,
+        )
         if store is None:
             return
         self.unreadable = store.unreadable

@@ -2,6 +2,7 @@
 
 from natlib.data.array_samples import ArraySample, ArraySamples, collate_arrays
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
+from natlib.data.decoded_store import DecodedStore, decode_all
 from natlib.data.joined import JoinedSamples
 from natlib.data.label_sources import read_labels, training_samples
 from natlib.data.labelling import (
@@ -24,6 +25,7 @@ __all__ = [
     "ArraySample",
     "ArraySamples",
     "Batch",
+    "DecodedStore",
     "EpochBatches",
     "EpochPartition",
     "JoinedSamples",
@@ -39,6 +41,7 @@ __all__ = [
     "choose_labelled",
     "chosen_rows",
     "collate_arrays",
+    "decode_all",
     "encode_labels",
     "evenly_spaced",
     "input_picture",

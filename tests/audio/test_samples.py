@@ -68,7 +68,7 @@ class TestClipSet:
         assert part.fingerprint() != whole.fingerprint()
 
     def test_many_blocks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("natlib_audio.store._BLOCK_BYTES", 40_000)  # two clips
+        monkeypatch.setattr("natlib.data.decoded_store._BLOCK_BYTES", 40_000)  # two clips
         tree(tmp_path, *(f"{number}.wav" for number in range(7)))
         (tmp_path / "3.wav").write_bytes(b"")
         monkeypatch.setattr("natlib_audio.clipset.check_unreadable", lambda *_: None)
@@ -89,7 +89,7 @@ class TestClipSet:
         assert isinstance(samples[3], Clip)
 
     def test_workers_decode_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("natlib_audio.store._WORTH_WORKERS", 1)
+        monkeypatch.setattr("natlib.data.decoded_store._WORTH_WORKERS", 1)
         tree(tmp_path, *(f"{number}.wav" for number in range(5)))
         here, there = clips(tmp_path), clips(tmp_path)
         here.preload(0)

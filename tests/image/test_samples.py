@@ -80,8 +80,8 @@ class TestLoading:
     def test_workers_decode_the_same(self, monkeypatch: pytest.MonkeyPatch, mixed: Path) -> None:
         alone, helped = samples_of(mixed), samples_of(mixed)
         alone.preload(workers=0)
-        monkeypatch.setattr("natlib_image.store._WORTH_WORKERS", 0)
-        monkeypatch.setattr("natlib_image.store._BLOCK_BYTES", 2000)
+        monkeypatch.setattr("natlib.data.decoded_store._WORTH_WORKERS", 0)
+        monkeypatch.setattr("natlib.data.decoded_store._BLOCK_BYTES", 2000)
         helped.preload(workers=2)
         assert helped.in_memory
         assert torch.equal(helped.usable, alone.usable)

@@ -1,0 +1,137 @@
+"""Decoded samples kept in memory: a few large blocks instead of many small tensors."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from natlib.data.base import Unreadable
+
+__all__ = ["DecodedStore", "decode_all"]
+
+# Bytes that a worker hands over at once: little enough for a small /dev/shm.
+_BLOCK_BYTES = 4 << 20
+_MAX_BLOCK = 1024
+# Fewer samples than this are decoded before workers would have started.
+_WORTH_WORKERS = 2048
+
+Load = Callable[[int], Tensor | Unreadable]
+
+
+class _Block(NamedTuple):
+    """Some consecutive samples: all values [t], the shape of each, and what failed."""
+
+    values: Tensor
+    shapes: list[tuple[int, ...]]
+    unreadable: list[Unreadable]
+
+
+class DecodedStore:
+    """Values of samples 0 .. n-1 by index; samples that could not be decoded have none.
+
+    Args:
+        total: n.
+        rank: how many dimensions a sample has.
+        block: how many samples are in one block.
+    """
+
+    def __init__(self, total: int, rank: int, block: int) -> None:
+        self.unreadable: list[Unreadable] = []
+        self._block = block
+        self._blocks: list[Tensor] = []
+        self._shape = np.zeros((total, rank), np.int64)
+        self._offset = np.zeros(total, np.int64)
+
+    def append(self, block: _Block) -> None:
+        """Take the next block."""
+        first = len(self._blocks) * self._block
+        rows = slice(first, first + len(block.shapes))
+        self._shape[rows] = block.shapes
+        lengths = self._shape[rows].prod(axis=1)
+        self._offset[rows] = np.cumsum(lengths) - lengths
+        # A copy, since what a worker sends lies in shared memory and holds a file open.
+        self._blocks.append(block.values.clone())
+        self.unreadable += block.unreadable
+
+    @property
+    def readable(self) -> Tensor:
+        """int64[u], which samples have values."""
+        return torch.from_numpy(np.flatnonzero(self._shape.all(axis=1)))
+
+    def __getitem__(self, index: int) -> Tensor:
+        """What was decoded, empty if it could not be; a view, nothing is copied."""
+        shape = self._shape[index].tolist()
+        values = self._blocks[index // self._block]
+        return values.narrow(0, int(self._offset[index]), math.prod(shape)).view(shape)
+
+
+class _Blocks(Dataset[_Block]):
+    def __init__(self, load: Load, total: int, rank: int, block: int) -> None:
+        self._load = load
+        self._total = total
+        self._nothing = (0,) * rank
+        self._block = block
+
+    def __len__(self) -> int:
+        return -(-self._total // self._block)
+
+    def __getitem__(self, number: int) -> _Block:
+        first = number * self._block
+        samples = [self._load(i) for i in range(first, min(first + self._block, self._total))]
+        good = [s.reshape(-1) for s in samples if isinstance(s, Tensor)]
+        return _Block(
+            torch.cat(good) if good else torch.zeros(0),
+            [tuple(s.shape) if isinstance(s, Tensor) else self._nothing for s in samples],
+            [s for s in samples if isinstance(s, Unreadable)],
+        )
+
+
+def decode_all(
+    load: Load,
+    total: int,
+    rank: int,
+    *,
+    sample_bytes: float,
+    limit: float,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> DecodedStore | None:
+    """Decode samples 0 .. total-1; None as soon as they turn out to need more than ``limit``.
+
+    Args:
+        load: decodes one, to a tensor of this rank that is not empty; goes to the workers.
+        total: how many there are.
+        rank: how many dimensions each has.
+        sample_bytes: roughly how large one is.
+        limit: bytes that all may take.
+        workers: processes that decode; 0 decodes in this one.
+        progress: called with the samples done and the samples in all.
+    """
+    block = max(1, min(_MAX_BLOCK, int(_BLOCK_BYTES / max(1.0, sample_bytes))))
+    store = DecodedStore(total, rank, block)
+    used = done = 0
+    blocks = _Blocks(load, total, rank, block)
+    for part in _decoded(blocks, workers if total >= _WORTH_WORKERS else 0):
+        store.append(part)
+        used += part.values.nbytes
+        done += len(part.shapes)
+        if used > limit:
+            return None
+        if progress is not None:
+            progress(done, total)
+    return store
+
+
+def _decoded(blocks: _Blocks, workers: int) -> Iterator[_Block]:
+    loader: DataLoader[Any] = DataLoader(
+        blocks, batch_size=None, num_workers=workers, collate_fn=_as_is
+    )
+    yield from loader
+
+
+def _as_is(block: Any) -> Any:
+    return block
