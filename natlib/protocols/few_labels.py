@@ -7,12 +7,11 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.component import register
-from natlib.data.sparse import rows_of
-from natlib.evaluation import ROWS, EmbeddedSplits, Figure, ProtocolResult, Splits
+from natlib.evaluation import ROWS, Figure, ProtocolResult, Splits
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import STARTS, FineTuning, Tuned, fine_tune
-from natlib.protocols.label_parts import LabelPart, label_parts
-from natlib.protocols.probing import Probed, probe
+from natlib.protocols.label_parts import LabelPart, draw, label_parts, title
+from natlib.protocols.probing import Probed, probe_part
 
 __all__ = ["FewLabels"]
 
@@ -40,11 +39,13 @@ class FewLabels(Protocol):
 
     def run(self, subject: Subject) -> ProtocolResult:
         parts = label_parts(self.fractions, self.per_class)
+        first = subject.evaluation.seed
+        seeds = range(first, first + self.seeds)
         splits = subject.splits()
-        self._drawn(parts, splits, subject.evaluation.seed)  # to say what is wrong at once
+        draw(parts, splits, seeds)  # to say what is wrong at once
         found = subject.embedded(splits)
         splits = found.splits
-        drawn = self._drawn(parts, splits, subject.evaluation.seed)
+        drawn = draw(parts, splits, seeds)
         rows: dict[str, dict[str, Figure]] = {}
         chosen: dict[str, dict[str, Any]] = {}
 
@@ -55,33 +56,20 @@ class FewLabels(Protocol):
         for number, (kind, name) in enumerate(ROWS.items()):
             subject.progress("fitting probes", number, len(ROWS))
             for part in parts:
-                note(name, part, [_probed(subject, found, kind, one) for one in drawn[part]])
+                note(name, part, [probe_part(subject, found, kind, one) for one in drawn[part]])
         if self.finetune is not None:
             for start, name in STARTS.items():
                 for part in parts:
                     note(name, part, self._fine_tuned(subject, splits, start, drawn[part]))
-        seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
         return self.result_on(
             subject,
             found,
-            f"Accuracy on the test samples by labels that are seen (%{seeds})",
+            title(self.seeds),
             {part.title: part.title for part in parts},
             rows,
             chosen=chosen,
             more={"labels": {part.title: len(drawn[part][0]) for part in parts}},
         )
-
-    def _drawn(
-        self, parts: Sequence[LabelPart], splits: Splits, first: int
-    ) -> dict[LabelPart, list[Tensor]]:
-        """Positions of the training samples in each part, for each seed."""
-        return {
-            part: [
-                part.choose(splits.train_labels, splits.classes, seed)
-                for seed in range(first, first + self.seeds)
-            ]
-            for part in parts
-        }
 
     def _fine_tuned(
         self, subject: Subject, splits: Splits, start: str, drawn: list[Tensor]
@@ -97,13 +85,3 @@ class FewLabels(Protocol):
             )
             for number, positions in enumerate(drawn)
         ]
-
-
-def _probed(subject: Subject, found: EmbeddedSplits, kind: str, positions: Tensor) -> Probed:
-    return probe(
-        subject,
-        rows_of(found.train[kind], positions),
-        found.train_labels[positions],
-        found.test[kind],
-        found.test_labels,
-    )

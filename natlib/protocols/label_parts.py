@@ -7,8 +7,9 @@ from torch import Tensor
 
 from natlib.data import choose_labelled
 from natlib.errors import ConfigError
+from natlib.evaluation import Splits
 
-__all__ = ["LabelPart", "label_parts"]
+__all__ = ["LabelPart", "draw", "label_parts", "title"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,19 @@ def label_parts(fractions: Sequence[float], per_class: Sequence[int]) -> list[La
             "give one of them, fractions=[0.1] for example"
         )
     return parts
+
+
+def draw(
+    parts: Sequence[LabelPart], splits: Splits, seeds: Sequence[int]
+) -> dict[LabelPart, list[Tensor]]:
+    """Positions int64[l] of the training samples in each part, for each seed."""
+    return {
+        part: [part.choose(splits.train_labels, splits.classes, seed) for seed in seeds]
+        for part in parts
+    }
+
+
+def title(seeds: int) -> str:
+    """What a table is called whose columns are parts."""
+    said = f", {seeds} seeds" if seeds > 1 else ""
+    return f"Accuracy on the test samples by labels that are seen (%{said})"

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from natlib.evaluation import fit_linear_probe, percent
+from natlib.data.sparse import rows_of
+from natlib.evaluation import EmbeddedSplits, fit_linear_probe, percent
 from natlib.protocols.base import Subject
 
-__all__ = ["Probed", "probe"]
+__all__ = ["Probed", "probe", "probe_part"]
 
 
 class Probed(NamedTuple):
@@ -54,4 +55,22 @@ def probe(
     return Probed(
         percent(fitted.predict(test), test_labels),
         {"weight_decay": fitted.weight_decay, "validation_accuracy": tried},
+    )
+
+
+def probe_part(subject: Subject, found: EmbeddedSplits, row: str, positions: Tensor) -> Probed:
+    """As :func:`probe`, for a probe that is fitted on a part of the training samples.
+
+    Args:
+        subject: as for :func:`probe`.
+        found: features of both splits.
+        row: whose features, ``encoder`` for example.
+        positions: int64[l], the training samples of the part.
+    """
+    return probe(
+        subject,
+        rows_of(found.train[row], positions),
+        found.train_labels[positions],
+        found.test[row],
+        found.test_labels,
     )

@@ -1,6 +1,6 @@
 """What a few labels are worth with Noise As Targets and without."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -10,15 +10,14 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.data import SampleSet
-from natlib.data.sparse import rows_of
 from natlib.errors import ConfigError
 from natlib.evaluation import EmbeddedSplits, Figure, ProtocolResult, Splits, encode, percent
 from natlib.evaluation.embedded_splits import positions as positions_of
 from natlib.objectives import Objective
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import FineTuning, fine_tune
-from natlib.protocols.label_parts import LabelPart, label_parts
-from natlib.protocols.probing import probe
+from natlib.protocols.label_parts import draw, label_parts, title
+from natlib.protocols.probing import probe, probe_part
 from natlib.protocols.semi_training import (
     METHODS,
     Method,
@@ -77,18 +76,19 @@ class Semi(Protocol):
         nat = nat_of(subject.config.objective)
         parts = label_parts(self.fractions, self.per_class)
         splits, first = subject.splits(), subject.evaluation.seed
-        self._drawn(parts, splits, first)  # to say what is wrong at once
+        seeds = range(first, first + self.seeds)
+        draw(parts, splits, seeds)  # to say what is wrong at once
         found = subject.embedded(splits)
         splits = found.splits
         for samples in (splits.train, splits.test):
             samples.preload(subject.workers)  # all rows read them, some in many epochs
-        drawn = self._drawn(parts, splits, first)
+        drawn = draw(parts, splits, seeds)
         rows: dict[str, dict[str, Figure]] = {}
         said: dict[str, dict[str, list[Any]]] = {}
 
         def row(name: str, judge: Callable[[Tensor, int], _Judged]) -> None:
             for part in parts:
-                judged = [judge(one, first + number) for number, one in enumerate(drawn[part])]
+                judged = [judge(one, seed) for seed, one in zip(seeds, drawn[part], strict=True)]
                 figure = Figure.of([accuracy for accuracy, _ in judged])
                 rows.setdefault(name, {})[part.title] = figure
                 said.setdefault(name, {})[part.title] = [more for _, more in judged]
@@ -100,28 +100,15 @@ class Semi(Protocol):
         for method in self.methods:
             objective = semi_objective(nat, method, self.weight, self.spread)
             row(METHODS[method], partial(self._with_labels, subject, splits, objective))
-        seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
         return self.result_on(
             subject,
             found,
-            f"Accuracy on the test samples by labels that are seen (%{seeds})",
+            title(self.seeds),
             {part.title: part.title for part in parts},
             rows,
             chosen=said,
             more={"labels": {part.title: len(drawn[part][0]) for part in parts}},
         )
-
-    def _drawn(
-        self, parts: Sequence[LabelPart], splits: Splits, first: int
-    ) -> dict[LabelPart, list[Tensor]]:
-        """Positions of the training samples in each part, for each seed."""
-        return {
-            part: [
-                part.choose(splits.train_labels, splits.classes, seed)
-                for seed in range(first, first + self.seeds)
-            ]
-            for part in parts
-        }
 
     def _tuned(
         self, subject: Subject, splits: Splits, start: str, positions: Tensor, seed: int
@@ -162,13 +149,7 @@ class Semi(Protocol):
 def _frozen(
     subject: Subject, found: EmbeddedSplits, kind: str, positions: Tensor, _seed: int
 ) -> _Judged:
-    return probe(
-        subject,
-        rows_of(found.train[kind], positions),
-        found.train_labels[positions],
-        found.test[kind],
-        found.test_labels,
-    )
+    return probe_part(subject, found, kind, positions)
 
 
 def _features(
