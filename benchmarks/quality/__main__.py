@@ -4,12 +4,13 @@
     python -m benchmarks.quality final ARENA DATA --out RUNS [--seeds 0 1 2]
     python -m benchmarks.quality ablation ARENA DATA --out RUNS [--seeds 0 1 2]
 
-ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/).
-``search`` gives every method equally many trials on part of the training images and judges them on
-another part; ``final`` trains each method with its best settings and reads the test images once for
-each run; ``ablation`` changes one thing of NAT at a time, judged like a search. Finished runs are
-not made again, interrupted ones are resumed, and the same command in a second terminal takes its
-share of the runs.
+ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/), or is a
+table with the columns split, label and text (d-text). ``search`` gives every method equally many
+trials on part of the training samples and judges them on another part; ``final`` trains each method
+with its best settings and reads the test samples once for each run; ``ablation`` changes one thing
+of NAT at a time, judged like a search. Finished runs are not made again, interrupted or killed ones
+are resumed, and the same command in a second terminal takes its share of the runs. All methods look
+at embeddings of two views and at nothing else, so each of them is in every arena.
 """
 
 import argparse
@@ -25,13 +26,13 @@ from benchmarks.quality.arenas import ARENAS, Arena, Size
 from benchmarks.quality.methods import METHODS
 from benchmarks.quality.running import BusyError, run
 from benchmarks.quality.tables import draw_curves, final_table, score, search_table
-from benchmarks.quality.validation import validation_folder
 
 Trial = tuple[dict[str, Any], dict[str, Any]]
+Task = tuple[Path, Path, list[str], str]
 MEASURED = Path(__file__).parents[2] / "docs" / "measured"
 
 
-def all_of(tasks: dict[Any, tuple[Path, Path, list[str]]]) -> dict[Any, dict[str, Any]]:
+def all_of(tasks: dict[Any, Task]) -> dict[Any, dict[str, Any]]:
     """Results of runs by name; waits for those that another process is making."""
     found: dict[Any, dict[str, Any]] = {}
     while len(found) < len(tasks):
@@ -49,15 +50,27 @@ def all_of(tasks: dict[Any, tuple[Path, Path, list[str]]]) -> dict[Any, dict[str
     return {name: found[name] for name in tasks}
 
 
+def task(
+    arena: Arena, folder: Path, source: Path, size: Size, seed: int, name: str, own: list[str]
+) -> Task:
+    """A run of a method, whose own settings come last."""
+    settings = [*arena.common(size, seed), *arena.own.get(name, ()), *own]
+    return folder, source, settings, arena.modality
+
+
 def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
     """Every method's trials, in the order in which they were drawn."""
-    source = validation_folder(options.data, options.out / "validation", arena.held_out)
+    source = arena.validation(options.data, options.out / "validation", arena.held_out)
     drawn = {name: METHODS[name].trials(options.trials) for name in options.methods}
     tasks = {
-        (name, number): (
+        (name, number): task(
+            arena,
             options.out / "search" / f"{name}-{number:02d}",
             source,
-            [*arena.common(arena.search, 0), *METHODS[name].settings(trial)],
+            arena.search,
+            0,
+            name,
+            METHODS[name].settings(trial),
         )
         # All methods' first trials, then all second ones: a search that is stopped is fair.
         for number in range(options.trials)
@@ -80,10 +93,14 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
     """Runs of each method with its best settings, a run for each seed."""
     best = chosen(search(arena, options))
     tasks = {
-        (name, seed): (
+        (name, seed): task(
+            arena,
             options.out / "final" / f"{name}-{seed}",
             options.data,
-            [*arena.common(arena.final, seed), *METHODS[name].settings(best[name])],
+            arena.final,
+            seed,
+            name,
+            METHODS[name].settings(best[name]),
         )
         for seed in options.seeds
         for name in options.methods
@@ -96,13 +113,17 @@ def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[s
     """Runs of NAT's best settings with one thing changed, judged on validation images."""
     options.methods = ["nat"]
     best = METHODS["nat"].settings(chosen(search(arena, options))["nat"])
-    source = validation_folder(options.data, options.out / "validation", arena.held_out)
+    source = arena.validation(options.data, options.out / "validation", arena.held_out)
     names = [name for name in ABLATIONS if not options.only or name in options.only]
     tasks = {
-        (name, seed): (
+        (name, seed): task(
+            arena,
             options.out / "ablation" / f"{name.replace(' ', '-')}-{seed}",
             source,
-            [*arena.common(arena.search, seed), *best, *ABLATIONS[name]],
+            arena.search,
+            seed,
+            "nat",
+            [*best, *ABLATIONS[name]],
         )
         for seed in options.seeds
         for name in names

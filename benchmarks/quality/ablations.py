@@ -19,12 +19,24 @@ def _kind(name: str, *more: str) -> list[str]:
     return [f"objective.targets.kind={name}", *more]
 
 
+def _teachers() -> dict[str, list[str]]:
+    roles = {"votes": "vote", "is aligned with": "align", "does both": "both"}
+    return {
+        f"teacher {what}, {momentum}": [
+            f"objective.teacher.momentum={momentum}", f"objective.teacher_role={role}",
+        ]
+        for momentum in (0.99, 0.996)
+        for what, role in roles.items()
+    }  # fmt: skip
+
+
 ABLATIONS: dict[str, list[str]] = {
     "as it is": [],
     "no alignment": ["objective.alignment=0"],
     "alignment 0.3": ["objective.alignment=0.3"],
     "alignment 3": ["objective.alignment=3"],
     "first view votes": ["objective.anchor=first"],
+    **_teachers(),
     "three views": ["objective.views=3"],
     "four views": ["objective.views=4"],
     **_dims(),

@@ -1,6 +1,14 @@
 """What is the same for every method in a comparison."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.quality.validation import (
+    Validation,
+    validation_folder,
+    validation_speakers,
+    validation_table,
+)
 
 __all__ = ["ARENAS", "Arena", "Size"]
 
@@ -23,14 +31,20 @@ class Arena:
     Attributes:
         search: size of the runs that settings are chosen by.
         final: size of the runs that are reported.
-        held_out: share of the training images of each class that settings are judged on.
+        held_out: share of the training samples that settings are judged on.
         settings: what all methods share.
+        modality: whose preset ``nat`` brings everything else, the views above all.
+        validation: how training samples are set aside.
+        own: settings of single methods, by their names: lengths in steps that suit longer runs.
     """
 
     search: Size
     final: Size
     held_out: float
     settings: tuple[str, ...]
+    modality: str = "image"
+    validation: Validation = validation_folder
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def common(self, size: Size, seed: int) -> list[str]:
         """Settings of a run, all but its objective's."""
@@ -40,13 +54,15 @@ class Arena:
         return [*self.settings, *size.settings(), *seeds]
 
 
+def _swav(warmup: int, frozen: int, queue: int = 2048) -> dict[str, tuple[str, ...]]:
+    """In steps: of the shortest runs a sixth without the queue, an epoch with still prototypes."""
+    values = {"queue_warmup": warmup, "frozen": frozen, "queue": queue}
+    return {"swav": tuple(f"objective.{name}={value}" for name, value in values.items())}
+
+
+_HEAD = ("objective.views=2", "objective.head.widths=[512]")
 # The preset brings views: random resized crop, flip, colour jitter, grey.
-_SHARED = (
-    "objective.views=2",
-    "objective.head.widths=[512]",
-    "training.batch_size=256",
-    "training.precision=bf16",
-)
+_SHARED = (*_HEAD, "training.batch_size=256", "training.precision=bf16")
 
 ARENAS = {
     # CIFAR-10 and a network that two cores can train.
@@ -62,6 +78,7 @@ ARENAS = {
         final=Size(15_000, 12),
         held_out=0.1,
         settings=(*_SHARED, "encoder.kind=convnet", "training.knn_every_epochs=4"),
+        own=_swav(warmup=30, frozen=30),
     ),
     # CIFAR-10, all of it, on an accelerator.
     "c": Arena(
@@ -69,5 +86,36 @@ ARENAS = {
         final=Size(50_000, 200),
         held_out=0.1,
         settings=(*_SHARED, "encoder.kind=resnet", "training.knn_every_epochs=20"),
+    ),
+    # Three words of Speech Commands; no speaker is both learnt from and judged on.
+    "d-audio": Arena(
+        search=Size(700, 12),
+        final=Size(900, 24),
+        held_out=0.2,
+        settings=(
+            *_HEAD,
+            "data.mel.hop=0.016",
+            "encoder={kind: audio_convnet, widths: [16, 32, 64]}",
+            "training.batch_size=64",
+            "training.knn_every_epochs=6",
+        ),
+        modality="audio",
+        validation=validation_speakers,
+        own=_swav(warmup=22, frozen=11, queue=512),
+    ),
+    # Subjective and objective sentences of film reviews: a table with split, label and text.
+    "d-text": Arena(
+        search=Size(7_000, 10),
+        final=Size(8_000, 20),
+        held_out=0.1,
+        settings=(
+            *_HEAD,
+            "encoder.kind=bag_of_ngrams",
+            "training.batch_size=256",
+            "training.knn_every_epochs=5",
+        ),
+        modality="text",
+        validation=validation_table,
+        own=_swav(warmup=46, frozen=28),
     ),
 }

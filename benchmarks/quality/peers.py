@@ -3,6 +3,7 @@
 Each gets the head and the views that NAT gets. Shapes: v views, b samples, d dimensions.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -16,16 +17,19 @@ from lightly.loss import (
     VICRegLoss,
 )
 from lightly.loss.lejepa_loss import lejepa_invariance_loss
-from lightly.models.modules import SimSiamPredictionHead, SwaVPrototypes
+from lightly.models.modules import BYOLPredictionHead, SimSiamPredictionHead, SwaVPrototypes
+from lightly.models.utils import update_momentum
 from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import register
+from natlib.diagnosis.health import embedding_health
 from natlib.encoders import Head, MlpHead
-from natlib.objectives.base import Objective
+from natlib.objectives import Teacher, TeacherModule, counted, embedded, taught
+from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.view_loss import ViewLoss
 
-__all__ = ["BarlowTwins", "LeJEPA", "SimCLR", "SimSiam", "SwAV", "VICRegPeer"]
+__all__ = ["BYOL", "BarlowTwins", "LeJEPA", "SimCLR", "SimSiam", "SwAV", "VICRegPeer"]
 
 
 class _Peer(Objective):
@@ -161,6 +165,71 @@ class _Predicted(nn.Module):
         z = [self.norm(view) for view in z_VBD]
         p = [self.predictor(view) for view in z]
         return 0.5 * (self.loss(p[0], z[1].detach()) + self.loss(p[1], z[0].detach())), {}
+
+
+@register
+class BYOL(_Peer):
+    """Grill et al., NeurIPS 2020: each view predicts what a slow copy makes of the other.
+
+    Their projection head is the one that all methods here have; the predictor is like it.
+    """
+
+    kind: Literal["lightly_byol"] = "lightly_byol"
+    dim: int = 256
+    """Dimensions of the projection."""
+    predictor_width: int = 512
+    """Hidden width of the predictor."""
+    teacher: Teacher = Teacher()
+    """How slowly the copy follows."""
+
+    def build(self, feature_dim: int, samples: int | None = None) -> "_Bootstrap":
+        return _Bootstrap(self, feature_dim)
+
+
+class _Bootstrap(ObjectiveModule):
+    def __init__(self, config: BYOL, feature_dim: int) -> None:
+        super().__init__()
+        self.config = config
+        self.head = config.head.build(feature_dim, config.dim)
+        self.predictor = BYOLPredictionHead(config.dim, config.predictor_width, config.dim)
+        self.loss = NegativeCosineSimilarity()
+        self.target: TeacherModule | None = None
+        self._taught: list[Tensor] | None = None
+
+    def embed(self, features: Tensor) -> Tensor:
+        return self.head(features).float()
+
+    def take_encoder(self, encoder: nn.Module) -> None:
+        self.target = TeacherModule(encoder, self.head)
+
+    def after_update(self, encoder: nn.Module, done: float) -> None:
+        momentum = self.config.teacher.momentum_at(done)
+        update_momentum(encoder, self.target.encoder, momentum)
+        update_momentum(self.head, self.target.head, momentum)
+
+    def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        if self.target is not None:
+            self._taught = [self.target(view).float() for view in views]
+        return []
+
+    def forward(
+        self,
+        features: Iterable[Tensor],
+        index: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        epoch: int = 0,
+        health: bool = False,
+    ) -> ObjectiveOutput:
+        said, self._taught = self._taught, None
+        t = taught(said, self.config.kind)
+        z_VBD = embedded(counted(features, 2, 0, self.config.kind), self.embed)
+        p = [self.predictor(view).float() for view in z_VBD]
+        loss = 0.5 * (self.loss(p[0], t[1]) + self.loss(p[1], t[0]))
+        measures = {}
+        if health:
+            measures = embedding_health(F.normalize(z_VBD.detach().mean(0), dim=-1))
+        return ObjectiveOutput(loss, {}, measures)
 
 
 @register

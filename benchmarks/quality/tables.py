@@ -11,7 +11,9 @@ Runs = Sequence[dict[str, Any]]
 
 
 def score(run: dict[str, Any]) -> float:
-    """What settings are chosen by: the mean of both probes on the encoder."""
+    """What settings are chosen by: the mean of both probes on the encoder; 0 if it diverged."""
+    if "diverged" in run:
+        return 0.0
     return (run["encoder"]["knn"] + run["encoder"]["linear"]) / 2
 
 
@@ -25,12 +27,18 @@ def final_table(results: Mapping[str, Runs]) -> str:
     lines = ["| method | seeds | kNN | linear | training, s |", "|---|---|---|---|---|"]
 
     def add(name: str, runs: Runs, row: str, seconds: str) -> None:
+        if not runs:
+            lines.append(f"| {name} | 0 | - | - | |")
+            return
         cells = [_mean([run[row][probe] for run in runs]) for probe in ("knn", "linear")]
         lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} | {seconds} |")
 
-    for name, runs in results.items():
-        add(name, runs, "encoder", _mean([run["seconds"] for run in runs], 0))
-    first = next(iter(results.values()))
+    whole = {name: [run for run in runs if "diverged" not in run] for name, runs in results.items()}
+    for name, runs in whole.items():
+        lost = len(results[name]) - len(runs)
+        title = f"{name} ({lost} diverged)" if lost else name
+        add(title, runs, "encoder", _mean([run["seconds"] for run in runs], 0) if runs else "")
+    first = next((runs for runs in whole.values() if runs), [])
     for row, name in (("random", "random encoder"), ("raw", "raw inputs")):
         add(name, first, row, "")
     return "\n".join(lines)
@@ -58,7 +66,7 @@ def draw_curves(results: Mapping[str, Runs], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for name, runs in results.items():
-        curves = [dict(run["curve"]) for run in runs if run["curve"]]
+        curves = [dict(run["curve"]) for run in runs if run.get("curve")]
         if not curves:
             continue
         epochs = sorted(set.intersection(*(set(curve) for curve in curves)))

@@ -2,27 +2,21 @@
 contract of an objective.
 """
 
+import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.arenas import ARENAS
 from benchmarks.quality.methods import METHODS
-from benchmarks.quality.validation import validation_folder
-from tests.image.pictures import noise, write
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    for split, count in (("train", 12), ("test", 4)):
-        for kind in ("a", "b"):
-            for number in range(count):
-                pixels = noise(16, 16, seed=1000 * ord(kind) + number + 100 * len(split))
-                write(tmp_path / "images" / split / kind / f"{number}.png", pixels)
-    return tmp_path / "images"
+from benchmarks.quality.validation import (
+    validation_folder,
+    validation_speakers,
+    validation_table,
+)
 
 
 def names(folder: Path) -> set[Path]:
@@ -39,6 +33,40 @@ def test_validation_images_are_training_images_that_are_not_trained_on(
     assert kept | aside == names(images / "train")
     # Made once: what a search was judged on stays the same.
     assert names(validation_folder(images, tmp_path / "validation", 0.5) / "test") == aside
+
+
+def test_validation_speakers_are_not_heard_in_training(tmp_path: Path) -> None:
+    for kind in ("a", "b"):
+        for speaker in range(10):
+            for take in range(3):
+                clip = tmp_path / "sounds" / "train" / kind / f"{speaker:02x}_nohash_{take}.wav"
+                clip.parent.mkdir(parents=True, exist_ok=True)
+                clip.touch()
+    made = validation_speakers(tmp_path / "sounds", tmp_path / "validation", 0.2)
+    speakers = {
+        split: {path.name.split("_")[0] for path in (made / split).rglob("*.wav")}
+        for split in ("train", "test")
+    }
+    assert (len(speakers["train"]), len(speakers["test"])) == (8, 2)
+    assert not speakers["train"] & speakers["test"]
+    assert len(list((made / "test").rglob("*.wav"))) == 2 * 2 * 3
+
+
+def test_validation_texts_are_training_texts(tmp_path: Path) -> None:
+    rows = [
+        ("train" if number % 3 else "test", ("x", "y")[number % 2], f"text, {number}")
+        for number in range(60)
+    ]
+    table = tmp_path / "texts.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("split", "label", "text"), *rows])
+    made = validation_table(table, tmp_path / "validation", 0.1)
+    with made.open(newline="") as file:
+        found = [(row["split"], row["label"], row["text"]) for row in csv.DictReader(file)]
+    assert [row[1:] for row in found] == [row[1:] for row in rows if row[0] == "train"]
+    assert sorted(row[1] for row in found if row[0] == "test") == ["x", "x", "y", "y"]
+    assert validation_table(table, tmp_path / "validation", 0.5).read_bytes() == made.read_bytes()
+    assert [path.name for path in made.parent.iterdir()] == ["validation.csv"]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -58,14 +86,22 @@ def test_settings_are_those_of_natlib() -> None:
     import natlib
     from benchmarks.quality import peers
 
+    pytest.importorskip("torchaudio", reason="an arena is of sound (extra 'audio')")
     for arena in ARENAS.values():
         common = arena.common(arena.final, 1)
-        for method in METHODS.values():
+        assert arena.own.keys() <= METHODS.keys()
+        for name, method in METHODS.items():
             for trial in method.trials(2):
-                natlib.compose("image", preset="nat", settings=[*common, *method.settings(trial)])
+                settings = [*common, *arena.own.get(name, ()), *method.settings(trial)]
+                objective = natlib.compose(
+                    arena.modality, preset="nat", settings=settings
+                ).objective
+                for setting in arena.own.get(name, ()):
+                    key, _, value = setting.removeprefix("objective.").partition("=")
+                    assert str(getattr(objective, key)) == value
         best = METHODS["nat"].settings(METHODS["nat"].start)
         for settings in ABLATIONS.values():
-            natlib.compose("image", preset="nat", settings=[*common, *best, *settings])
+            natlib.compose(arena.modality, preset="nat", settings=[*common, *best, *settings])
     assert {method.fixed["objective.kind"] for method in METHODS.values()} == {
         "nat",
         *(getattr(peers, name).model_fields["kind"].default for name in peers.__all__),
@@ -81,35 +117,33 @@ def test_peers_keep_the_contract_of_objectives() -> None:
         assert len(check_objective(getattr(peers, name)())) >= 14
 
 
-def test_a_small_arena(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
+def test_byol_follows_and_predicts_as_published() -> None:
     pytest.importorskip("lightly", reason="the peers' losses are lightly's (extra 'benchmark')")
-    from benchmarks.quality.__main__ import main
+    from benchmarks.quality import peers
+    from natlib.encoders import MlpEncoder
+    from natlib.objectives import Teacher, TeacherModule
 
-    def command(what: str, *more: str) -> list[str]:
-        words = [what, "a", str(images), "--out", str(tmp_path / "runs"), "--size", "8", "1"]
-        for setting in ("training.batch_size=4", "training.knn_every_epochs=1"):
-            words += ["--set", setting]
-        monkeypatch.setattr(sys, "argv", ["quality", *words, "--trials", "2", *more])
-        main()
-        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-
-    table = command("final", "--methods", "nat", "simclr", "--seeds", "0", "1")
-    assert [line.split("|")[1].strip() for line in table[2:]] == [
-        "nat", "simclr", "random encoder", "raw inputs",
-    ]  # fmt: skip
-    assert {line.split("|")[2].strip() for line in table[2:]} == {"2"}
-    assert (tmp_path / "runs" / "a" / "curves.png").stat().st_size > 5_000
-    # Runs that are there are read: nothing is trained again.
-    made = sorted((tmp_path / "runs").rglob("summary.json"))
-    times = [path.stat().st_mtime_ns for path in made]
-    assert command("final", "--methods", "nat", "simclr", "--seeds", "0", "1") == table
-    assert [path.stat().st_mtime_ns for path in made] == times
-    # A search never opens the test images.
-    for path in made:
-        found = json.loads((path.parent / "evaluation.json").read_text())["details"]
-        on_test = path.parent.parent.name == "final"
-        assert found["test_samples"] == (8 if on_test else 2)
-    rows = command("ablation", "--seeds", "0", "--only", "as it is", "m = 1")
-    assert [line.split("|")[1].strip() for line in rows[2:4]] == ["as it is", "m = 1"]
+    torch.manual_seed(0)
+    encoder = MlpEncoder(widths=(9, 8)).build((7,))
+    config = peers.BYOL(dim=5, predictor_width=6, teacher=Teacher(momentum=0.7))
+    module = config.build(8)
+    module.take_encoder(encoder)
+    views = list(torch.randn(2, 12, 7))
+    assert module.extra_inputs(views) == []
+    loss = module([encoder(view) for view in views]).loss
+    unit = torch.nn.functional.normalize
+    p = [unit(module.predictor(module.head(encoder(view)))) for view in views]
+    t = [unit(module.head(encoder(view))).detach() for view in views]
+    expected = -0.5 * ((p[0] * t[1]).sum(-1).mean() + (p[1] * t[0]).sum(-1).mean())
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(weight.grad is None for weight in module.target.parameters())
+    # lightly's average is the one of NAT's teacher.
+    other = TeacherModule(encoder, module.head)
+    with torch.no_grad():
+        for weight in encoder.parameters():
+            weight.mul_(1.5)
+    module.after_update(encoder, 0.25)
+    other.follow(encoder, module.head, config.teacher.momentum_at(0.25))
+    for mine, theirs in zip(other.parameters(), module.target.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)

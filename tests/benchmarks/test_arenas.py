@@ -1,0 +1,196 @@
+"""Small arenas of every modality, and commands that are killed."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("lightly", reason="the peers' losses are lightly's (extra 'benchmark')")
+
+from benchmarks.quality.__main__ import main
+from benchmarks.quality.running import run
+from benchmarks.quality.tables import final_table, score
+from natlib.errors import NonFiniteError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Any:
+    """A command on 8 samples; returns the lines of its table."""
+
+    def call(what: str, arena: str, data: Path, *more: str) -> list[str]:
+        words = [what, arena, str(data), "--out", str(tmp_path / "runs"), "--size", "8", "1"]
+        for setting in ("training.batch_size=4", "training.knn_every_epochs=1"):
+            words += ["--set", setting]
+        monkeypatch.setattr(sys, "argv", ["quality", *words, *more])
+        main()
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+
+    return call
+
+
+def cells(table: list[str], column: int) -> list[str]:
+    return [line.split("|")[column].strip() for line in table[2:]]
+
+
+def judged_on(runs: Path) -> dict[str, set[int]]:
+    """How many samples runs were judged on."""
+    found: dict[str, set[int]] = {}
+    for path in runs.rglob("evaluation.json"):
+        details = json.loads(path.read_text())["details"]
+        found.setdefault(path.parent.parent.name, set()).add(details["test_samples"])
+    return found
+
+
+def test_images(images: Path, tmp_path: Path, command: Any) -> None:
+    words = ("final", "a", images, "--trials", "2", "--methods", "nat", "simclr")
+    table = command(*words, "--seeds", "0", "1")
+    assert cells(table, 1) == ["nat", "simclr", "random encoder", "raw inputs"]
+    assert set(cells(table, 2)) == {"2"}
+    assert (tmp_path / "runs" / "a" / "curves.png").stat().st_size > 5_000
+    # Runs that are there are read: nothing is trained again.
+    made = sorted((tmp_path / "runs").rglob("summary.json"))
+    times = [path.stat().st_mtime_ns for path in made]
+    assert command(*words, "--seeds", "0", "1") == table
+    assert [path.stat().st_mtime_ns for path in made] == times
+    # A search never opens the test images.
+    assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
+    rows = command(
+        "ablation", "a", images, "--trials", "2", "--seeds", "0", "--only", "as it is", "m = 1"
+    )
+    assert cells(rows, 1)[:2] == ["as it is", "m = 1"]
+
+
+def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any) -> None:
+    # Judged on val/, where there is no test/.
+    (images / "test").rename(images / "val")
+    table = command(
+        "final", "b", images, "--trials", "1", "--methods", "byol", "swav", "--seeds", "0"
+    )
+    assert cells(table, 1)[:2] == ["byol", "swav"]
+    assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
+    rows = command(
+        "ablation", "b", images, "--trials", "1", "--seeds", "0",
+        "--only", "teacher votes, 0.99", "teacher does both, 0.996",
+    )  # fmt: skip
+    assert cells(rows, 1)[:2] == ["teacher votes, 0.99", "teacher does both, 0.996"]
+
+
+def test_sounds(tmp_path: Path, command: Any) -> None:
+    pytest.importorskip("torchaudio", reason="an arena is of sound (extra 'audio')")
+    from tests.audio.sounds import tone, write
+
+    for split, speakers in (("train", 10), ("test", 4)):
+        for kind, hertz in (("low", 200), ("high", 1200)):
+            for speaker in range(speakers):
+                name = f"{split[1]}{speaker:02x}_nohash_0.wav"
+                write(tmp_path / "sounds" / split / kind / name, tone(hertz + 9 * speaker, 0.3))
+    words = ("--trials", "1", "--methods", "nat", "byol", "--seeds", "0")
+    table = command("final", "d-audio", tmp_path / "sounds", *words)
+    assert cells(table, 1)[:2] == ["nat", "byol"]
+    # A fifth of the speakers, each of whom says both words; then those of the test clips.
+    assert judged_on(tmp_path / "runs") == {"search": {4}, "final": {8}}
+
+
+def test_texts(tmp_path: Path, command: Any) -> None:
+    pytest.importorskip("tokenizers", reason="an arena is of text (extra 'text')")
+    from tests.text.corpora import sentences
+
+    with (tmp_path / "texts.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "label", "text"])
+        for number, (label, text) in enumerate(sentences(60)):
+            writer.writerow(["test" if number % 6 == 0 else "train", label, text])
+    words = ("--trials", "1", "--methods", "nat", "simsiam", "--seeds", "0")
+    table = command("final", "d-text", tmp_path / "texts.csv", *words)
+    assert cells(table, 1)[:2] == ["nat", "simsiam"]
+    found = judged_on(tmp_path / "runs")
+    assert found["final"] == {10}
+    assert len(found["search"]) == 1
+    assert max(found["search"]) < 10
+
+
+SETTINGS = [
+    "objective.views=2", "encoder={kind: convnet, widths: [8, 16]}", "training.batch_size=4",
+    "training.epochs=3", "data.max_samples=16", "training.device=cpu", "training.workers=0",
+]  # fmt: skip
+
+
+def timeless(summary: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in summary.items() if name != "seconds"}
+
+
+def test_a_run_without_a_checkpoint_is_begun_again(images: Path, tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", images, SETTINGS)
+    # Killed while the directory was written, and before the first update.
+    for name, files in (("early", ["samples.jsonl.gz"]), ("late", ["config.yaml", "train.log"])):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        for file in files:
+            (tmp_path / name / file).write_bytes((tmp_path / "whole" / file).read_bytes())
+        assert timeless(run(tmp_path / name, images, SETTINGS)) == timeless(whole)
+
+
+def test_settings_that_diverge_end_no_search(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(*_: Any, **__: Any) -> None:
+        raise NonFiniteError("the features of sample 'x' became NaN or infinite", 0)
+
+    (tmp_path / "bad").mkdir()
+    monkeypatch.setattr("natlib.train", diverged)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    bad = run(tmp_path / "bad", images, SETTINGS)
+    assert score(bad) == 0
+    monkeypatch.undo()
+    assert run(tmp_path / "bad", images, SETTINGS) == bad
+    good = run(tmp_path / "good", images, SETTINGS)
+    lines = final_table({"nat": [bad, good], "none": [bad]}).splitlines()
+    assert lines[2].startswith(f"| nat (1 diverged) | 1 | {good['encoder']['knn']:.1f} |")
+    assert lines[3].startswith("| none (1 diverged) | 0 | - |")
+
+
+def test_killed_at_any_moment_a_search_goes_on(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["search", "a", str(images), "--methods", "byol", "--trials", "1", "--size", "22", "12"]
+    for setting in (
+        "training.batch_size=8", "training.checkpoint_every_steps=1", "training.device=cpu",
+        "encoder.widths=[8,16]", "training.workers=0", "training.knn_every_epochs=null",
+    ):  # fmt: skip
+        words += ["--set", setting]
+    python = [sys.executable, "-m", "benchmarks.quality", *words, "--out"]
+
+    def checkpoints(out: Path) -> set[str]:
+        return {path.name for path in out.glob("a/search/byol-00/checkpoints/step-*")}
+
+    out = tmp_path / "killed"
+    for delay in (0.0, 0.2):
+        before, deadline = checkpoints(out), time.monotonic() + 120
+        process = subprocess.Popen([*python, str(out)], cwd=ROOT, stdout=subprocess.DEVNULL)
+        while checkpoints(out) == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    summaries = []
+    for folder in (out, tmp_path / "whole"):
+        monkeypatch.setattr(sys, "argv", ["quality", *words, "--out", str(folder)])
+        main()
+        text = (folder / "a" / "search" / "byol-00" / "summary.json").read_text()
+        summaries.append(timeless(json.loads(text)))
+    assert summaries[0] == summaries[1]
+    starts = [
+        len(json.loads((folder / "a/search/byol-00/environment.json").read_text()))
+        for folder in (out, tmp_path / "whole")
+    ]
+    assert starts[0] > starts[1] == 1
