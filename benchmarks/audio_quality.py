@@ -25,8 +25,10 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from trained import PROBES, ROWS, accuracies, cell, metrics, train_or_resume
+
 import natlib
-from natlib.training import ConsoleProgress, RunDirectory
+from natlib.training import RunDirectory
 
 COMMON: list[str] = [
     "training.device=cpu",
@@ -41,7 +43,6 @@ SETTINGS: dict[str, list[str]] = {
     "fsdd": ["training.epochs=8"],
     "commands": ["training.epochs=12"],
 }
-ROWS = ("encoder", "head", "random", "raw")
 RECORD = Path(__file__).parent.parent / "docs" / "measured" / "audio.json"
 TESTED = ("george", "jackson", "lucas")
 VALIDATED = ("nicolas", "theo", "yweweler")
@@ -102,33 +103,18 @@ def run(name: str, data: dict[str, str], seed: int, folder: Path, settings: list
         options={"data": data},
         settings=[*COMMON, *SETTINGS[name], *seeds, *settings],
     )
-    progress = ConsoleProgress(every=60)
     began = time.process_time()
     resumed = RunDirectory(folder).config_file.exists()
-    if resumed:
-        result = natlib.resume(folder, progress=progress)
-    else:
-        result = natlib.train(config, folder, progress=progress)
-    if not result.finished or result.evaluation is None:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    result = train_or_resume(config, folder)
     # Of the processor, so that it hardly matters what else runs; unknown where a run was resumed.
     seconds = None if resumed else round(time.process_time() - began, 1)
     values = {"seed": seed, "cpu_seconds": seconds}
-    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    log = [line for line in log if "samples_per_second" in line]
+    log = metrics(folder)
     values["loader_share"] = round(statistics.mean(line["loader_share"] for line in log), 4)
-    for row in ROWS:
-        accuracy = getattr(result.evaluation, row)
-        values[row] = {"knn": round(accuracy.knn, 2), "linear": round(accuracy.linear, 2)}
+    values |= accuracies(result.evaluation)
     values["test_samples"] = result.evaluation.details.test_samples
     summary.write_text(json.dumps(values, indent=2) + "\n")
     return values
-
-
-def cell(runs: list[dict], row: str, probe: str) -> str:
-    values = [one[row][probe] for one in runs]
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"
 
 
 def main() -> None:
@@ -157,7 +143,7 @@ def main() -> None:
         for row in ROWS:
             taken = [one["cpu_seconds"] for one in runs if one["cpu_seconds"]]
             seconds = f"{statistics.mean(taken):.0f}" if taken else "?"
-            cells = " | ".join(cell(runs, row, probe) for probe in ("knn", "linear"))
+            cells = " | ".join(cell([one[row][probe] for one in runs]) for probe in PROBES)
             print(
                 f"| {name} | {row} | {cells} | {seconds if row == 'encoder' else ''} |", flush=True
             )

@@ -13,8 +13,9 @@ import json
 import statistics
 from pathlib import Path
 
+from trained import accuracies, cell, metrics, train_or_resume
+
 import natlib
-from natlib.training import ConsoleProgress, RunDirectory
 
 # What the 2017 method is in this arena: one view of a weak augmentation, one persistent slot,
 # dealt again in every third epoch, no alignment. The optimiser is the other row's.
@@ -54,24 +55,13 @@ def run(name: str, settings: list[str], seed: int, arguments: argparse.Namespace
         options={"data": {"source": str(arguments.data)}},
         settings=common + settings,
     )
-    if RunDirectory(folder).config_file.exists():
-        result = natlib.resume(folder, progress=ConsoleProgress(every=60))
-    else:
-        result = natlib.train(config, folder, progress=ConsoleProgress(every=60))
-    if not result.finished or result.evaluation is None:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    result = train_or_resume(config, folder)
     # Time of the updates alone, from the log, so that a resumed run counts all of them.
-    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    rates = [line["samples_per_second"] for line in log if "samples_per_second" in line]
+    rates = [line["samples_per_second"] for line in metrics(folder)]
     seconds = arguments.epochs * arguments.max_samples / statistics.harmonic_mean(rates)
-    values = {"seconds": seconds} | result.evaluation.model_dump(exclude={"details"})
+    values = {"seconds": seconds} | accuracies(result.evaluation)
     summary.write_text(json.dumps(values, indent=2) + "\n")
     return values
-
-
-def mean(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"
 
 
 def main() -> None:
@@ -90,13 +80,13 @@ def main() -> None:
     print("| features | kNN | linear | training, s |\n|---|---|---|---|")
     for name, runs in results.items():
         for part in ("encoder", "head"):
-            accuracies = [[r[part][probe] for r in runs] for probe in ("knn", "linear")]
-            seconds = mean([r["seconds"] for r in runs]) if part == "encoder" else ""
-            print(f"| {name}, {part} | {' | '.join(map(mean, accuracies))} | {seconds} |")
+            found = [[r[part][probe] for r in runs] for probe in ("knn", "linear")]
+            seconds = cell([r["seconds"] for r in runs]) if part == "encoder" else ""
+            print(f"| {name}, {part} | {' | '.join(map(cell, found))} | {seconds} |")
     first = results["nat"]
     for part in ("random", "raw"):
-        accuracies = [[r[part][probe] for r in first] for probe in ("knn", "linear")]
-        print(f"| {part} | {' | '.join(map(mean, accuracies))} | |")
+        found = [[r[part][probe] for r in first] for probe in ("knn", "linear")]
+        print(f"| {part} | {' | '.join(map(cell, found))} | |")
 
 
 if __name__ == "__main__":

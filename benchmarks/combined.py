@@ -17,9 +17,11 @@ import statistics
 from importlib import metadata
 from pathlib import Path
 
+from trained import PROBES, accuracies, cell, metrics, train_or_resume
+
 import natlib
 from natlib.objectives import Combined, Objective, Part
-from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
+from natlib.training import RunConfig
 
 # The objective, and its weight beside NAT.
 PARTNERS: dict[str, tuple[Objective, float]] = {
@@ -29,7 +31,6 @@ PARTNERS: dict[str, tuple[Objective, float]] = {
     "sigreg": (Objective.resolve("sigreg"), 3.0),
     "masked": (Objective.resolve("masked"), 4.0),
 }
-PROBES = ("knn", "linear")
 
 
 def beside_nat(nat: Objective, partner: str, weight: float | None = None) -> Combined:
@@ -59,21 +60,6 @@ def configuration(seed: int, arguments: argparse.Namespace) -> RunConfig:
     )
 
 
-def train(config: RunConfig, folder: Path) -> TrainResult:
-    progress = ConsoleProgress(every=60)
-    if RunDirectory(folder).config_file.exists():
-        result = natlib.resume(folder, progress=progress)
-    else:
-        result = natlib.train(config, folder, progress=progress)
-    if not result.finished:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
-    return result
-
-
-def log_of(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 def run(name: str, objective: Objective, seed: int, arguments: argparse.Namespace) -> dict:
     """Train and judge, unless that has been done."""
     folder = arguments.out / f"{name.replace(' + ', '-')}-{seed}"
@@ -81,13 +67,9 @@ def run(name: str, objective: Objective, seed: int, arguments: argparse.Namespac
     if summary.exists():
         return json.loads(summary.read_text())
     config = configuration(seed, arguments).model_copy(update={"objective": objective})
-    result = train(config, folder)
-    assert result.evaluation is not None
-    values: dict = {"seed": seed}
-    for row in ("encoder", "head", "random", "raw"):
-        accuracy = getattr(result.evaluation, row)
-        values[row] = {probe: round(getattr(accuracy, probe), 2) for probe in PROBES}
-    log = log_of(folder)
+    result = train_or_resume(config, folder)
+    values: dict = {"seed": seed} | accuracies(result.evaluation)
+    log = metrics(folder)
     rate = statistics.harmonic_mean([line["samples_per_second"] for line in log])
     values["seconds"] = round(arguments.epochs * arguments.max_samples / rate, 1)
     for measure in sorted(log[-1]):
@@ -111,18 +93,13 @@ def calibrate(arguments: argparse.Namespace) -> None:
         # Nobody asks how good these features are.
         judged = config.evaluation.model_copy(update={"max_train_samples": 500})
         config = config.model_copy(update={"objective": both, "evaluation": judged})
-        train(config, folder)
-        share = statistics.mean(line[f"gradient_share_{name}"] for line in log_of(folder))
+        train_or_resume(config, folder)
+        share = statistics.mean(line[f"gradient_share_{name}"] for line in metrics(folder))
         print(f"{name}: share {share:.3f} with weight 1, even with {(1 - share) / share:.2g}")
 
 
 def cells(runs: list[dict], row: str) -> str:
-    def cell(probe: str) -> str:
-        values = [one[row][probe] for one in runs]
-        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):.1f}{spread}"
-
-    return " | ".join(map(cell, PROBES))
+    return " | ".join(cell([one[row][probe] for one in runs]) for probe in PROBES)
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ as NAT had. Results are kept one by one, so that a benchmark that is stopped goe
 
 import argparse
 import json
-import statistics
 from importlib import metadata
 from pathlib import Path
 
+from trained import cell, train_or_resume
+
 import natlib
 from natlib.protocols import FineTuning, Semi, judge
-from natlib.training import ConsoleProgress, RunDirectory
 
 # Modality, settings of the run of NAT.
 SETTINGS: dict[str, tuple[str, list[str]]] = {
@@ -53,13 +53,7 @@ def trained(name: str, source: str, seed: int, arguments: argparse.Namespace) ->
         options={"data": {"source": source}},
         settings=[*COMMON, *settings, *seeds, *arguments.settings],
     )
-    progress = ConsoleProgress(every=60)
-    if RunDirectory(folder).config_file.exists():
-        result = natlib.resume(folder, progress=progress)
-    else:
-        result = natlib.train(config, folder, progress=progress)
-    if not result.finished:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    train_or_resume(config, folder)
     return folder
 
 
@@ -90,11 +84,6 @@ def judged(name: str, run: Path, part: str, seed: int) -> dict:
     }
     kept.write_text(json.dumps(values, indent=1) + "\n")
     return values
-
-
-def cell(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"
 
 
 def main() -> None:

@@ -18,8 +18,9 @@ import statistics
 from importlib import metadata
 from pathlib import Path
 
+from trained import PROBES, ROWS, accuracies, cell, metrics, train_or_resume
+
 import natlib
-from natlib.training import ConsoleProgress, RunDirectory
 
 COMMON: list[str] = ["training.device=cpu"]
 SETTINGS: dict[str, list[str]] = {
@@ -33,7 +34,6 @@ SETTINGS: dict[str, list[str]] = {
         "training.epochs=10",
     ],
 }
-ROWS = ("encoder", "head", "random", "raw")
 RECORD = Path(__file__).parent.parent / "docs" / "measured" / "text.json"
 
 
@@ -66,32 +66,17 @@ def run(name: str, table: Path, seed: int, folder: Path, settings: list[str]) ->
         options={"data": {"source": str(table)}},
         settings=[*COMMON, *SETTINGS[name], *seeds, *settings],
     )
-    progress = ConsoleProgress(every=60)
-    if RunDirectory(folder).config_file.exists():
-        result = natlib.resume(folder, progress=progress)
-    else:
-        result = natlib.train(config, folder, progress=progress)
-    if not result.finished or result.evaluation is None:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    result = train_or_resume(config, folder)
     # Time of the updates alone, from the log, so that a resumed run counts all of them.
-    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    log = [line for line in log if "samples_per_second" in line]
+    log = metrics(folder)
     samples = config.training.epochs * len(natlib.load(folder).modality.dataset("train"))
     rate = statistics.harmonic_mean(line["samples_per_second"] for line in log)
     values = {"seed": seed, "seconds": round(samples / rate, 1)}
     values["loader_share"] = round(statistics.mean(line["loader_share"] for line in log), 4)
-    for row in ROWS:
-        accuracy = getattr(result.evaluation, row)
-        values[row] = {"knn": round(accuracy.knn, 2), "linear": round(accuracy.linear, 2)}
+    values |= accuracies(result.evaluation)
     values["majority"] = round(result.evaluation.details.majority, 2)
     summary.write_text(json.dumps(values, indent=2) + "\n")
     return values
-
-
-def cell(runs: list[dict], row: str, probe: str) -> str:
-    values = [one[row][probe] for one in runs]
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"
 
 
 def main() -> None:
@@ -120,7 +105,7 @@ def main() -> None:
         found[name] = {"settings": settings, "runs": runs}
         for row in ROWS:
             seconds = f"{statistics.mean(one['seconds'] for one in runs):.0f}"
-            cells = " | ".join(cell(runs, row, probe) for probe in ("knn", "linear"))
+            cells = " | ".join(cell([one[row][probe] for one in runs]) for probe in PROBES)
             print(f"| {name} | {row} | {cells} | {seconds if row == 'encoder' else ''} |")
     if arguments.record:
         versions = {name: metadata.version(name) for name in ("natlib", "torch", "tokenizers")}

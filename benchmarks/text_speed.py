@@ -3,10 +3,10 @@
     python benchmarks/text_speed.py [--data SOURCE] [--batches 20]
 
 Everything on one thread, in time of the processor, so that other work on the machine matters
-little; with memory as in training. An encoder is the bottleneck as long as it is slower than the input; the
-last columns say by how much, with texts in memory (as a run keeps them if they fit) and with texts
-read and tokenised in a worker process of their own. Tokens are those of the texts, counted once,
-however many views are made of them.
+little; with memory as in training. An encoder is the bottleneck as long as it is slower than the
+input; the last columns say by how much, with texts in memory (as a run keeps them if they fit) and
+with texts read and tokenised in a worker process of their own. Tokens are those of the texts,
+counted once, however many views are made of them.
 """
 
 import argparse

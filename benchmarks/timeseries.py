@@ -9,7 +9,6 @@ and only now the test series are read. The plug-in is taken from examples/, inst
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from trained import cell
 
 import natlib
 
@@ -99,11 +99,6 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def mean(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{spread}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", type=Path, nargs="+")
@@ -118,9 +113,9 @@ def main() -> None:
     for row in measured:
         for part in ("encoder", "head", "random", "raw"):
             accuracies = [[run[part][probe] for run in row["runs"]] for probe in ("knn", "linear")]
-            cells = [row["set"], part, *map(mean, accuracies)]
+            cells = [row["set"], part, *map(cell, accuracies)]
             if part == "encoder":
-                seconds = mean([run["seconds"] for run in row["runs"]])
+                seconds = cell([run["seconds"] for run in row["runs"]])
                 cells += [f"{row['nearest raw']:.1f}", row["chosen"], seconds]
             print(f"| {' | '.join([*cells, '', '', ''][:7])} |")
     if arguments.json:

@@ -1,0 +1,53 @@
+"""Runs that benchmarks train, go on with, and put into tables."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import natlib
+from natlib.evaluation import Evaluation
+from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
+
+__all__ = ["PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
+
+ROWS = ("encoder", "head", "random", "raw")
+PROBES = ("knn", "linear")
+
+
+def train_or_resume(config: RunConfig, folder: Path) -> TrainResult:
+    """Train a run, or go on with it where it was interrupted.
+
+    Raises:
+        SystemExit: it was interrupted once more.
+    """
+    progress = ConsoleProgress(every=60)
+    if RunDirectory(folder).config_file.exists():
+        result = natlib.resume(folder, progress=progress)
+    else:
+        result = natlib.train(config, folder, progress=progress)
+    if not result.finished:
+        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
+    return result
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """What a run logged of its updates, whichever process made them."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "samples_per_second" in line]
+
+
+def accuracies(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
+    """Accuracies in percent, by row and probe."""
+    assert evaluation is not None
+    return {
+        row: {probe: round(getattr(getattr(evaluation, row), probe), 2) for probe in PROBES}
+        for row in ROWS
+    }
+
+
+def cell(values: Sequence[float]) -> str:
+    """The mean of several seeds, with their standard deviation."""
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
