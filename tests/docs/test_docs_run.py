@@ -42,7 +42,7 @@ NOT_RUN = {
     "python benchmarks/audio_quality.py sounds/ --out runs/sounds": (
         "tests/audio/test_benchmarks.py runs it on made-up sounds"
     ),
-    "python benchmarks/timeseries.py UCR/SwedishLeaf UCR/FaceAll UCR/CricketX --out runs/ucr "
+    "python benchmarks/timeseries.py UCR/FaceAll UCR/SwedishLeaf UCR/CricketX --out runs/ucr "
     "--epochs 40": "tests/timeseries/test_benchmark.py runs it on made-up series",
     "python benchmarks/text_quality.py texts/ --out runs/texts": (
         "tests/text/test_benchmark.py runs it on made-up texts"
