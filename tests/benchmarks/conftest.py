@@ -1,14 +1,10 @@
 """Small data of the forms that arenas have."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.image.pictures import noise, write
-
-# Scripts of one folder import each other by name.
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 
 @pytest.fixture
