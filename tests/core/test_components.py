@@ -110,8 +110,7 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"targets": {"dim": 8}},
-            "targets: the target distribution needs a 'kind'; "
-            "expected one of: <targets>",
+            "targets: the target distribution needs a 'kind'; expected one of: <targets>",
         ),
         (
             {"solver": 3},
