@@ -22,8 +22,7 @@ def keep_freed_memory() -> bool:
     Variables ``MALLOC_*`` or ``GLIBC_TUNABLES`` in the environment have precedence.
 
     Returns:
-        Whether there was anything to set: no where the C library is not glibc, or where the
-        environment says what it is to do.
+        Whether it does; not where the C library is not glibc, or the environment has precedence.
     """
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return False

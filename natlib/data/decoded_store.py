@@ -1,7 +1,7 @@
 """Decoded samples kept in memory: a few large blocks instead of many small tensors."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,16 +46,24 @@ class DecodedStore:
         self._shape = np.zeros((total, rank), np.int64)
         self._offset = np.zeros(total, np.int64)
 
-    def append(self, block: _Block) -> None:
-        """Take the next block."""
+    def append(
+        self, values: Tensor, shapes: Sequence[tuple[int, ...]], unreadable: Sequence[Unreadable]
+    ) -> None:
+        """Take the next block.
+
+        Args:
+            values: [t], of all its samples in a row.
+            shapes: of each sample; zeros where it could not be decoded.
+            unreadable: what could not be decoded.
+        """
         first = len(self._blocks) * self._block
-        rows = slice(first, first + len(block.shapes))
-        self._shape[rows] = block.shapes
+        rows = slice(first, first + len(shapes))
+        self._shape[rows] = shapes
         lengths = self._shape[rows].prod(axis=1)
         self._offset[rows] = np.cumsum(lengths) - lengths
         # A copy, since what a worker sends lies in shared memory and holds a file open.
-        self._blocks.append(block.values.clone())
-        self.unreadable += block.unreadable
+        self._blocks.append(values.clone())
+        self.unreadable += unreadable
 
     @property
     def readable(self) -> Tensor:
@@ -116,7 +124,7 @@ def decode_all(
     used = done = 0
     blocks = _Blocks(load, total, rank, block)
     for part in _decoded(blocks, workers if total >= _WORTH_WORKERS else 0):
-        store.append(part)
+        store.append(*part)
         used += part.values.nbytes
         done += len(part.shapes)
         if used > limit:
