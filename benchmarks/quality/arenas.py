@@ -71,6 +71,7 @@ ARENAS = {
         final=Size(20_000, 15),
         held_out=0.1,
         settings=(*_SHARED, "encoder.kind=convnet", "training.knn_every_epochs=5"),
+        own=_swav(warmup=53, frozen=40),
     ),
     # A hundred classes of Tiny ImageNet, 64 x 64.
     "b": Arena(
