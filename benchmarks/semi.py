@@ -32,7 +32,10 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
             "data.max_samples=5000",
         ],
     ),
-    "speech": ("audio", ["encoder.kind=audio_convnet"]),
+    "speech": (
+        "audio",
+        ["encoder={kind: audio_convnet, widths: [16, 32, 64]}", "training.epochs=15"],
+    ),
     "trec": ("text", ["encoder.kind=bag_of_ngrams"]),
 }
 COMMON = ["training.device=cpu", "training.workers=0", "training.knn_every_epochs=null"]
