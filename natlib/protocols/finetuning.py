@@ -109,9 +109,7 @@ def _trained(
         for weight in module.parameters():
             weight.grad = None
         trained = [weight for weight in module.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(
-            trained, lr=rate, weight_decay=settings.weight_decay, fused=True
-        )
+        optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=settings.weight_decay)
         labels = splits.train_labels[rows]
         modality = subject.modality
 
