@@ -19,7 +19,14 @@ from torch import Tensor
 import natlib as library
 from natlib.training.checkpoint import latest_checkpoint
 from natlib_cli.main import app
-from tests.cli.command import SMALL, assert_done, content, natlib, write_pictures
+from tests.cli.command import (
+    SMALL,
+    assert_done,
+    assert_refused,
+    content,
+    natlib,
+    write_pictures,
+)
 
 Check = Callable[[Path], None]
 CHECKS: dict[str, Check] = {}
@@ -262,6 +269,15 @@ def embed(folder: Path) -> None:
         # The head's outputs are points of the unit sphere, features are not.
         norms = np.linalg.norm(head["embeddings"], axis=1)
         np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
+
+
+@check("eval --device", "embed --device")
+def compute_on(folder: Path) -> None:
+    judge = ("eval", folder / "run")
+    embed = ("embed", folder / "run", folder / "photos", "--out", folder / "there.npz")
+    for words in (judge, embed):
+        assert_refused(natlib(*words, "--device", "cuda:99"), "device 'cuda:99'")
+        assert_done(natlib(*words, "--device", "cpu"))
 
 
 @check("report RUN", "report --against", "report --points")
