@@ -157,7 +157,10 @@ def fit_logistic_regression(
     share_N = sample_weight / sample_weight.sum()
     if start is None:
         start = zero.new_zeros(x.shape[1], classes), zero.new_zeros(classes)
-    weight, bias = (part.clone().requires_grad_() for part in start)
+    # A row for each class: the gradient is then a product that reads the samples in their order,
+    # which on a CPU takes a tenth of the time that their columns would.
+    weight = start[0].t().clone(memory_format=torch.contiguous_format).requires_grad_()
+    bias = start[1].clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [weight, bias],
         max_iter=iterations,
@@ -169,14 +172,14 @@ def fit_logistic_regression(
 
     def loss() -> float:
         optimizer.zero_grad()
-        cross_N = F.cross_entropy(_logits(x, weight, bias), y, reduction="none")
+        cross_N = F.cross_entropy(_logits(x, weight.t(), bias), y, reduction="none")
         total = (cross_N * share_N).sum() + 0.5 * weight_decay * weight.square().sum()
         total.backward()
         return float(total.detach())
 
     with torch.enable_grad():
         optimizer.step(loss)
-    return weight.detach(), bias.detach()
+    return weight.detach().t().contiguous(), bias.detach()
 
 
 def _past_the_best(accuracies: list[float]) -> bool:
@@ -189,7 +192,7 @@ def _past_the_best(accuracies: list[float]) -> bool:
 def _logits(x_NF: Tensor | SparseRows, weight_FC: Tensor, bias_C: Tensor) -> Tensor:
     if isinstance(x_NF, SparseRows):
         return x_NF.times(weight_FC) + bias_C
-    return torch.addmm(bias_C, x_NF, weight_FC)
+    return F.linear(x_NF, weight_FC.t(), bias_C)
 
 
 def _standardise_(x_NF: Tensor) -> tuple[Tensor, Tensor]:
