@@ -7,8 +7,9 @@ spoken words), trec a table with the columns split, label and text (6 kinds of q
 trained on all training samples without labels, once for each seed; then the protocol ``semi`` is
 run for each part of the labels, which the seed draws. Weight and share of the classifier are the
 protocol's defaults, which were chosen on CIFAR-10: on training images that were set aside.
-Supervised training and fine-tuning have the optimiser, the learning rate and about as many updates
-as NAT had. Results are kept one by one, so that a benchmark that is stopped goes on.
+Supervised training and fine-tuning have NAT's optimiser and learning rate, 20 epochs of the
+labelled samples, and as many updates as UPDATES says at least. Results are kept one by one, so that
+a benchmark that is stopped goes on.
 """
 
 import argparse
