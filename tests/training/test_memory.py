@@ -47,11 +47,11 @@ def run(middle: str, **variables: str) -> tuple[int, int]:
 @glibc
 def test_training_on_a_cpu_gets_its_memory_back_without_asking_the_system() -> None:
     before, after = run('with training_processes("cpu"):\n    pass')
-    assert before > 1000
-    assert after < before / 100
+    assert before > 50  # few where pages are huge
+    assert after < before / 10
 
 
 @glibc
 def test_the_environment_has_precedence() -> None:
     before, after = run("assert not keep_freed_memory()", MALLOC_ARENA_MAX="2")
-    assert after > before / 2 > 500
+    assert after > before / 2 > 25
