@@ -1,6 +1,7 @@
 """Runs that benchmarks train, go on with, and put into tables."""
 
 import json
+import shutil
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import natlib
 from natlib.evaluation import Evaluation
 from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
+from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
 
@@ -17,25 +19,27 @@ PROBES = ("knn", "linear")
 
 
 def train_or_resume(config: RunConfig, folder: Path) -> TrainResult:
-    """Train a run, or go on with it where it was interrupted.
+    """Train a run, or go on with it where it was interrupted or killed.
 
     Raises:
         SystemExit: it was interrupted once more.
     """
     progress = ConsoleProgress(every=60)
-    if RunDirectory(folder).config_file.exists():
-        result = natlib.resume(folder, progress=progress)
+    if complete_checkpoints(RunDirectory(folder).checkpoints):
+        result = natlib.resume(folder, config=config, progress=progress)
     else:
+        # Killed before the first checkpoint: there is nothing to go on with.
+        shutil.rmtree(folder, ignore_errors=True)
         result = natlib.train(config, folder, progress=progress)
     if not result.finished:
         raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
     return result
 
 
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    """What a run logged of its updates, whichever process made them."""
+def metrics(folder: Path, having: str = "samples_per_second") -> list[dict[str, Any]]:
+    """The lines that a run logged of one metric; by default those of its updates."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if "samples_per_second" in line]
+    return [line for line in lines if having in line]
 
 
 def accuracies(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import natlib
-from natlib.errors import NatlibError
-from natlib.training import ConsoleProgress, RunDirectory
-from natlib.training.checkpoint import complete_checkpoints
+from benchmarks.trained import accuracies, metrics, train_or_resume
+from natlib.errors import NonFiniteError
+from natlib.training import RunDirectory
 
 __all__ = ["BusyError", "run"]
-
-ROWS = ("encoder", "head", "random", "raw")
 
 
 class BusyError(Exception):
@@ -65,32 +62,14 @@ def _make(folder: Path, source: Path, settings: list[str], modality: str) -> dic
     config = natlib.compose(
         modality, preset="nat", options={"data": {"source": str(source)}}, settings=settings
     )
-    progress = ConsoleProgress(every=60)
     try:
-        if complete_checkpoints(RunDirectory(folder).checkpoints):
-            result = natlib.resume(folder, config=config, progress=progress)
-        else:
-            # Killed before the first checkpoint: there is nothing to go on with.
-            shutil.rmtree(folder, ignore_errors=True)
-            result = natlib.train(config, folder, progress=progress)
-    except NatlibError as error:
-        if "NaN" not in str(error):
-            raise
+        result = train_or_resume(config, folder)
+    except NonFiniteError as error:
         # These settings do not train; a search goes on with others.
         return {"diverged": str(error)}
-    if not result.finished or result.evaluation is None:
-        raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
-    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    log = metrics(folder)
     # Time of the updates alone, from the log, so that a resumed run counts all of them.
-    rates = [line["samples_per_second"] for line in log if "samples_per_second" in line]
     samples = config.training.epochs * len(RunDirectory(folder).sample_names())
-    seconds = samples / statistics.harmonic_mean(rates)
-    accuracies = {
-        row: {
-            probe: round(getattr(getattr(result.evaluation, row), probe), 2)
-            for probe in ("knn", "linear")
-        }
-        for row in ROWS
-    }
-    curve = [[line["epoch"], round(line["knn"], 2)] for line in log if "knn" in line]
-    return {"seconds": round(seconds, 1), **accuracies, "curve": curve}
+    seconds = samples / statistics.harmonic_mean(line["samples_per_second"] for line in log)
+    curve = [[line["epoch"], round(line["knn"], 2)] for line in metrics(folder, "knn")]
+    return {"seconds": round(seconds, 1), **accuracies(result.evaluation), "curve": curve}

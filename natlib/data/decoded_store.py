@@ -1,7 +1,7 @@
 """Decoded samples kept in memory: a few large blocks instead of many small tensors."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,8 +122,13 @@ def decode_all(
     block = max(1, min(_MAX_BLOCK, int(_BLOCK_BYTES / max(1.0, sample_bytes))))
     store = DecodedStore(total, rank, block)
     used = done = 0
-    blocks = _Blocks(load, total, rank, block)
-    for part in _decoded(blocks, workers if total >= _WORTH_WORKERS else 0):
+    blocks: DataLoader[Any] = DataLoader(
+        _Blocks(load, total, rank, block),
+        batch_size=None,
+        num_workers=workers if total >= _WORTH_WORKERS else 0,
+        collate_fn=_as_is,
+    )
+    for part in blocks:
         store.append(*part)
         used += part.values.nbytes
         done += len(part.shapes)
@@ -132,13 +137,6 @@ def decode_all(
         if progress is not None:
             progress(done, total)
     return store
-
-
-def _decoded(blocks: _Blocks, workers: int) -> Iterator[_Block]:
-    loader: DataLoader[Any] = DataLoader(
-        blocks, batch_size=None, num_workers=workers, collate_fn=_as_is
-    )
-    yield from loader
 
 
 def _as_is(block: Any) -> Any:

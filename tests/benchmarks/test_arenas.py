@@ -60,6 +60,7 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
     assert (tmp_path / "runs" / "a" / "curves.png").stat().st_size > 5_000
     # Runs that are there are read: nothing is trained again.
     made = sorted((tmp_path / "runs").rglob("summary.json"))
+    assert all(json.loads(path.read_text())["curve"] for path in made)
     times = [path.stat().st_mtime_ns for path in made]
     assert command(*words, "--seeds", "0", "1") == table
     assert [path.stat().st_mtime_ns for path in made] == times
