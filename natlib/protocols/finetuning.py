@@ -16,6 +16,7 @@ from natlib.evaluation.modes import evaluating, seeded
 from natlib.protocols.base import Subject
 from natlib.protocols.fitting import cosine, cut, fit_classifier
 from natlib.protocols.labelled_batches import labelled_batches
+from natlib.training.optimisation import may_be_fused
 
 __all__ = ["STARTS", "FineTuning", "Tuned", "fine_tune"]
 
@@ -109,7 +110,9 @@ def _trained(
         for weight in module.parameters():
             weight.grad = None
         trained = [weight for weight in module.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(
+            trained, lr=rate, weight_decay=settings.weight_decay, fused=may_be_fused(trained)
+        )
         labels = splits.train_labels[rows]
         modality = subject.modality
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from natlib.training.config import OptimizerConfig, ScheduleConfig
 
-__all__ = ["learning_rate", "make_optimizer", "weight_change"]
+__all__ = ["learning_rate", "make_optimizer", "may_be_fused", "weight_change"]
 
 
 def make_optimizer(
@@ -16,18 +16,36 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """The configured optimiser over the parameters that are trained."""
     trained = [p for p in parameters if p.requires_grad]
-    # Not fused, though that is four times as fast on a CPU: fused kernels take no notice of
-    # strides, and a checkpoint brings averages back without those of channels-last weights.
+    fused = may_be_fused(trained)
     if config.kind == "sgd":
         return torch.optim.SGD(
             trained,
             lr=config.learning_rate,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
+            fused=fused,
         )
     return torch.optim.AdamW(
-        trained, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        trained,
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=fused,
     )
+
+
+def may_be_fused(weights: Sequence[Tensor]) -> bool | None:
+    """Whether an optimiser may go over these weights and their averages in one pass.
+
+    Four times as fast on a CPU, which counts where a table of words is most of the encoder. The
+    kernels take no notice of strides, though, and a checkpoint brings averages back without those
+    of channels-last weights.
+
+    Returns:
+        None where torch decides: for channels-last weights, and on an accelerator.
+    """
+    plain = all(w.device.type == "cpu" and w.is_contiguous() for w in weights)
+    return True if plain else None
 
 
 def learning_rate(
