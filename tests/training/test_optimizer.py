@@ -20,7 +20,8 @@ def network(memory_format: torch.memory_format) -> nn.Module:
 
 
 def optimizer_of(module: nn.Module, kind: str) -> torch.optim.Optimizer:
-    return make_optimizer(module.parameters(), OptimizerConfig.model_validate({"kind": kind, "momentum": 0.9}))
+    config = OptimizerConfig.model_validate({"kind": kind, "momentum": 0.9})
+    return make_optimizer(module.parameters(), config)
 
 
 def updated(module: nn.Module, optimizer: Any, steps: int) -> list[torch.Tensor]:
