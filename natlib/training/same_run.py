@@ -31,7 +31,8 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
     if asked.data.model_dump() != saved.data.model_dump():
         # Nothing is fitted anew: a run keeps what it began with.
         now_data = asked.data.resolved().with_fitted(saved.data.fitted())
-    asked = asked.model_copy(update={"data": now_data, "encoder": asked.encoder or saved.encoder})
+    encoder = now_data.complete(asked.encoder) if asked.encoder else saved.encoder
+    asked = asked.model_copy(update={"data": now_data, "encoder": encoder})
     asked = _with_classes(asked, saved)
     before, now = saved.model_dump(mode="json"), asked.model_dump(mode="json")
     changed = [line for line in _differences(before, now) if not line.startswith(_MAY_CHANGE)]

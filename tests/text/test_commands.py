@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file
 
 import natlib as library
-from natlib.errors import CheckpointError
+from natlib.errors import CheckpointError, ConfigError
 from tests.cli.command import Said, assert_done, assert_refused, content, natlib
 from tests.training.test_exact_resume import StopAfter, assert_same_run
 
@@ -81,6 +81,27 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
         assert (folder / "fitted" / "tokenizer.json").read_bytes() == (
             run / "fitted" / "tokenizer.json"
         ).read_bytes()
+
+
+def test_goes_on_with_what_was_asked_for_when_it_began(table: Path, tmp_path: Path) -> None:
+    """The configuration that was given, not that of the run, which knows its vocabulary."""
+    pairs = [SMALL[place + 1] for place, word in enumerate(SMALL) if word == "--set"]
+    config = library.compose(
+        "text",
+        options={"data": {"source": str(table)}},
+        settings=[
+            *pairs, "training.batch_size=16", "training.epochs=2", "training.workers=0",
+            "training.log_every_steps=1",
+        ],
+    )  # fmt: skip
+    assert config.encoder is not None
+    assert config.encoder.model_dump()["vocabulary"] is None
+    stopped = library.train(config, tmp_path / "run", progress=StopAfter(8))
+    assert not stopped.finished
+    assert library.resume(tmp_path / "run", config=config).finished
+    other = config.model_copy(update={"encoder": config.encoder.model_copy(update={"width": 4})})
+    with pytest.raises(ConfigError, match=r"encoder\.width was 8, now 4"):
+        library.resume(tmp_path / "run", config=other)
 
 
 def test_eval_and_embed(run: Path, table: Path, tmp_path: Path) -> None:
