@@ -9,12 +9,13 @@ table with the columns split, label and text (d-text). ``search`` gives every me
 trials on part of the training samples and judges them on another part; ``final`` trains each method
 with its best settings and reads the test samples once for each run; ``ablation`` changes one thing
 of NAT at a time, judged like a search. Finished runs are not made again, interrupted or killed ones
-are resumed, and the same command in a second terminal takes its share of the runs. All methods look
-at embeddings of two views and at nothing else, so each of them is in every arena.
+are resumed, and the same command in a second terminal takes its share of the runs. With --record
+results are kept in docs/measured/, each as soon as it is there, and taken from there where they are
+known, so that a comparison may be made in parts and on several machines. All methods look at
+embeddings of two views and at nothing else, so each of them is in every arena.
 """
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from benchmarks.quality import peers  # noqa: F401  (registers them)
 from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.arenas import ARENAS, Arena, Size
 from benchmarks.quality.methods import METHODS
+from benchmarks.quality.record import Record
 from benchmarks.quality.running import BusyError, run
 from benchmarks.quality.tables import draw_curves, final_table, score, search_table
 
@@ -32,8 +34,8 @@ Task = tuple[Path, Path, list[str], str]
 MEASURED = Path(__file__).parents[2] / "docs" / "measured"
 
 
-def all_of(tasks: dict[Any, Task]) -> dict[Any, dict[str, Any]]:
-    """Results of runs by name; waits for those that another process is making."""
+def all_of(tasks: dict[tuple[str, int], Task], record: Record) -> dict[Any, dict[str, Any]]:
+    """Results of runs by name and number; waits for those that another process is making."""
     found: dict[Any, dict[str, Any]] = {}
     while len(found) < len(tasks):
         progress = len(found)
@@ -41,13 +43,20 @@ def all_of(tasks: dict[Any, Task]) -> dict[Any, dict[str, Any]]:
             if name in found:
                 continue
             try:
-                found[name] = run(*task)
+                found[name] = record.find(task[2]) or run(*task)
             except BusyError:
                 continue
+            record.add(name[0], found[name])
             print(f"{len(found)} of {len(tasks)}: {name}: {score(found[name]):.2f}", flush=True)
         if len(found) == progress:
             time.sleep(10)
     return {name: found[name] for name in tasks}
+
+
+def recorded(what: str, options: argparse.Namespace) -> Record:
+    """Where results of this kind are kept."""
+    path = MEASURED / f"quality-{options.arena}-{what}.json"
+    return Record(path if options.record else None)
 
 
 def task(
@@ -77,7 +86,7 @@ def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
         for name, trials in drawn.items()
         for trial in trials[number : number + 1]
     }
-    found = all_of(tasks)
+    found = all_of(tasks, recorded("search", options))
     return {
         name: [(trial, found[name, number]) for number, trial in enumerate(trials)]
         for name, trials in drawn.items()
@@ -105,7 +114,7 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
         for seed in options.seeds
         for name in options.methods
     }
-    found = all_of(tasks)
+    found = all_of(tasks, recorded("final", options))
     return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
 
 
@@ -128,7 +137,7 @@ def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[s
         for seed in options.seeds
         for name in names
     }
-    found = all_of(tasks)
+    found = all_of(tasks, recorded("ablation", options))
     return {name: [found[name, seed] for seed in options.seeds] for name in names}
 
 
@@ -151,7 +160,7 @@ def main() -> None:
         help="of all methods",
     )  # fmt: skip
     parser.add_argument("--only", nargs="+", help="names of ablations", choices=list(ABLATIONS))
-    parser.add_argument("--record", action="store_true", help="write to docs/measured/")
+    parser.add_argument("--record", action="store_true", help="keep results in docs/measured/")
     options = parser.parse_args()
     arena = ARENAS[options.arena]
     if options.size is not None:
@@ -165,9 +174,6 @@ def main() -> None:
     print(search_table(results) if options.what == "search" else final_table(results))
     if options.what == "final":
         draw_curves(results, options.out / "curves.png")
-    if options.record:
-        path = MEASURED / f"quality-{options.arena}-{options.what}.json"
-        path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

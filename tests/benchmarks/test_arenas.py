@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,26 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
         "ablation", "a", images, "--trials", "2", "--seeds", "0", "--only", "as it is", "m = 1"
     )
     assert cells(rows, 1)[:2] == ["as it is", "m = 1"]
+
+
+def test_what_is_recorded_is_not_made_again(
+    images: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.quality.__main__.MEASURED", tmp_path)
+    words = ("a", images, "--trials", "2", "--methods", "nat", "simclr", "--seeds", "0", "--record")
+    # A part of the search first, as in an earlier sitting.
+    command("search", "a", images, "--trials", "1", "--methods", "nat", "--record")
+    (first,) = json.loads((tmp_path / "quality-a-search.json").read_text())["nat"]
+    table = command("final", *words)
+    found = json.loads((tmp_path / "quality-a-search.json").read_text())
+    assert {name: len(runs) for name, runs in found.items()} == {"nat": 2, "simclr": 2}
+    assert found["nat"][0] == first
+    shutil.rmtree(tmp_path / "runs")
+    assert command("final", *words) == table
+    assert not list((tmp_path / "runs").rglob("metrics.jsonl"))
+    # Other settings are other runs.
+    command("final", *words, "--set", "training.optimizer.weight_decay=0.5")
+    assert len(json.loads((tmp_path / "quality-a-final.json").read_text())["nat"]) == 2
 
 
 def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any) -> None:
