@@ -112,14 +112,18 @@ class ConsoleProgress:
 
 
 def stages(progress: ProgressReporter) -> Callable[[str, int, int], None]:
-    """A reporter as the function (stage, done, total) that an evaluation calls."""
-    current = ""
+    """A reporter as the function (stage, done, total) that an evaluation calls.
+
+    A stage of the same name that is less far than before is the next one: a classifier is trained
+    with each learning rate, say. Its estimate must not count the time of those before.
+    """
+    current, far = "", 0
 
     def tell(stage: str, done: int, total: int) -> None:
-        nonlocal current
-        if stage != current:
-            current = stage
+        nonlocal current, far
+        if stage != current or done < far:
             progress.stage(stage, total)
+        current, far = stage, done
         progress.advance(done)
 
     return tell

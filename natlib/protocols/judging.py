@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from natlib.configuration import assignment, describe, merge
 from natlib.errors import ConfigError
 from natlib.evaluation import EvaluationProgress, ProtocolResult
+from natlib.memory import keep_freed_memory
 from natlib.model import load
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.kept import keep
@@ -60,6 +61,9 @@ def subject_of(
     directory = RunDirectory(run)
     config = directory.read_config()
     model = load(run, computing_device(device, config.training.device))
+    if model.device.type == "cpu":
+        # Many protocols train.
+        keep_freed_memory()
     subject = Subject(
         model,
         model.modality if data is None else model.modality.with_source(data),

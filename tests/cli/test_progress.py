@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 from rich.console import Console
 
+from natlib.progress import stages
 from natlib.training import ConsoleProgress
 from tests.cli.command import DIGITS, assert_done, natlib
 
@@ -38,6 +39,21 @@ def test_without_a_terminal_there_are_lines_with_an_estimate(
         assert any(line.startswith(stage) for line in lines(said.err)), stage
     # Nothing of it on standard output, which may go into a pipe.
     assert "training" not in said.out
+
+
+def test_what_is_done_again_gets_an_estimate_of_its_own() -> None:
+    """A classifier is trained with each learning rate: the same name, from the beginning."""
+    out = io.StringIO()
+    with mock.patch("time.monotonic") as clock:
+        clock.return_value = 0.0
+        tell = stages(ConsoleProgress(Console(file=out), every=5.0))
+        for moment, done in ((1.0, 1), (50.0, 90), (60.0, 1), (70.0, 11)):
+            clock.return_value = moment
+            tell("MLP on head", done, 100)
+    assert lines(out.getvalue()) == [
+        "MLP on head 90/100, 5 s left",  # 89 in 49 s, since the first was told
+        "MLP on head 11/100, 81 s left",
+    ]
 
 
 def test_the_estimate_counts_what_was_done_in_this_start() -> None:
