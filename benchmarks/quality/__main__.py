@@ -3,16 +3,18 @@
     python -m benchmarks.quality search ARENA DATA --out RUNS [--trials 12]
     python -m benchmarks.quality final ARENA DATA --out RUNS [--seeds 0 1 2]
     python -m benchmarks.quality ablation ARENA DATA --out RUNS [--seeds 0 1 2]
+    python -m benchmarks.quality orderings a DATA --out RUNS [--seeds 0 1 2]
 
 ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/), or is a
 table with the columns split, label and text (d-text). ``search`` gives every method equally many
 trials on part of the training samples and judges them on another part; ``final`` trains each method
 with its best settings and reads the test samples once for each run; ``ablation`` changes one thing
-of NAT at a time, judged like a search. Finished runs are not made again, interrupted or killed ones
-are resumed, and the same command in a second terminal takes its share of the runs. With --record
-results are kept in docs/measured/, each as soon as it is there, and taken from there where they are
-known, so that a comparison may be made in parts and on several machines. All methods look at
-embeddings of two views and at nothing else, so each of them is in every arena.
+of NAT at a time, judged like a search; ``orderings`` asks the 2017 paper's questions about its own
+recipe, on images, where nothing is chosen. Finished runs are not made again, interrupted or killed
+ones are resumed, and the same command in a second terminal takes its share of the runs. With
+--record results are kept in docs/measured/, each as soon as it is there, and taken from there where
+they are known, so that a comparison may be made in parts and on several machines. All methods look
+at embeddings of two views and at nothing else, so each of them is in every arena.
 """
 
 import argparse
@@ -25,12 +27,13 @@ from benchmarks.quality import peers  # noqa: F401  (registers them)
 from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.arenas import ARENAS, Arena, Size
 from benchmarks.quality.methods import METHODS
+from benchmarks.quality.orderings import ORDERINGS, SIZE, recipe
 from benchmarks.quality.record import Record
 from benchmarks.quality.running import BusyError, run
 from benchmarks.quality.tables import draw_curves, final_table, score, search_table
 
 Trial = tuple[dict[str, Any], dict[str, Any]]
-Task = tuple[Path, Path, list[str], str]
+Task = tuple[Path, Path, list[str], str, str]
 MEASURED = Path(__file__).parents[2] / "docs" / "measured"
 
 
@@ -64,7 +67,7 @@ def task(
 ) -> Task:
     """A run of a method, whose own settings come last."""
     settings = [*arena.common(size, seed), *arena.own.get(name, ()), *own]
-    return folder, source, settings, arena.modality
+    return folder, source, settings, arena.modality, "nat"
 
 
 def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
@@ -141,11 +144,32 @@ def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[s
     return {name: [found[name, seed] for seed in options.seeds] for name in names}
 
 
+def orderings(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Runs of the 2017 recipe in small, and with one thing changed."""
+    size = SIZE if options.size is None else Size(*options.size)
+    tasks = {
+        (name, seed): (
+            options.out / "orderings" / f"{number}-{seed}",
+            options.data,
+            [*recipe(size, seed), *changed, *options.settings],
+            arena.modality,
+            "nat2017",
+        )
+        for seed in options.seeds
+        for number, (name, changed) in enumerate(ORDERINGS.items())
+    }
+    found = all_of(tasks, recorded("orderings", options))
+    return {name: [found[name, seed] for seed in options.seeds] for name in ORDERINGS}
+
+
+WHAT = {"search": search, "final": final, "ablation": ablation, "orderings": orderings}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["search", "final", "ablation"])
+    parser.add_argument("what", choices=list(WHAT))
     parser.add_argument("arena", choices=list(ARENAS))
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -162,15 +186,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of ablations", choices=list(ABLATIONS))
     parser.add_argument("--record", action="store_true", help="keep results in docs/measured/")
     options = parser.parse_args()
+    if options.what == "orderings" and ARENAS[options.arena].modality != "image":
+        parser.error("the paper's recipe is for images: orderings of arena a, b or c")
     arena = ARENAS[options.arena]
     if options.size is not None:
         size = Size(*options.size)
         arena = replace(arena, search=size, final=size)
     arena = replace(arena, settings=(*arena.settings, *options.settings))
     options.out = options.out / options.arena
-    results: Any = {"search": search, "final": final, "ablation": ablation}[options.what](
-        arena, options
-    )
+    results: Any = WHAT[options.what](arena, options)
     print(search_table(results) if options.what == "search" else final_table(results))
     if options.what == "final":
         draw_curves(results, options.out / "curves.png")

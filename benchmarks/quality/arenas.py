@@ -10,7 +10,7 @@ from benchmarks.quality.validation import (
     validation_table,
 )
 
-__all__ = ["ARENAS", "Arena", "Size"]
+__all__ = ["ARENAS", "SMALL_CONVNET", "Arena", "Size", "seeded"]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,12 @@ class Arena:
 
     def common(self, size: Size, seed: int) -> list[str]:
         """Settings of a run, all but its objective's."""
-        seeds = [
-            f"{key}={seed}" for key in ("training.seed", "evaluation.seed", "data.subset_seed")
-        ]
-        return [*self.settings, *size.settings(), *seeds]
+        return [*self.settings, *size.settings(), *seeded(seed)]
+
+
+def seeded(seed: int) -> list[str]:
+    """Settings of weights, order, probes and subset."""
+    return [f"{key}={seed}" for key in ("training.seed", "evaluation.seed", "data.subset_seed")]
 
 
 def _swav(warmup: int, frozen: int, queue: int = 2048) -> dict[str, tuple[str, ...]]:
@@ -65,7 +67,7 @@ _HEAD = ("objective.views=2", "objective.head.widths=[512]")
 _IMAGES = (*_HEAD, "training.batch_size=256")
 # Half as wide as the default, and in the precision that every CPU has: twelve minutes for the
 # final run of a method on one thread, whichever machine it is.
-_SMALL = "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}"
+SMALL_CONVNET = "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}"
 
 ARENAS = {
     # CIFAR-10 and a network that two cores can train.
@@ -73,7 +75,7 @@ ARENAS = {
         search=Size(10_000, 8),
         final=Size(20_000, 15),
         held_out=0.1,
-        settings=(*_IMAGES, _SMALL, "training.knn_every_epochs=5"),
+        settings=(*_IMAGES, SMALL_CONVNET, "training.knn_every_epochs=5"),
         own=_swav(warmup=53, frozen=40),
     ),
     # A hundred classes of Tiny ImageNet, 64 x 64.
@@ -81,7 +83,7 @@ ARENAS = {
         search=Size(7_500, 6),
         final=Size(15_000, 12),
         held_out=0.1,
-        settings=(*_IMAGES, _SMALL, "training.knn_every_epochs=4"),
+        settings=(*_IMAGES, SMALL_CONVNET, "training.knn_every_epochs=4"),
         own=_swav(warmup=30, frozen=30),
     ),
     # CIFAR-10, all of it, on an accelerator.

@@ -31,14 +31,21 @@ def _claimed(folder: Path) -> Iterator[None]:
         yield
 
 
-def run(folder: Path, source: Path, settings: list[str], modality: str = "image") -> dict[str, Any]:
+def run(
+    folder: Path,
+    source: Path,
+    settings: list[str],
+    modality: str = "image",
+    preset: str = "nat",
+) -> dict[str, Any]:
     """What came of a run, which is made unless it is there.
 
     Args:
         folder: the run directory.
         source: the samples.
-        settings: over those of the preset ``nat``.
+        settings: over those of the preset.
         modality: which one's preset.
+        preset: which one.
 
     Raises:
         BusyError: another process makes it at this moment.
@@ -47,7 +54,7 @@ def run(folder: Path, source: Path, settings: list[str], modality: str = "image"
     if not summary.exists():
         with _claimed(folder):
             if not summary.exists():
-                found = {"settings": settings} | _make(folder, source, settings, modality)
+                found = {"settings": settings} | _make(folder, source, settings, modality, preset)
                 # Beside and renamed: a summary is complete, or the run goes on.
                 partial = summary.with_suffix(".partial")
                 partial.write_text(json.dumps(found, indent=1) + "\n")
@@ -58,9 +65,11 @@ def run(folder: Path, source: Path, settings: list[str], modality: str = "image"
     return found
 
 
-def _make(folder: Path, source: Path, settings: list[str], modality: str) -> dict[str, Any]:
+def _make(
+    folder: Path, source: Path, settings: list[str], modality: str, preset: str
+) -> dict[str, Any]:
     config = natlib.compose(
-        modality, preset="nat", options={"data": {"source": str(source)}}, settings=settings
+        modality, preset=preset, options={"data": {"source": str(source)}}, settings=settings
     )
     try:
         result = train_or_resume(config, folder)

@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+import natlib
+
 pytest.importorskip("lightly", reason="the peers' losses are lightly's (extra 'benchmark')")
 
 from benchmarks.quality.__main__ import main
+from benchmarks.quality.orderings import ORDERINGS
 from benchmarks.quality.running import run
 from benchmarks.quality.tables import final_table, score
 from natlib.errors import NonFiniteError
@@ -91,6 +94,30 @@ def test_what_is_recorded_is_not_made_again(
     # Other settings are other runs.
     command("final", *words, "--set", "training.optimizer.weight_decay=0.5")
     assert len(json.loads((tmp_path / "quality-a-final.json").read_text())["nat"]) == 2
+
+
+def test_the_questions_of_the_paper(
+    images: Path, tmp_path: Path, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = command("orderings", "a", images, "--seeds", "0")
+    assert cells(table, 1)[:-2] == list(ORDERINGS)
+    configs = [
+        natlib.compose(file=folder / "config.yaml")
+        for folder in sorted((tmp_path / "runs" / "a" / "orderings").iterdir())
+        if folder.is_dir()
+    ]
+    objectives = [config.objective for config in configs]
+    assert all(isinstance(o, natlib.NAT) and o.ownership == "bank" for o in objectives)
+    assert [o.targets.kind for o in objectives] == [
+        "uniform_sphere", "one_hot", "uniform_sphere", "uniform_sphere", "uniform_sphere",
+    ]  # fmt: skip
+    assert [(o.reassign_every, o.reassign_unit) for o in objectives] == [
+        (3, "epoch"), (3, "epoch"), (1, "epoch"), (10**9, "step"), (3, "epoch"),
+    ]  # fmt: skip
+    assert [config.encoder.sobel for config in configs] == [True, True, True, True, False]
+    with pytest.raises(SystemExit):
+        command("orderings", "d-text", images)
+    assert "the paper's recipe is for images" in capsys.readouterr().err
 
 
 def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any) -> None:

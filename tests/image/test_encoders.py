@@ -11,9 +11,10 @@ from torch import nn
 
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
-from natlib_image.encoders.alexnet import AlexNet, Sobel
+from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
+from natlib_image.encoders.sobel import Sobel
 from natlib_image.encoders.torchvision import Torchvision
 
 SMALL = (3, 32, 32)
@@ -86,6 +87,18 @@ class TestConvNet:
         encoder = ConvNet().build(SMALL).eval()
         stages = encoder.stages(torch.randn(2, *SMALL))
         assert torch.allclose(stages["pool"], stages["conv5"].mean((2, 3)))
+
+    def test_sees_gradients_only(self) -> None:
+        encoder = ConvNet(widths=(4, 8), sobel=True).build(SMALL).eval()
+        inputs = torch.randn(2, *SMALL)
+        stages = encoder.stages(inputs)
+        assert list(stages) == ["sobel", "conv1", "conv2", "pool"]
+        assert torch.equal(stages["sobel"], Sobel()(inputs))
+        # A colour that keeps the mean of the channels.
+        shifted = inputs + torch.tensor([0.5, -0.3, -0.2])[:, None, None]
+        assert torch.allclose(encoder(shifted), encoder(inputs), atol=1e-5)
+        with pytest.raises(ConfigError, match=r"three channels, got 1; leave encoder.sobel out"):
+            ConvNet(sobel=True).build((1, 28, 28))
 
     @pytest.mark.parametrize("recipe", [ConvNet(), ResNet()], ids=["convnet", "resnet"])
     def test_something_that_is_no_image(self, recipe: EncoderRecipe) -> None:

@@ -2,40 +2,20 @@
 
 from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from natlib.encoders import EncoderRecipe, StagedEncoder
 from natlib.errors import ConfigError
+from natlib_image.encoders.sobel import Sobel
 
-__all__ = ["AlexNet", "Sobel"]
+__all__ = ["AlexNet"]
 
 # Channels of the five convolutions, and width of the two fully connected layers.
 _CHANNELS = (96, 256, 384, 384, 256)
 _HIDDEN = 4096
 # The smallest side that leaves the last pooling something to pool.
 _SMALLEST = 63
-
-
-class Sobel(nn.Module):
-    """Horizontal and vertical gradient of the mean of the three channels; not trained.
-
-    Tensor[b, 3, h, w] to Tensor[b, 2, h, w]. The paper found that little is lost by it,
-    and with it the network cannot get by on colour.
-    """
-
-    kernel: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 3
-        both = torch.stack([across, across.T])
-        self.register_buffer("kernel", both[:, None].repeat(1, 3, 1, 1))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return F.conv2d(inputs, self.kernel, padding=1)
 
 
 class AlexNet(EncoderRecipe):

@@ -7,6 +7,7 @@ from torch import nn
 
 from natlib.encoders import EncoderRecipe, StagedEncoder
 from natlib.errors import ConfigError
+from natlib_image.encoders.sobel import Sobel
 
 __all__ = ["ConvNet"]
 
@@ -20,6 +21,8 @@ class ConvNet(EncoderRecipe):
     kind: Literal["convnet"] = "convnet"
     widths: tuple[int, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)
     """Channels of each convolution; the last is the number of features."""
+    sobel: bool = False
+    """Begin with a fixed Sobel filter instead of the colours, as the 2017 paper does."""
 
     def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:
         """See :meth:`EncoderRecipe.build`; any [channels, height, width] will do."""
@@ -27,8 +30,13 @@ class ConvNet(EncoderRecipe):
             raise ConfigError(
                 f"a convnet needs inputs [channels, height, width], got {list(input_shape)}"
             )
-        stages: dict[str, nn.Module] = {}
-        channels, last = input_shape[0], len(self.widths)
+        if self.sobel and input_shape[0] != 3:
+            raise ConfigError(
+                f"the Sobel filter is for inputs of three channels, got {input_shape[0]}; "
+                "leave encoder.sobel out"
+            )
+        stages: dict[str, nn.Module] = {"sobel": Sobel()} if self.sobel else {}
+        channels, last = 2 if self.sobel else input_shape[0], len(self.widths)
         for number, width in enumerate(self.widths, start=1):
             stride = 1 if number in (1, last) else 2
             stages[f"conv{number}"] = nn.Sequential(
