@@ -1,7 +1,7 @@
 """Pages to look at: what a run has learnt, whether it works, and how runs differ."""
 
+from natlib.recorded import Recorded, Series, read_recorded
 from natlib.report.comparison import Comparison, compare, write_comparison
-from natlib.report.recorded import Recorded, Series, read_recorded
 from natlib.report.report import write_report
 
 __all__ = [

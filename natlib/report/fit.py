@@ -15,7 +15,7 @@ from natlib.errors import CheckpointError
 from natlib.evaluation.modes import evaluating
 from natlib.objectives import ObjectiveModule
 from natlib.objectives.nat_module import NATModule
-from natlib.report.recorded import Recorded
+from natlib.recorded import Recorded
 from natlib.report.subject import Subject
 from natlib.training.checkpoint import complete_checkpoints
 

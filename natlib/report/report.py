@@ -7,10 +7,10 @@ import torch
 from natlib.errors import DataError, RunNotFoundError
 from natlib.evaluation.modes import untouched_random
 from natlib.progress import ProgressReporter, SilentProgress, stages
+from natlib.recorded import Recorded, read_recorded
 from natlib.report.charts import Reference
 from natlib.report.fit import Fit, measure_fit
 from natlib.report.page import Section, note, render, write_page
-from natlib.report.recorded import Recorded, read_recorded
 from natlib.report.sections.curves import curves
 from natlib.report.sections.evaluation import evaluation
 from natlib.report.sections.filters import filters
