@@ -77,7 +77,7 @@ def step(module: NATModule, number: int, epoch: int) -> Tensor:
 
 @pytest.mark.usefixtures("on_accelerator")
 @pytest.mark.parametrize("ownership", ["bank", "stream"])
-@pytest.mark.parametrize("targets", TARGETS, ids=repr)
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
 def test_no_reads_while_the_next_view_is_made(targets: TargetDistribution, ownership: str) -> None:
     for pool, unit in ((0, "epoch"), (16, "epoch"), (0, "step")):
         values: dict[str, Any] = {
@@ -93,7 +93,7 @@ def test_no_reads_while_the_next_view_is_made(targets: TargetDistribution, owner
             step(module, number, epoch=number // 2).backward()
 
 
-@pytest.mark.parametrize("targets", TARGETS, ids=repr)
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
 def test_an_accelerator_gets_the_rows_of_the_host(
     targets: TargetDistribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
