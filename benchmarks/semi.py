@@ -9,7 +9,7 @@ run for each part of the labels, which the seed draws. Weight and share of the c
 protocol's defaults, which were chosen on CIFAR-10: on training images that were set aside.
 Supervised training and fine-tuning have NAT's optimiser and learning rate, 20 epochs of the
 labelled samples, and as many updates as UPDATES says at least. Results are kept one by one, so that
-a benchmark that is stopped goes on.
+a benchmark that is stopped goes on; ``--record`` adds to what the file holds, seeds or sets.
 """
 
 import argparse
@@ -39,6 +39,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     ),
     "trec": ("text", ["encoder.kind=bag_of_ngrams"]),
 }
+Results = dict[str, dict[str, list[dict]]]
 COMMON = ["training.device=cpu", "training.workers=0", "training.knn_every_epochs=null"]
 # The learning rate is that of NAT.
 UPDATES = {"cifar10": 400, "speech": 200, "trec": 100}
@@ -90,6 +91,24 @@ def judged(name: str, run: Path, part: str, seed: int) -> dict:
     return values
 
 
+def merged(known: Results, found: Results) -> Results:
+    """Both, by set and part; a seed that is in both is taken from ``found``."""
+    return {
+        name: {
+            part: sorted(
+                {
+                    one["seed"]: one
+                    for runs in (known, found)
+                    for one in runs.get(name, {}).get(part, [])
+                }.values(),
+                key=lambda one: one["seed"],
+            )
+            for part in known.get(name, {}) | found.get(name, {})
+        }
+        for name in known | found
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -99,9 +118,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--parts", nargs="+", default=["1%", "10%", "4"], help="1%% 10%% 4, say")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--record", type=Path, help="write the numbers here")
+    parser.add_argument("--record", type=Path, help="add the numbers to this file")
     arguments = parser.parse_args()
-    found: dict[str, dict[str, list[dict]]] = {}
+    found: Results = {}
     for seed in arguments.seeds:
         for pair in arguments.data:
             name, _, source = pair.partition("=")
@@ -109,6 +128,8 @@ def main() -> None:
             for part in arguments.parts:
                 result = judged(name, run, part, seed)
                 found.setdefault(name, {}).setdefault(part, []).append(result)
+    if arguments.record and arguments.record.exists():
+        found = merged(json.loads(arguments.record.read_text())["sets"], found)
     for name, parts in found.items():
         columns = [f"{runs[0]['part']} ({runs[0]['labels']})" for runs in parts.values()]
         print(f"| {name} | " + " | ".join(columns) + " |")

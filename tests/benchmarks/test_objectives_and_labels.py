@@ -89,3 +89,14 @@ def test_semi(
         }
     monkeypatch.setattr(semi, "judge", None)  # what is kept is not measured again
     assert table(semi.main, words, monkeypatch, capsys) == cells
+    # Seeds of another sitting, and other sets, stay in the record.
+    known = json.loads(record.read_text())
+    known["sets"]["cifar10"]["2"].append(found["2"][0] | {"seed": 5})
+    known["sets"]["trec"] = {"4": found["2"]}
+    record.write_text(json.dumps(known))
+    both = table(semi.main, words, monkeypatch, capsys)
+    added = json.loads(record.read_text())["sets"]
+    assert [one["seed"] for one in added["cifar10"]["2"]] == [0, 5]
+    assert added["cifar10"]["25%"] == found["25%"]
+    assert added["trec"] == {"4": found["2"]}
+    assert both[1][1:] == [cells[1][1], f"{cells[1][2]} ± 0.0"]
