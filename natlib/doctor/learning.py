@@ -25,8 +25,10 @@ _BETTER = 0.1
 
 @diagnosis(
     "loss at the random line",
-    reads="`loss_target`",
-    acts="it is not below that of random points which are matched as well as they can be",
+    reads="`loss_target`, `own_cosine` (bank)",
+    acts="it is not below that of random points which are matched as well as they can be; in a "
+    "bank, whose slots stay where they are between dealings, if samples are no nearer to their "
+    "own targets than at the beginning either",
 )
 def random_line(patient: Patient) -> Finding:
     record = patient.record
@@ -39,6 +41,14 @@ def random_line(patient: Patient) -> Finding:
     }
     if evidence["loss_target"] < evidence["random_loss"]:
         return Finding("fine", "the loss is below that of random points", evidence)
+    if record.objective.ownership == "bank":
+        evidence |= {
+            "own_cosine_first": record.values("own_cosine")[0],
+            "own_cosine": record.late("own_cosine"),
+            "random_cosine": record.late("random_cosine"),
+        }
+        if _gained(evidence, "own_cosine") >= _BETTER:
+            return Finding("fine", "samples come nearer to the targets that they keep", evidence)
     return Finding(
         "act",
         "the loss is that of random points, or above it",
@@ -65,8 +75,7 @@ def idle_features(patient: Patient) -> Finding:
         name: record.late(name),
         "random_cosine": record.late("random_cosine"),
     }
-    gained = evidence[name] - evidence[f"{name}_first"]
-    if gained < _BETTER * evidence["random_cosine"]:
+    if _gained(evidence, name) < _BETTER:
         return Finding("fine", "the matching has not become better by itself", evidence)
     evidence["weights_moved"] = record.weights_moved()
     judged, worse = _against_random(patient)
@@ -87,6 +96,11 @@ def idle_features(patient: Patient) -> Finding:
             "learnt",
         )
     return Finding("fine", "matching and features have both changed", evidence)
+
+
+def _gained(evidence: dict[str, float], name: str) -> float:
+    """How much nearer targets are than at the beginning, as a share of the random line."""
+    return (evidence[name] - evidence[f"{name}_first"]) / evidence["random_cosine"]
 
 
 def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:

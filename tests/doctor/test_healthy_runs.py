@@ -32,6 +32,13 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "schedule": {"kind": "constant"},
         "epochs": 18,
     },
+    # Above the line of random points, since slots have stayed for eight epochs; see below.
+    "as in the paper, long after slots were dealt": {
+        "objective": nat(**PAPER | {"reassign_every": 9}),
+        "optimizer": {"kind": "sgd", "learning_rate": 0.01},
+        "schedule": {"kind": "constant"},
+        "epochs": 18,
+    },
     "gaussian": {"objective": nat(targets={"kind": "gaussian", "dim": 8})},
     "prototypes": {"objective": nat(targets={"kind": "prototypes", "count": 16, "dim": 8})},
     "prototypes that learn": {
@@ -57,6 +64,10 @@ def test_a_healthy_run(way: str, tmp_path: Path) -> None:
     assert not acts(report), {name: report.findings[name] for name in acts(report)}
     assert report.healthy
     assert report.stopped_by is None
+    if "long after" in way:
+        line = report.findings["loss at the random line"].evidence
+        assert line["loss_target"] > line["random_loss"]
+        assert line["own_cosine"] > line["own_cosine_first"] + 0.1
 
 
 def unknown(report: RunReport) -> set[str]:
