@@ -71,10 +71,9 @@ def draw_curves(results: Mapping[str, Runs], path: Path) -> None:
             continue
         epochs = sorted(set.intersection(*(set(curve) for curve in curves)))
         rows = [[curve[epoch] for curve in curves] for epoch in epochs]
-        done = [epoch + 1 for epoch in epochs]
-        (line,) = axes.plot(done, [statistics.mean(row) for row in rows], label=name)
+        (line,) = axes.plot(epochs, [statistics.mean(row) for row in rows], label=name)
         low, high = [min(row) for row in rows], [max(row) for row in rows]
-        axes.fill_between(done, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
+        axes.fill_between(epochs, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
     axes.set(xlabel="epochs", ylabel="kNN accuracy, %")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

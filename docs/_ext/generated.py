@@ -9,7 +9,7 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import centroids, clips, detections, health, solvers, sphere, targets
+from pictures import arenas, centroids, clips, detections, health, solvers, sphere, targets
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -37,6 +37,7 @@ def generate(docs: Path) -> None:
     health.draw(folder)
     solvers.draw(folder)
     centroids.draw(folder)
+    arenas.draw(folder)
     targets.draw(folder)
     clips.draw(folder)
     detections.draw(folder)
