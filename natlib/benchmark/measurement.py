@@ -1,7 +1,6 @@
 """One measured point, and files of them."""
 
 import json
-import os
 import platform
 from collections.abc import Iterable
 from importlib import metadata
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from natlib.component import Settings
 from natlib.errors import DataError
+from natlib.processes import usable_cores
 
 __all__ = ["Measurement", "environment", "read_measurements", "write_measurements"]
 
@@ -70,7 +70,7 @@ def environment() -> dict[str, object]:
     """What a person needs to know of this machine to compare measurements."""
     return {
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "versions": {name: metadata.version(name) for name in _PACKAGES},

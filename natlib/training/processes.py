@@ -12,6 +12,7 @@ import torch.distributed as dist
 
 from natlib.errors import DeviceError
 from natlib.memory import keep_freed_memory
+from natlib.processes import usable_cores
 from natlib.training.config import TrainingConfig
 
 __all__ = ["Processes", "computing_device", "decoding_workers", "training_processes"]
@@ -128,4 +129,4 @@ def decoding_workers(config: TrainingConfig | None = None) -> int:
     """Processes that decode for this one: as configured, else this one's share of the cores."""
     if config is not None and config.workers is not None:
         return config.workers
-    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
