@@ -60,5 +60,6 @@ ABLATIONS: dict[str, list[str]] = {
     "linear head": ["objective.head.kind=linear"],
     "head of 2048": ["objective.head.widths=[2048]"],
     "two hidden layers": ["objective.head.widths=[512,512]"],
+    "learning rate of the preset": ["training.optimizer.learning_rate=0.004"],
     "constant rate": ["training.schedule.kind=constant"],
 }
