@@ -65,8 +65,8 @@ def _swav(warmup: int, frozen: int, queue: int = 2048) -> dict[str, tuple[str, .
 _HEAD = ("objective.views=2", "objective.head.widths=[512]")
 # The preset brings views: random resized crop, flip, colour jitter, grey.
 _IMAGES = (*_HEAD, "training.batch_size=256")
-# Half as wide as the default, and in the precision that every CPU has: twelve minutes for the
-# final run of a method on one thread, whichever machine it is.
+# Half as wide as the default, and in the precision that every CPU computes in: bf16 takes longer
+# than fp32 where it is not built in.
 SMALL_CONVNET = "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}"
 
 ARENAS = {
