@@ -29,10 +29,11 @@ README_INSTALL = (
     "pip install -c constraints.txt -e '.[all,dev]' && natlib train --modality image"
 )
 _OBJECTIVES = "tests/benchmarks/test_objectives_and_labels.py runs it on a few images"
+_ARENAS = "tests/benchmarks/test_arenas.py runs it on small data"
 # Blocks that do not run here, by their first line, and why.
 NOT_RUN = {
     README_INSTALL: "installs; .ci/run runs it as it stands",
-    "pytest": "would run this test; .ci/run runs it as it stands",
+    "pytest -n auto": "would run this test; .ci/run runs it as it stands",
     "python3 -m venv .venv": "installs; compared with the README's command below",
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
@@ -42,6 +43,8 @@ NOT_RUN = {
     "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "
     "--seeds 0 1 2": _OBJECTIVES,
+    "python -m benchmarks.quality final d-text subj.csv --out runs/quality --trials 6": _ARENAS,
+    "python -m benchmarks.quality orderings a cifar10/ --out runs/quality": _ARENAS,
     "python benchmarks/audio_quality.py sounds/ --out runs/sounds": (
         "tests/audio/test_benchmarks.py runs it on made-up sounds"
     ),
@@ -193,7 +196,7 @@ def test_install_commands_are_those_of_the_readme():
 
 def test_ci_finds_the_commands_of_the_readme():
     marked = {block.note: block.text for block in blocks(ROOT / "README.md") if block.note}
-    assert marked == {"install and train": README_INSTALL, "test": "pytest"}
+    assert marked == {"install and train": README_INSTALL, "test": "pytest -n auto"}
 
 
 def test_pages_are_found():

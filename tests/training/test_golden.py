@@ -28,7 +28,7 @@ LOSSES: dict[str, list[float]] = {
 }  # fmt: skip
 SETTINGS = (
     "data.source=digits", "data.size=8", "data.resize=10", "data.max_samples=16",
-    "encoder={kind: convnet, widths: [8, 16]}",
+    "encoder={kind: convnet, widths: [8, 16], sobel: false}",
     "training.epochs=10", "training.batch_size=8", "training.seed=4",
     "training.log_every_steps=1", "training.knn_every_epochs=null",
     "training.device=cpu", "training.workers=0",
