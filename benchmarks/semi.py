@@ -93,20 +93,13 @@ def judged(name: str, run: Path, part: str, seed: int) -> dict:
 
 def merged(known: Results, found: Results) -> Results:
     """Both, by set and part; a seed that is in both is taken from ``found``."""
-    return {
-        name: {
-            part: sorted(
-                {
-                    one["seed"]: one
-                    for runs in (known, found)
-                    for one in runs.get(name, {}).get(part, [])
-                }.values(),
-                key=lambda one: one["seed"],
-            )
-            for part in known.get(name, {}) | found.get(name, {})
-        }
-        for name in known | found
-    }
+    both: Results = {}
+    for name in known | found:
+        for part in known.get(name, {}) | found.get(name, {}):
+            runs = known.get(name, {}).get(part, []) + found.get(name, {}).get(part, [])
+            by_seed = {one["seed"]: one for one in runs}
+            both.setdefault(name, {})[part] = [by_seed[seed] for seed in sorted(by_seed)]
+    return both
 
 
 def main() -> None:

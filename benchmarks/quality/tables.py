@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.trained import cell
+
 __all__ = ["draw_curves", "final_table", "score", "search_table"]
 
 Runs = Sequence[dict[str, Any]]
@@ -17,11 +19,6 @@ def score(run: dict[str, Any]) -> float:
     return (run["encoder"]["knn"] + run["encoder"]["linear"]) / 2
 
 
-def _mean(values: Sequence[float], digits: int = 1) -> str:
-    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{spread}"
-
-
 def final_table(results: Mapping[str, Runs]) -> str:
     """Mean and spread over seeds of each method, and the baselines of the first one's runs."""
     lines = ["| method | seeds | kNN | linear | training, s |", "|---|---|---|---|---|"]
@@ -30,14 +27,14 @@ def final_table(results: Mapping[str, Runs]) -> str:
         if not runs:
             lines.append(f"| {name} | 0 | - | - | |")
             return
-        cells = [_mean([run[row][probe] for run in runs]) for probe in ("knn", "linear")]
+        cells = [cell([run[row][probe] for run in runs]) for probe in ("knn", "linear")]
         lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} | {seconds} |")
 
     whole = {name: [run for run in runs if "diverged" not in run] for name, runs in results.items()}
     for name, runs in whole.items():
         lost = len(results[name]) - len(runs)
         title = f"{name} ({lost} diverged)" if lost else name
-        add(title, runs, "encoder", _mean([run["seconds"] for run in runs], 0) if runs else "")
+        add(title, runs, "encoder", cell([run["seconds"] for run in runs], 0) if runs else "")
     first = next((runs for runs in whole.values() if runs), [])
     for row, name in (("random", "random encoder"), ("raw", "raw inputs")):
         add(name, first, row, "")

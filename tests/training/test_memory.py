@@ -4,13 +4,8 @@ import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-import natlib
-from natlib.protocols import subject_of
-from tests.training.support import toy_config
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's allocator")
 
@@ -60,16 +55,3 @@ def test_training_on_a_cpu_gets_its_memory_back_without_asking_the_system() -> N
 def test_the_environment_has_precedence() -> None:
     before, after = run("assert not keep_freed_memory()", MALLOC_ARENA_MAX="2")
     assert after > before / 2 > 25
-
-
-def test_protocols_have_memory_as_in_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Many of them train, where it counts as much."""
-    natlib.train(toy_config(epochs=1), tmp_path / "run")
-    calls: list[str] = []
-    monkeypatch.setattr(
-        "natlib.protocols.judging.keep_freed_memory", lambda: calls.append("called")
-    )
-    subject_of(tmp_path / "run", device="cpu")
-    assert calls == ["called"]
