@@ -62,16 +62,39 @@ def _method(
 METHODS = {
     "nat": _method(
         "nat",
+        {
+            "objective.targets.dim": 32,
+            "objective.slots": 16,
+            "objective.target_weight": 4.0,
+            "objective.temperature": 0.2,
+        },
+        {
+            "objective.targets.dim": (32, 64, 128),
+            "objective.slots": (8, 16, 32),
+            "objective.target_weight": (2.0, 4.0, 8.0),
+            "objective.temperature": (0.1, 0.2, 0.3),
+        },
+        repulsion=1.0,
+    ),
+    "nat_alone": _method(
+        "nat",
         {"objective.targets.dim": 32, "objective.slots": 8, "objective.target_weight": 3.0},
         {
             "objective.targets.dim": (16, 32, 64, 128),
             "objective.slots": (8, 16, 32),
             "objective.target_weight": (2.0, 4.0, 8.0),
         },
+        # Attraction alone: no sample feels the targets of the others.
+        repulsion=0.0,
     ),
     "simclr": _method(
         "lightly_simclr",
         {"objective.temperature": 0.2, "objective.dim": 128},
+        {"objective.temperature": (0.1, 0.2, 0.3, 0.5), "objective.dim": (64, 128, 256)},
+    ),
+    "dcl": _method(
+        "lightly_dcl",
+        {"objective.temperature": 0.1, "objective.dim": 128},
         {"objective.temperature": (0.1, 0.2, 0.3, 0.5), "objective.dim": (64, 128, 256)},
     ),
     "vicreg": _method(

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from lightly.loss import (
     BarlowTwinsLoss,
+    DCLLoss,
     NegativeCosineSimilarity,
     NTXentLoss,
     SIGReg,
@@ -29,7 +30,7 @@ from natlib.objectives import Teacher, TeacherModule, counted, embedded, taught
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.view_loss import ViewLoss
 
-__all__ = ["BYOL", "BarlowTwins", "LeJEPA", "SimCLR", "SimSiam", "SwAV", "VICRegPeer"]
+__all__ = ["BYOL", "DCL", "BarlowTwins", "LeJEPA", "SimCLR", "SimSiam", "SwAV", "VICRegPeer"]
 
 
 class _Peer(Objective):
@@ -70,6 +71,18 @@ class SimCLR(_Peer):
 
     def criterion(self) -> nn.Module:
         return _Pair(NTXentLoss(temperature=self.temperature))
+
+
+@register
+class DCL(_Peer):
+    """SimCLR whose positive is not among the negatives; Yeh et al., ECCV 2022."""
+
+    kind: Literal["lightly_dcl"] = "lightly_dcl"
+    temperature: float = 0.1
+    """What cosines are divided by."""
+
+    def criterion(self) -> nn.Module:
+        return _Pair(DCLLoss(temperature=self.temperature))
 
 
 @register

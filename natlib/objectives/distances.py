@@ -1,12 +1,21 @@
-"""How far samples are from their other views, and from their targets.
+"""How far samples are from their other views, from their targets, and from those of others.
 
-Shapes: v views, b samples in the batch, m slots per sample, d target dimensions.
+Shapes: v views, b samples in the batch, k in those of all processes, m slots per sample, d target
+dimensions.
 """
+
+import math
 
 import torch
 from torch import Tensor
 
-__all__ = ["mean_cosine", "teacher_distance", "view_distance"]
+from natlib.objectives.gathering import gathered
+from natlib.processes import process_rank
+
+__all__ = ["log_density_of_others", "mean_cosine", "teacher_distance", "view_distance"]
+
+# More than any batch holds.
+_FAR = 2**32
 
 
 def view_distance(z_VBD: Tensor) -> Tensor:
@@ -24,6 +33,26 @@ def teacher_distance(z_VBD: Tensor, taught_VBD: Tensor) -> Tensor:
     between_VVB = (z_VBD.unsqueeze(1) - taught_VBD.unsqueeze(0)).square().sum(-1)
     others = ~torch.eye(len(z_VBD), dtype=torch.bool, device=z_VBD.device)
     return between_VVB[others].mean(0)
+
+
+def log_density_of_others(z_VBD: Tensor, centres_BD: Tensor, temperature: float) -> Tensor:
+    """How densely the targets of the other samples lie around each: Tensor[b], a mean over views.
+
+    ``log mean_{j != i} exp(-|z_i - centre_j|^2 / (2 temperature))``, over the samples of all
+    processes; a collective call. It is 0 where there is no other sample.
+    """
+    centres_KD = gathered(centres_BD)
+    if len(centres_KD) == 1:
+        return z_VBD.new_zeros(1)
+    name_B = process_rank() * _FAR + torch.arange(len(centres_BD), device=z_VBD.device)
+    itself_BK = name_B[:, None] == gathered(name_B)
+    # Products in half precision would lose what differences of distances are about.
+    with torch.autocast(z_VBD.device.type, enabled=False):
+        products_VBK = z_VBD @ centres_KD.T
+    squares_VBK = z_VBD.square().sum(-1, keepdim=True) + centres_KD.square().sum(-1)
+    closeness_VBK = (products_VBK - squares_VBK / 2) / temperature
+    log_sum_VB = closeness_VBK.masked_fill(itself_BK, -torch.inf).logsumexp(-1)
+    return log_sum_VB.mean(0) - math.log(len(centres_KD) - 1)
 
 
 def mean_cosine(anchor_BD: Tensor, targets_MBD: Tensor) -> Tensor:

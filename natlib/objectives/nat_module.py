@@ -26,7 +26,12 @@ from natlib.objectives.class_slots import (
     vote,
 )
 from natlib.objectives.dealing import Deal, remember, start_matching
-from natlib.objectives.distances import mean_cosine, teacher_distance, view_distance
+from natlib.objectives.distances import (
+    log_density_of_others,
+    mean_cosine,
+    teacher_distance,
+    view_distance,
+)
 from natlib.objectives.embedding import check_finite, check_labels, wide
 from natlib.objectives.nat import NAT
 from natlib.objectives.pool import Pool
@@ -153,8 +158,13 @@ class NATModule(ObjectiveModule):
         if taught_VBD is not None and config.teacher_aligns:
             between_views = teacher_distance(z_VBD, taught_VBD)
         per_sample = config.target_weight * to_target + config.alignment * between_views
-        loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
         parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
+        if config.repulsion:
+            centres_BD = config.targets.project(centroid_BD)
+            crowding = log_density_of_others(z_VBD, centres_BD, config.temperature)
+            per_sample = per_sample + config.repulsion * crowding
+            parts["repulsion"] = crowding.mean().detach()
+        loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
         if health:
             measures["matched_cosine"] = mean_cosine(anchor_BD, matched_MBD)
             measures["own_cosine"] = mean_cosine(anchor_BD, own_MBD)

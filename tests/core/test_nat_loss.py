@@ -1,15 +1,17 @@
 """NAT's loss and gradient against plain loops and finite differences."""
 
 import itertools
+import math
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from natlib.objectives import NATModule
-from natlib.solvers import Solver
+from natlib.objectives import NAT, NATModule
+from natlib.solvers import Scipy, Solver
 from natlib.targets import TargetDistribution
 from tests.core.families import MAKERS, members
 from tests.core.nat_parts import Watched, built, features_of, project
@@ -55,7 +57,21 @@ def loss_by_loops(module: NATModule, features: list[Tensor], own: Tensor) -> flo
         if pairs:
             between = sum(squared(z[v][i], z[w][i]) for v, w in pairs) / len(pairs)
             total += config.alignment * between
+        if config.repulsion:
+            total += config.repulsion * crowding_by_loops(config, z, centroid, i)
     return total if config.reduction == "sum" else total / batch
+
+
+def crowding_by_loops(
+    config: NAT, z: list[list[list[float]]], centroid: list[list[float]], i: int
+) -> float:
+    """Mean over views of the log density of the other samples' targets around sample i."""
+    total = 0.0
+    for view in z:
+        others = [project(config.targets, c) for j, c in enumerate(centroid) if j != i]
+        kernels = [math.exp(-squared(view[i], c) / (2 * config.temperature)) for c in others]
+        total += math.log(sum(kernels) / len(kernels)) / len(z)
+    return total
 
 
 def own_targets(module: NATModule) -> Tensor:
@@ -73,12 +89,13 @@ def own_targets(module: NATModule) -> Tensor:
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
 @pytest.mark.parametrize("anchor", ["mean", "first"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("repulsion", [0.0, 0.9])
 def test_loss_equals_plain_loops(
-    values: dict[str, Any], targets: dict[str, Any], anchor: str, reduction: str
+    values: dict[str, Any], targets: dict[str, Any], anchor: str, reduction: str, repulsion: float
 ) -> None:
     module = built(
         **values, targets=targets, anchor=anchor, reduction=reduction,
-        target_weight=1.7, alignment=0.6, solver="scipy",
+        target_weight=1.7, alignment=0.6, repulsion=repulsion, temperature=0.4, solver="scipy",
     )  # fmt: skip
     assert module.loss_is_sum is (reduction == "sum")
     for step in range(3):
@@ -88,8 +105,36 @@ def test_loss_equals_plain_loops(
         assert output.loss.item() == pytest.approx(expected, rel=1e-12)
         # The parts are means, not weighted: together they give the loss.
         whole = 1.7 * output.parts["target"] + 0.6 * output.parts["alignment"]
+        if repulsion:
+            whole = whole + repulsion * output.parts["repulsion"]
         count = BATCH if reduction == "sum" else 1
         torch.testing.assert_close(count * whole, output.loss.detach())
+
+
+def test_attraction_and_repulsion_are_a_decoupled_softmax() -> None:
+    """On the sphere: what the others' targets weigh in the softmax that finds one's own."""
+    temperature = 0.3
+    module = built(slots=1, alignment=0.0, repulsion=1.0, temperature=temperature,
+                   target_weight=0.5 / temperature, solver="scipy").eval()  # fmt: skip
+    features = features_of(2, BATCH)
+    (own,) = own_targets(module)
+    z = [F.normalize(view.detach(), dim=-1) for view in features]
+    matched = own[Scipy().match(F.normalize(z[0] + z[1], dim=-1), own).columns]
+    expected = 0.0
+    for view in z:
+        logits = view @ matched.T / temperature
+        negatives = logits.masked_fill(torch.eye(BATCH, dtype=torch.bool), -torch.inf)
+        expected += float((negatives.logsumexp(-1) - logits.diagonal()).mean()) / 2
+    assert module(features, INDEX).loss.item() == pytest.approx(expected - math.log(BATCH - 1))
+
+
+def test_a_sample_alone_in_its_batch_has_nobody_to_keep_away_from() -> None:
+    module = built(repulsion=1.0)
+    features = features_of(2, 1)
+    output = module(features, INDEX[:1])
+    assert float(output.parts["repulsion"]) == 0.0
+    output.loss.backward()
+    assert all(torch.isfinite(view.grad).all() for view in features if view.grad is not None)
 
 
 @pytest.mark.parametrize("solver", [s for s in members(Solver) if s.exact], ids=lambda s: s.kind)
@@ -103,10 +148,11 @@ def test_every_exact_solver_gives_the_same_loss(solver: Solver) -> None:
 
 @pytest.mark.parametrize("values", BANK_AND_STREAM, ids=str)
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
+@pytest.mark.parametrize("repulsion", [0.0, 1.0])
 def test_gradient_equals_finite_differences(
-    values: dict[str, Any], targets: dict[str, Any]
+    values: dict[str, Any], targets: dict[str, Any], repulsion: float
 ) -> None:
-    module = built(**values, targets=targets).eval()
+    module = built(**values, targets=targets, repulsion=repulsion).eval()
 
     # Evaluation changes no state, so that every call sees the same slots; the stream matches
     # in every call, and a tiny step changes no matching.

@@ -11,6 +11,7 @@ from torch import Tensor
 from natlib.assignment import AssignmentTable
 from natlib.data import EpochPartition
 from natlib.objectives import NAT
+from natlib.objectives.distances import log_density_of_others
 from natlib.objectives.stream import StreamCounter
 from tests.core.distributed import in_processes
 
@@ -93,12 +94,43 @@ def objective_of_one_rank(values: dict[str, Any]) -> dict[str, Tensor]:
     return dict(module.state_dict())
 
 
+def crowded() -> tuple[Tensor, Tensor]:
+    """Embeddings Tensor[2, 7, 5] and centres Tensor[7, 5] of a whole batch."""
+    generator = torch.Generator().manual_seed(1)
+    z_VBD = torch.randn(2, 7, 5, generator=generator, dtype=torch.float64)
+    centres_BD = torch.randn(7, 5, generator=generator, dtype=torch.float64)
+    return z_VBD.requires_grad_(), centres_BD.requires_grad_()
+
+
+def crowding_of_one_rank() -> dict[str, Tensor]:
+    z_VBD, centres_BD = crowded()
+    # The last batch of an epoch: the second process has less of it.
+    part = slice(0, 4) if dist.get_rank() == 0 else slice(4, 7)
+    density = log_density_of_others(z_VBD[:, part], centres_BD[part], 0.3)
+    (density.sum() / 7).backward()
+    assert z_VBD.grad is not None
+    assert centres_BD.grad is not None
+    return {"density": density.detach(), "z": z_VBD.grad, "centres": centres_BD.grad}
+
+
+def test_samples_keep_away_from_those_of_other_processes(ranks: list[dict[str, Any]]) -> None:
+    z_VBD, centres_BD = crowded()
+    density = log_density_of_others(z_VBD, centres_BD, 0.3)
+    density.mean().backward()
+    left, right = (rank["crowding"] for rank in ranks)
+    torch.testing.assert_close(torch.cat([left["density"], right["density"]]), density.detach())
+    torch.testing.assert_close(left["z"] + right["z"], z_VBD.grad)
+    # Of learned targets, whose gradients come back from the samples of both.
+    torch.testing.assert_close(left["centres"] + right["centres"], centres_BD.grad)
+
+
 def all_of_one_rank() -> dict[str, Any]:
     return {
         "table": table_of_one_rank(),
         "counter": counter_of_one_rank(),
         "bank": objective_of_one_rank({"ownership": "bank"}),
         "stream": objective_of_one_rank({"ownership": "stream"}),
+        "crowding": crowding_of_one_rank(),
     }
 
 
