@@ -26,14 +26,10 @@ from natlib.objectives.class_slots import (
     vote,
 )
 from natlib.objectives.dealing import Deal, remember, start_matching
-from natlib.objectives.distances import (
-    log_density_of_others,
-    mean_cosine,
-    teacher_distance,
-    view_distance,
-)
+from natlib.objectives.distances import mean_cosine
 from natlib.objectives.embedding import check_finite, check_labels, wide
 from natlib.objectives.nat import NAT
+from natlib.objectives.nat_loss import sample_losses
 from natlib.objectives.pool import Pool
 from natlib.objectives.refresh_schedule import refresh_from
 from natlib.objectives.stream import StreamCounter
@@ -152,19 +148,8 @@ class NATModule(ObjectiveModule):
         if self.training and self._anchors is not None and index is not None:
             self._anchors.write(epoch, index, anchor_BD)
 
-        centroid_BD = matched_MBD.mean(0)
-        to_target = (z_VBD - centroid_BD).square().sum(-1).mean(0)
-        between_views = view_distance(z_VBD)
-        if taught_VBD is not None and config.teacher_aligns:
-            between_views = teacher_distance(z_VBD, taught_VBD)
-        per_sample = config.target_weight * to_target + config.alignment * between_views
-        parts = {"target": to_target.mean().detach(), "alignment": between_views.mean().detach()}
-        if config.repulsion:
-            centres_BD = config.targets.project(centroid_BD)
-            crowding = log_density_of_others(z_VBD, centres_BD, config.temperature)
-            per_sample = per_sample + config.repulsion * crowding
-            parts["repulsion"] = crowding.mean().detach()
-        loss = per_sample.sum() if self.loss_is_sum else per_sample.mean()
+        losses_B, parts = sample_losses(config, z_VBD, matched_MBD.mean(0), taught_VBD)
+        loss = losses_B.sum() if self.loss_is_sum else losses_B.mean()
         if health:
             measures["matched_cosine"] = mean_cosine(anchor_BD, matched_MBD)
             measures["own_cosine"] = mean_cosine(anchor_BD, own_MBD)
