@@ -26,6 +26,7 @@ SINGLE_VIEW = [
     "objective.reassign_every=3",
     "objective.alignment=0",
     "objective.target_weight=1",
+    "objective.repulsion=0",
     "objective.targets.dim=128",
     "data.augment.crop_scale=[0.6,1.0]",
     "data.augment.jitter=0",

@@ -4,11 +4,11 @@
 
 DATA is a folder with train/<class>/ and test/<class>/. All rows have the same small convnet (half
 as wide as the default), images, epochs, batch size and optimiser (that of the preset ``nat``),
-without a search for any of them; alone, each objective encodes two inputs per image and step. In
-NAT + partner NAT has weight 1 and the partner that of PARTNERS, with which both have gradients of
-about equal norm in the first epoch (``--calibrate`` trains that epoch and prints the shares);
-accuracy did not choose it. Probes choose their settings on a validation split of the training
-images. Runs that are finished are not made again; interrupted ones are resumed.
+without a search for any of them; alone, each objective encodes two inputs per image and step. NAT
+is without repulsion. In NAT + partner it has weight 1 and the partner that of PARTNERS, with which
+both have gradients of about equal norm in the first epoch (``--calibrate`` trains that epoch and
+prints the shares); accuracy did not choose it. Probes choose their settings on a validation split
+of the training images. Runs that are finished are not made again; interrupted ones are resumed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import statistics
 from importlib import metadata
 from pathlib import Path
 
-from trained import PROBES, accuracies, cell, metrics, train_or_resume
+from trained import ATTRACTION, PROBES, accuracies, cell, metrics, train_or_resume
 
 import natlib
 from natlib.objectives import Combined, Objective, Part
@@ -47,6 +47,7 @@ def configuration(seed: int, arguments: argparse.Namespace) -> RunConfig:
         preset="nat",
         options={"data": {"source": str(arguments.data)}},
         settings=[
+            *ATTRACTION,
             "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}",
             "training.precision=bf16",
             "training.knn_every_epochs=null",

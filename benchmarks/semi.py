@@ -17,7 +17,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from trained import cell, train_or_resume
+from trained import ATTRACTION, cell, train_or_resume
 
 import natlib
 from natlib.protocols import FineTuning, Semi, judge
@@ -27,6 +27,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "cifar10": (
         "image",
         [
+            *ATTRACTION,
             "encoder={kind: convnet, widths: [16, 32, 64, 128, 128]}",
             "training.precision=bf16",
             "training.epochs=8",

@@ -12,10 +12,17 @@ from natlib.evaluation import Evaluation
 from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
 from natlib.training.checkpoint import complete_checkpoints
 
-__all__ = ["PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
+__all__ = ["ATTRACTION", "PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
 
 ROWS = ("encoder", "head", "random", "raw")
 PROBES = ("knn", "linear")
+# NAT on images without repulsion: what several tables were measured with.
+ATTRACTION = (
+    "objective.targets.dim=32",
+    "objective.slots=8",
+    "objective.target_weight=3",
+    "objective.repulsion=0",
+)
 
 
 def train_or_resume(config: RunConfig, folder: Path) -> TrainResult:
