@@ -162,7 +162,10 @@ def run(tmp_path_factory):
         "log_every_steps": 1,
         "knn_every_epochs": 1,
     }
-    config = natlib.compose("image", options={"training": settings, "data": {"max_samples": 64}})
+    values = {
+        "training": settings, "data": {"max_samples": 64}, "objective": {"repulsion": 1.0},
+    }  # fmt: skip
+    config = natlib.compose("image", options=values)
     with torch.random.fork_rng(devices=[]):
         return natlib.train(config, folder).run
 
