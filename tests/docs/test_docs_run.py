@@ -44,6 +44,9 @@ NOT_RUN = {
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "
     "--seeds 0 1 2": _OBJECTIVES,
     "python -m benchmarks.quality final d-text subj.csv --out runs/quality --trials 6": _ARENAS,
+    "python -m benchmarks.quality final a cifar10/ --out runs/quality --trials 12 --methods nat "
+    "simclr dcl": _ARENAS,
+    "python -m benchmarks.quality ablation a cifar10/ --out runs/quality --seeds 0 \\": _ARENAS,
     "python -m benchmarks.quality orderings a cifar10/ --out runs/quality": _ARENAS,
     "python benchmarks/audio_quality.py sounds/ --out runs/sounds": (
         "tests/audio/test_benchmarks.py runs it on made-up sounds"
