@@ -50,11 +50,13 @@ def metrics(folder: Path, having: str = "samples_per_second") -> list[dict[str, 
 
 
 def accuracies(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
-    """Accuracies in percent, by row and probe."""
+    """Accuracies in percent, by row and probe; without baselines if they were not judged."""
     assert evaluation is not None
+    rows = {row: getattr(evaluation, row) for row in ROWS}
     return {
-        row: {probe: round(getattr(getattr(evaluation, row), probe), 2) for probe in PROBES}
-        for row in ROWS
+        row: {probe: round(getattr(accuracy, probe), 2) for probe in PROBES}
+        for row, accuracy in rows.items()
+        if accuracy is not None
     }
 
 

@@ -34,6 +34,8 @@ from benchmarks.quality.tables import draw_curves, final_table, score, search_ta
 
 Trial = tuple[dict[str, Any], dict[str, Any]]
 Task = tuple[Path, Path, list[str], str, str]
+# The method whose final runs have the baselines beside them, where not all have.
+BESIDE = "nat"
 MEASURED = Path(__file__).parents[2] / "docs" / "measured"
 
 
@@ -63,10 +65,19 @@ def recorded(what: str, options: argparse.Namespace) -> Record:
 
 
 def task(
-    arena: Arena, folder: Path, source: Path, size: Size, seed: int, name: str, own: list[str]
+    arena: Arena,
+    folder: Path,
+    source: Path,
+    size: Size,
+    seed: int,
+    name: str,
+    own: list[str],
+    *,
+    baselines: bool = False,
 ) -> Task:
     """A run of a method, whose own settings come last."""
-    settings = [*arena.common(size, seed), *arena.own.get(name, ()), *own]
+    common = arena.common(size, seed, baselines=baselines)
+    settings = [*common, *arena.own.get(name, ()), *own]
     return folder, source, settings, arena.modality, "nat"
 
 
@@ -113,6 +124,7 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
             seed,
             name,
             METHODS[name].settings(best[name]),
+            baselines=name == BESIDE,
         )
         for seed in options.seeds
         for name in options.methods

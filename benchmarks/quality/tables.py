@@ -20,7 +20,7 @@ def score(run: dict[str, Any]) -> float:
 
 
 def final_table(results: Mapping[str, Runs]) -> str:
-    """Mean and spread over seeds of each method, and the baselines of the first one's runs."""
+    """Mean and spread over seeds of each method, and the baselines of the first that has them."""
     lines = ["| method | seeds | kNN | linear | training, s |", "|---|---|---|---|---|"]
 
     def add(name: str, runs: Runs, row: str, seconds: str) -> None:
@@ -35,9 +35,9 @@ def final_table(results: Mapping[str, Runs]) -> str:
         lost = len(results[name]) - len(runs)
         title = f"{name} ({lost} diverged)" if lost else name
         add(title, runs, "encoder", cell([run["seconds"] for run in runs], 0) if runs else "")
-    first = next((runs for runs in whole.values() if runs), [])
-    for row, name in (("random", "random encoder"), ("raw", "raw inputs")):
-        add(name, first, row, "")
+    beside = next((runs for runs in whole.values() if runs and "raw" in runs[0]), [])
+    for row, name in (("random", "random encoder"), ("raw", "raw inputs")) if beside else ():
+        add(name, beside, row, "")
     return "\n".join(lines)
 
 

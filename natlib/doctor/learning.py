@@ -106,7 +106,7 @@ def _gained(evidence: dict[str, float], name: str) -> float:
 def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
     """Accuracies of the encoder and a random one, and whether both probes call it worse."""
     found = patient.record.evaluation
-    if found is None:
+    if found is None or found.random is None:
         return {}, False
     encoder, random, count = found.encoder, found.random, found.details.test_samples
     evidence = {

@@ -22,5 +22,8 @@ class EvaluationConfig(Settings):
     """Training samples that a probe uses at most."""
     batch_size: int = Field(default=512, ge=1)
     """Samples that are embedded at once."""
+    baselines: bool = True
+    """Whether a random encoder and raw inputs are judged beside the encoder. They are the same for
+    every run on the same samples with the same seed, so a search need not do it each time."""
     seed: int = Field(default=0, ge=0)
     """Seed of the validation split and of the random encoder beside the trained one."""

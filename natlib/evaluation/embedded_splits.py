@@ -31,7 +31,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class EmbeddedSplits:
-    """Features by kind (``encoder``, ``head``, ``random``, ``raw``), and labels.
+    """Features by kind (those of :data:`ROWS` that were asked for), and labels.
 
     Attributes:
         splits: the samples, without those that could not be decoded.
@@ -68,6 +68,7 @@ def embed_splits(
     workers: int = 0,
     progress: EvaluationProgress | None = None,
     seen_as: Callable[[Encoder], Encoder] | None = None,
+    baselines: bool = True,
 ) -> EmbeddedSplits:
     """Features of encoder, head and a random encoder, and raw inputs, of labelled samples.
 
@@ -83,24 +84,27 @@ def embed_splits(
         progress: told about each stage.
         seen_as: what is embedded with in place of an encoder: one that returns what its
             stages say, for example.
+        baselines: whether a random encoder and raw inputs are embedded too.
 
     Raises:
         DataError: samples cannot be read.
         NonFiniteError: an output holds NaN or infinity.
     """
-    beside = random_encoder(
-        recipe,
-        modality,
-        splits.train,
-        splits.train_index,
-        seed=config.seed,
-        device=device,
-        batch_size=config.batch_size,
-        workers=workers,
-    )
-
+    beside = None
+    if baselines:
+        beside = random_encoder(
+            recipe,
+            modality,
+            splits.train,
+            splits.train_index,
+            seed=config.seed,
+            device=device,
+            batch_size=config.batch_size,
+            workers=workers,
+        )
     if seen_as is not None:
-        encoder, beside = seen_as(encoder), seen_as(beside)
+        encoder = seen_as(encoder)
+        beside = None if beside is None else seen_as(beside)
 
     def embed(stage: str, samples: SampleSet, index: Tensor) -> Encoded:
         return encode(
@@ -111,7 +115,7 @@ def embed_splits(
             index=index,
             objective=objective,
             random=beside,
-            raw=True,
+            raw=baselines,
             batch_size=config.batch_size,
             workers=workers,
             progress=None if progress is None else partial(progress, stage),

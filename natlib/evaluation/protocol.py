@@ -37,6 +37,8 @@ def evaluate(
 ) -> Evaluation:
     """Nearest neighbours and linear probe on encoder, head, a random encoder and raw inputs.
 
+    The last two only if ``config.baselines``.
+
     Test samples are embedded and judged once; whatever a probe chooses, it chooses on a
     validation split of the training samples. Modules and torch's global generators are
     afterwards what they were before.
@@ -66,7 +68,7 @@ def evaluate(
     splits = splits.limited(config.max_train_samples, None, config.seed)
     found = embed_splits(
         encoder, objective, modality, recipe, splits, config,
-        device=device, workers=workers, progress=progress,
+        device=device, workers=workers, progress=progress, baselines=config.baselines,
     )  # fmt: skip
     known_labels, asked_labels = found.train_labels, found.test_labels
     accuracies: dict[str, Accuracy] = {}

@@ -63,10 +63,10 @@ class Evaluation(Settings):
     """The encoder's features, before the head: what to use."""
     head: Accuracy
     """The head's outputs."""
-    random: Accuracy
-    """The same encoder, freshly initialised."""
-    raw: Accuracy
-    """The raw inputs."""
+    random: Accuracy | None = None
+    """The same encoder, freshly initialised; None if baselines were not asked for."""
+    raw: Accuracy | None = None
+    """The raw inputs; None if baselines were not asked for."""
     details: EvaluationDetails
     """What the figures stand on."""
 
@@ -78,7 +78,7 @@ class Evaluation(Settings):
             ("random encoder", self.random),
             ("raw inputs", self.raw),
         ]
-        return [Row(name, accuracy.knn, accuracy.linear) for name, accuracy in named]
+        return [Row(name, found.knn, found.linear) for name, found in named if found is not None]
 
     def to_json(self) -> str:
         """Indented JSON; :meth:`from_json` reads it back."""

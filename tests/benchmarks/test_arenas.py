@@ -76,6 +76,20 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
     assert cells(rows, 1)[:2] == ["as it is", "m = 1"]
 
 
+def test_baselines_are_judged_once(images: Path, tmp_path: Path, command: Any) -> None:
+    words = ("final", "b", images, "--trials", "1", "--seeds", "0", "--methods", "simclr", "nat")
+    table = command(*words)
+    assert cells(table, 1) == ["simclr", "nat", "random encoder", "raw inputs"]
+    found = {
+        path.parent.relative_to(tmp_path / "runs" / "b").as_posix(): json.loads(path.read_text())
+        for path in (tmp_path / "runs").rglob("summary.json")
+    }
+    assert {name for name, run in found.items() if "raw" in run} == {"final/nat-0"}
+    assert all("head" in run for run in found.values())
+    rows = command("ablation", "b", images, "--trials", "1", "--seeds", "0", "--only", "as it is")
+    assert cells(rows, 1) == ["as it is"]
+
+
 def test_what_is_recorded_is_not_made_again(
     images: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,17 @@ def test_table_has_a_row_for_each_kind_of_features(encoder, objective):
     assert rows[3][1:] == (result.raw.knn, result.raw.linear)
 
 
+def test_without_baselines_the_rest_is_what_it_was(encoder, objective):
+    whole = run(encoder, objective)
+    result = run(encoder, objective, config=CONFIG.model_copy(update={"baselines": False}))
+    assert (result.encoder, result.head) == (whole.encoder, whole.head)
+    assert result.random is None
+    assert result.raw is None
+    assert [row.features for row in result.table()] == ["encoder", "head"]
+    assert list(result.details.weight_decays) == ["encoder", "head"]
+    assert Evaluation.from_json(result.to_json()) == result
+
+
 def test_separable_inputs_are_solved_and_noise_is_not(encoder, objective):
     assert run(encoder, objective).raw.linear > 95
     noise = blobs(600)
