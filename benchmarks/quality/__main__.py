@@ -73,7 +73,7 @@ def task(
     name: str,
     own: list[str],
     *,
-    baselines: bool = False,
+    baselines: bool,
 ) -> Task:
     """A run of a method, whose own settings come last."""
     common = arena.common(size, seed, baselines=baselines)
@@ -94,6 +94,7 @@ def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
             0,
             name,
             METHODS[name].settings(trial),
+            baselines=not arena.baselines_once,
         )
         # All methods' first trials, then all second ones: a search that is stopped is fair.
         for number in range(options.trials)
@@ -124,7 +125,7 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
             seed,
             name,
             METHODS[name].settings(best[name]),
-            baselines=name == BESIDE,
+            baselines=name == BESIDE or not arena.baselines_once,
         )
         for seed in options.seeds
         for name in options.methods
@@ -148,6 +149,7 @@ def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[s
             seed,
             "nat",
             [*best, *ABLATIONS[name]],
+            baselines=False,
         )
         for seed in options.seeds
         for name in names

@@ -50,9 +50,8 @@ class Arena:
     baselines_once: bool = False
 
     def common(self, size: Size, seed: int, *, baselines: bool) -> list[str]:
-        """Settings of a run, all but its objective's."""
-        without = self.baselines_once and not baselines
-        probes = ["evaluation.baselines=false"] if without else []
+        """Settings of a run, all but its objective's; it is judged with or without baselines."""
+        probes = [] if baselines else ["evaluation.baselines=false"]
         return [*self.settings, *size.settings(), *seeded(seed), *probes]
 
 
