@@ -4,25 +4,29 @@
     python -m benchmarks.quality final ARENA DATA --out RUNS [--seeds 0 1 2]
     python -m benchmarks.quality ablation ARENA DATA --out RUNS [--seeds 0 1 2]
     python -m benchmarks.quality orderings a DATA --out RUNS [--seeds 0 1 2]
+    python -m benchmarks.quality speed ARENA DATA --out RUNS [--rounds 40]
 
 ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/), or is a
 table with the columns split, label and text (d-text). ``search`` gives every method equally many
 trials on part of the training samples and judges them on another part; ``final`` trains each method
 with its best settings and reads the test samples once for each run; ``ablation`` changes one thing
 of NAT at a time, judged like a search; ``orderings`` asks the 2017 paper's questions about its own
-recipe, on images, where nothing is chosen. Finished runs are not made again, interrupted or killed
-ones are resumed, and the same command in a second terminal takes its share of the runs. With
+recipe, on images, where nothing is chosen; ``speed`` takes the time of updates of all methods in
+turns, with the settings of their final runs. Finished runs are not made again, interrupted or
+killed ones are resumed, and the same command in a second terminal takes its share of the runs. With
 --record results are kept in docs/measured/, each as soon as it is there, and taken from there where
 they are known, so that a comparison may be made in parts and on several machines. All methods look
 at embeddings of two views and at nothing else, so each of them is in every arena.
 """
 
 import argparse
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import natlib
 from benchmarks.quality import peers  # noqa: F401  (registers them)
 from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.arenas import ARENAS, Arena, Size
@@ -30,6 +34,7 @@ from benchmarks.quality.methods import METHODS
 from benchmarks.quality.orderings import ORDERINGS, SIZE, recipe
 from benchmarks.quality.record import Record
 from benchmarks.quality.running import BusyError, run
+from benchmarks.quality.speed import seconds_per_update, speed_table
 from benchmarks.quality.tables import draw_curves, final_table, score, search_table
 
 Trial = tuple[dict[str, Any], dict[str, Any]]
@@ -113,10 +118,10 @@ def chosen(found: dict[str, list[Trial]]) -> dict[str, dict[str, Any]]:
     return {name: max(trials, key=lambda t: score(t[1]))[0] for name, trials in found.items()}
 
 
-def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Runs of each method with its best settings, a run for each seed."""
+def final_tasks(arena: Arena, options: argparse.Namespace) -> dict[tuple[str, int], Task]:
+    """Each method with its best settings, for each seed."""
     best = chosen(search(arena, options))
-    tasks = {
+    return {
         (name, seed): task(
             arena,
             options.out / "final" / f"{name}-{seed}",
@@ -130,7 +135,11 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
         for seed in options.seeds
         for name in options.methods
     }
-    found = all_of(tasks, recorded("final", options))
+
+
+def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Runs of each method with its best settings, a run for each seed."""
+    found = all_of(final_tasks(arena, options), recorded("final", options))
     return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
 
 
@@ -176,7 +185,31 @@ def orderings(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[
     return {name: [found[name, seed] for seed in options.seeds] for name in ORDERINGS}
 
 
-WHAT = {"search": search, "final": final, "ablation": ablation, "orderings": orderings}
+def speed(arena: Arena, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Seconds of updates of the final runs."""
+    options.seeds = [0]
+    configs = {
+        name: natlib.compose(
+            modality, preset=preset, options={"data": {"source": str(source)}}, settings=settings
+        )
+        for (name, _), (_, source, settings, modality, preset) in final_tasks(
+            arena, options
+        ).items()
+    }
+    found = seconds_per_update(configs, options.rounds)
+    if options.record:
+        path = MEASURED / f"quality-{options.arena}-speed.json"
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+WHAT = {
+    "search": search,
+    "final": final,
+    "ablation": ablation,
+    "orderings": orderings,
+    "speed": speed,
+}
 
 
 def main() -> None:
@@ -197,6 +230,7 @@ def main() -> None:
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
         help="of all methods",
     )  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=40, help="updates of each method (speed)")
     parser.add_argument("--only", nargs="+", help="names of ablations", choices=list(ABLATIONS))
     parser.add_argument("--record", action="store_true", help="keep results in docs/measured/")
     options = parser.parse_args()
@@ -209,7 +243,10 @@ def main() -> None:
     arena = replace(arena, settings=(*arena.settings, *options.settings))
     options.out = options.out / options.arena
     results: Any = WHAT[options.what](arena, options)
-    print(search_table(results) if options.what == "search" else final_table(results))
+    if options.what == "speed":
+        print(speed_table(results, "simclr" if "simclr" in results else next(iter(results))))
+    else:
+        print(search_table(results) if options.what == "search" else final_table(results))
     if options.what == "final":
         draw_curves(results, options.out / "curves.png")
 

@@ -90,6 +90,26 @@ def test_baselines_are_judged_once(images: Path, tmp_path: Path, command: Any) -
     assert cells(rows, 1) == ["as it is"]
 
 
+def test_updates_are_timed_in_turns(
+    images: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.quality.__main__.MEASURED", tmp_path)
+    methods = ("--methods", "nat", "simclr", "byol")
+    words = ("speed", "a", images, "--trials", "1", *methods, "--size", "8", "5", "--record")
+    table = command(*words, "--rounds", "6")
+    assert cells(table, 1) == ["nat", "simclr", "byol"]
+    assert cells(table, 3)[1] == "1.00"
+    found = json.loads((tmp_path / "quality-a-speed.json").read_text())
+    assert [found[name]["settings"]["kind"] for name in found] == [
+        "nat", "lightly_simclr", "lightly_byol",
+    ]  # fmt: skip
+    for timed in found.values():
+        assert len(timed["seconds"]) == 6
+        assert min(timed["seconds"]) > 0
+    with pytest.raises(SystemExit, match="a run has 10 updates, and 8 rounds after 3"):
+        command(*words, "--rounds", "8")
+
+
 def test_what_is_recorded_is_not_made_again(
     images: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
