@@ -31,7 +31,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class EmbeddedSplits:
-    """Features by kind (those of :data:`ROWS` that were asked for), and labels.
+    """Features by kind (those of ``ROWS`` that were asked for), and labels.
 
     Attributes:
         splits: the samples, without those that could not be decoded.
