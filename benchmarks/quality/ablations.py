@@ -53,6 +53,7 @@ ABLATIONS: dict[str, list[str]] = {
     "pool of 4096": ["objective.pool=4096"],
     "batch of 128": ["training.batch_size=128"],
     "batch of 512": ["training.batch_size=512"],
+    "cells of 1024 points": ["objective.semidiscrete.points=1024"],
     "cells of 2048 points": ["objective.semidiscrete.points=2048"],
     "gaussian": _kind("gaussian"),
     "low discrepancy": _kind("low_discrepancy"),
