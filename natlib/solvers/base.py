@@ -72,7 +72,8 @@ def pairwise_cost(z: Tensor, c: Tensor) -> Tensor:
     with torch.autocast(z.device.type, enabled=False):
         if z.dtype != torch.float64:
             z, c = z.float(), c.float()
-        return 0.5 * c.square().sum(-1).unsqueeze(-2) - z @ c.transpose(-1, -2)
+        # In place: memory for as many numbers again takes as long as all arithmetic in them.
+        return (-z @ c.transpose(-1, -2)).add_(0.5 * c.square().sum(-1).unsqueeze(-2))
 
 
 class Solver(Component):

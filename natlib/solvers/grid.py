@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["grid_start", "onto_grid"]
+__all__ = ["grid_start", "grid_step", "onto_grid", "room_for"]
 
 # From 2^s on float32 numbers are whole multiples of 2^(s - 23), up to 2^(s + 1).
 
@@ -22,6 +22,16 @@ def grid_start(span: float, room: int) -> float:
         The first number of the grid plus the span, so that no rounding falls below it.
     """
     return float(2.0 ** (math.frexp(span)[1] + room) + span)
+
+
+def room_for(levels: int) -> int:
+    """The most room that leaves numbers as many levels."""
+    return 22 - (levels - 1).bit_length()
+
+
+def grid_step(start: float) -> float:
+    """From one number of the grid that begins there to the next."""
+    return float(np.spacing(np.float32(start)))
 
 
 def onto_grid(

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import lapjv as _lapjv
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
@@ -19,19 +20,19 @@ from natlib.solvers.centring import (
     start_at_zero,
     unopposed,
 )
-from natlib.solvers.grid import grid_start, onto_grid
+from natlib.solvers.grid import grid_start, grid_step, onto_grid, room_for
 from natlib.solvers.host import HostSolver
 from natlib.solvers.mask import complete, without
 from natlib.solvers.workspace import scratch
 
 __all__ = ["Lapjv"]
 
-# Costs are rounded to 2^20 levels or more from the lowest to the highest once columns are even,
+# Costs are rounded to so many levels or more from the lowest to the highest once columns are even,
 # so by half a millionth at most. The package starts with an auction in which two rows may outbid
 # each other by one level at a time: on costs of rank 1 that takes practically for ever in
 # float64 and seconds in float32, and every bit costs time on any input. Four times the span
 # is room for prices too.
-_ROOM = 2
+_LEVELS = 2**20
 
 # What a pair costs that is not allowed, in spans of the others: so much that the best matching
 # hardly ever needs one; where it does, scipy's solver is asked again.
@@ -65,42 +66,54 @@ class Lapjv(HostSolver):
     """
 
     kind: Literal["lapjv"] = "lapjv"
+    levels: int = Field(default=_LEVELS, ge=2**6, le=_LEVELS)
+    """How finely costs in float32 are told apart: so many levels, or more, from the lowest to the
+    highest. Fewer make the search shorter. The matching then costs more than the best one by a
+    level for each row at most (its gap), and mostly by far less: see docs/solvers.md."""
 
     @property
     def exact(self) -> bool:
-        return True
+        return self.levels == _LEVELS
 
     def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        return self.solve_with_gap(cost, allowed)[0]
+
+    def solve_with_gap(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float]:
+        """See :meth:`HostSolver.solve_with_gap`; the gap is what rounding may have cost."""
         if (wish := unopposed(without(cost, allowed, np.inf))) is not None:
-            return wish
+            return wish, 0.0
         if cost.shape[0] < cost.shape[1]:
             # Scipy computes in float64, where no float32 is too large to be added up; and where
             # columns may stay free, only rows could be centred, which saves it no work.
             wide = cost if cost.dtype == np.float32 else centred(cost, allowed)
-            return _by_scipy(without(wide, allowed, np.inf))
+            return _by_scipy(without(wide, allowed, np.inf)), 0.0
+        room = room_for(self.levels)
         if allowed is None and cost.dtype == np.float32 and len(cost) < _PRICED:
-            columns = _as_it_is(cost)
-            if columns is not None:
-                return columns
+            found = _as_it_is(cost, room)
+            if found is not None:
+                return found
         level = levelled(cost, allowed)
         if level.unopposed:
-            return level.wish
+            return level.wish, 0.0
         if level.high == level.low:
             free = np.full(len(cost), -1)
-            return np.arange(len(cost)) if allowed is None else complete(free, allowed)
-        whole, shift = _whole(level, allowed)
+            return np.arange(len(cost)) if allowed is None else complete(free, allowed), 0.0
+        whole, shift, step = _whole(level, allowed, room)
         columns, _, (_, _, price) = _lapjv.lapjv(whole)
         if cost.dtype == np.float64 or not _proven(whole, columns, price, allowed):
             # Taking a price off a column changes no matching, and leaves hardly anything
             # to search.
             if level.unit != 1.0:
                 cost = cost.astype(np.float64) / level.unit
-            return _by_scipy(without(cost - (shift + price), allowed, np.inf))
-        return np.asarray(columns, dtype=np.int64)
+            return _by_scipy(without(cost - (shift + price), allowed, np.inf)), 0.0
+        return columns.astype(np.int64), len(cost) * step * level.unit
 
 
-def _as_it_is(cost: NDArray[np.float32]) -> NDArray[np.int64] | None:
-    """Columns that are proved to be the best ones of costs [b, b] that are not evened out.
+def _as_it_is(cost: NDArray[np.float32], room: int) -> tuple[NDArray[np.int64], float] | None:
+    """Columns that are proved to be the best ones of costs [b, b] that are not evened out, and
+    what rounding may have cost.
 
     Returns:
         None where there is no proof, or where it is better to even out the costs first.
@@ -109,10 +122,12 @@ def _as_it_is(cost: NDArray[np.float32]) -> NDArray[np.int64] | None:
     span = high - low
     if not SMALL < span < LARGE or not _contended(cost, span):
         return None
-    start = grid_start(span, _ROOM)
+    start = grid_start(span, room)
     whole = onto_grid(cost, start - low, scratch(cost.shape, np.float32))
     columns, _, (_, _, price) = _lapjv.lapjv(whole)
-    return columns.astype(np.int64) if _proven(whole, columns, price, None) else None
+    if not _proven(whole, columns, price, None):
+        return None
+    return columns.astype(np.int64), len(cost) * grid_step(start)
 
 
 def _contended(cost: NDArray[Any], span: float) -> bool:
@@ -133,20 +148,22 @@ def _contended(cost: NDArray[Any], span: float) -> bool:
 
 
 def _whole(
-    level: Levelled, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """The same problem in whole multiples of a power of two, and what came off each column.
+    level: Levelled, allowed: NDArray[np.bool_] | None, room: int
+) -> tuple[NDArray[np.float32], NDArray[Any], float]:
+    """The same problem in whole multiples of a power of two, what came off each column, and that
+    power of two.
 
     Overwrites the costs of ``level``, in place if they are float32: fresh memory costs more
     than the arithmetic in it.
     """
     even, wish, shift = level.cost, level.wish, level.shift
     span = level.high - level.low
-    start = grid_start(span, _ROOM if allowed is None else _ROOM_FORBIDDEN)
+    start = grid_start(span, room if allowed is None else max(room, _ROOM_FORBIDDEN))
+    step = grid_step(start)
     scattered = np.count_nonzero(level.asked) >= _SCATTERED * len(wish)
     whole = even if even.dtype == np.float32 else np.empty(even.shape, np.float32)
     if allowed is None and not scattered and len(even) < _PRICED:
-        return onto_grid(even, start - level.low, whole), shift
+        return onto_grid(even, start - level.low, whole), shift, step
     if not scattered and len(even) >= _PRICED:
         start_at_zero(even, wish)
         prices = soft_prices(even, np.empty(even.shape, np.float32))
@@ -155,7 +172,7 @@ def _whole(
     onto_grid(even, (start - at(even, wish)).astype(even.dtype)[:, None], whole)
     if allowed is not None:
         whole[~allowed] = start + _FORBIDDEN * span
-    return whole, shift
+    return whole, shift, step
 
 
 def _proven(

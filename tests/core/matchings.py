@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from natlib.solvers import Auto, Blockwise, Greedy, Matching, Sliced, Solver
+from natlib.solvers import Auto, Blockwise, Greedy, Lapjv, Matching, Sliced, Solver
 from tests.core.cost_matrices import lowest_cost
 from tests.core.families import members
 
@@ -15,6 +15,7 @@ EVERY: list[Solver] = [
     Greedy(order="rows"),
     Greedy(order="priced"),
     Auto(quality="fast"),
+    Lapjv(levels=2**14),
     # Which meet most problems in one part otherwise.
     Sliced(leaf=16),
     Blockwise(block=8),

@@ -9,7 +9,7 @@ import torch
 from natlib.benchmark import make_problem
 from natlib.solvers import Lapjv, lapjv
 from natlib.solvers.centring import levelled, soft_prices, start_at_zero
-from natlib.solvers.grid import grid_start, onto_grid
+from natlib.solvers.grid import grid_start, grid_step, onto_grid, room_for
 from tests.core.cost_matrices import lowest_cost, make
 
 
@@ -19,7 +19,7 @@ def test_a_grid_has_levels_enough_and_room(span: float, room: int) -> None:
     cost = np.random.default_rng(0).random((50, 50)).astype(np.float32) * np.float32(span)
     start = grid_start(span, room)
     whole = onto_grid(cost, start, np.empty_like(cost))
-    step = float(np.spacing(np.float32(start)))
+    step = grid_step(start)
     assert span / step >= 2 ** (22 - room)
     # Everything within the room is a whole multiple of the step, also what comes off as prices.
     assert start - 0.999 * span >= 2**23 * step
@@ -27,6 +27,34 @@ def test_a_grid_has_levels_enough_and_room(span: float, room: int) -> None:
     assert (np.remainder(whole.astype(np.float64) / step, 1) == 0).all()
     start = float(np.float32(start))
     assert np.abs(whole - start - cost.astype(np.float64)).max() <= step / 2
+
+
+@pytest.mark.parametrize("levels", [2**6, 1000, 2**14, 2**14 + 1, 2**20])
+def test_a_grid_has_the_levels_that_are_asked_for(levels: int) -> None:
+    for span in (0.3, 1.0, 1.999):
+        start = grid_start(span, room_for(levels))
+        assert levels <= span / grid_step(start) < 4 * levels
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("features", ["random", "clustered", "collapsed"])
+def test_fewer_levels_cost_no_more_than_they_say(features: str, masked: bool) -> None:
+    cost = make_problem(features, 200).cost
+    allowed = torch.rand(cost.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    allowed.fill_diagonal_(True)
+    best = Lapjv().solve(cost, allowed if masked else None)
+    span = float(cost.max() - cost.min())
+    gaps = []
+    for levels in (2**6, 2**10, 2**14):
+        solver = Lapjv(levels=levels)
+        found = solver.solve(cost, allowed if masked else None)
+        assert not found.exact
+        gaps.append(float(found.gap))
+        assert 0 < gaps[-1] <= len(cost) * span / levels
+        assert float(found.cost) <= float(best.cost + found.gap)
+    assert gaps == sorted(gaps, reverse=True)
+    # Far less than it may cost: with 2^14 levels the pairs are those of the best matching.
+    assert (found.columns == best.columns).double().mean() > 0.95
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def test_moving_rows_and_columns_moves_the_answer(solver: Solver, family: str) -
         cost = torch.from_numpy(make(family, b, k))
         rows, columns = (torch.randperm(n, generator=generator) for n in (b, k))
         plain, moved = solver.solve(cost), solver.solve(cost[rows][:, columns])
-        if solver.exact:
+        if float(plain.gap) == float(moved.gap) == 0:
             assert float(moved.cost) == pytest.approx(float(plain.cost), abs=slack(cost))
         elif cost.unique().numel() == cost.numel() and not is_random(solver):
             # Without ties an approximate matching moves too.
