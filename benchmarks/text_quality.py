@@ -18,11 +18,11 @@ import statistics
 from importlib import metadata
 from pathlib import Path
 
-from trained import PROBES, ROWS, accuracies, cell, metrics, train_or_resume
+from trained import ATTRACTION, PROBES, ROWS, accuracies, cell, metrics, train_or_resume
 
 import natlib
 
-COMMON: list[str] = ["training.device=cpu"]
+COMMON: list[str] = ["training.device=cpu", *ATTRACTION]
 SETTINGS: dict[str, list[str]] = {
     "imdb": [],
     "subj": [],

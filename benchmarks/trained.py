@@ -16,7 +16,7 @@ __all__ = ["ATTRACTION", "PROBES", "ROWS", "accuracies", "cell", "metrics", "tra
 
 ROWS = ("encoder", "head", "random", "raw")
 PROBES = ("knn", "linear")
-# NAT on images without repulsion: what several tables were measured with.
+# NAT as all presets had it once: what several tables were measured with.
 ATTRACTION = (
     "objective.targets.dim=32",
     "objective.slots=8",
