@@ -37,6 +37,7 @@ COMMON: list[str] = [
     "encoder={kind: audio_convnet, widths: [16, 32, 64]}",
     "objective.slots=16",
     "objective.target_weight=4",
+    "objective.repulsion=0",
     "training.batch_size=64",
 ]
 SETTINGS: dict[str, list[str]] = {

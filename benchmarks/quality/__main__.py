@@ -22,7 +22,6 @@ at embeddings of two views and at nothing else, so each of them is in every aren
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +148,6 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
 def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Runs of NAT's best settings with one thing changed, judged on validation images."""
     options.methods = ["nat"]
-    # The best ones whatever they cost: what an arena fixes is an ingredient here.
-    arena = replace(arena, fixed={})
     best = METHODS["nat"].settings(chosen(search(arena, options))["nat"])
     source = arena.validation(options.data, options.out / "validation", arena.held_out)
     names = [name for name in ABLATIONS if not options.only or name in options.only]
