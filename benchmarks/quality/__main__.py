@@ -22,6 +22,7 @@ at embeddings of two views and at nothing else, so each of them is in every aren
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
