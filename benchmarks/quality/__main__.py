@@ -89,10 +89,7 @@ def task(
 def search(arena: Arena, options: argparse.Namespace) -> dict[str, list[Trial]]:
     """Every method's trials, in the order in which they were drawn."""
     source = arena.validation(options.data, options.out / "validation", arena.held_out)
-    drawn = {
-        name: [trial | arena.fixed.get(name, {}) for trial in METHODS[name].trials(options.trials)]
-        for name in options.methods
-    }
+    drawn = {name: METHODS[name].trials(options.trials) for name in options.methods}
     tasks = {
         (name, number): task(
             arena,

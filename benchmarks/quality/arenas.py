@@ -36,7 +36,6 @@ class Arena:
         modality: whose preset ``nat`` brings everything else, the views above all.
         validation: how training samples are set aside.
         own: settings of single methods, by their names: lengths in steps that suit longer runs.
-        fixed: what a search does not choose here, by method and setting.
         baselines_once: whether the random encoder and raw inputs, which are the same for all
             methods, are judged beside one method's final runs only. Where they are large or many.
     """
@@ -48,7 +47,6 @@ class Arena:
     modality: str = "image"
     validation: Validation = validation_folder
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     baselines_once: bool = False
 
     def common(self, size: Size, seed: int, *, baselines: bool) -> list[str]:
@@ -83,8 +81,6 @@ ARENAS = {
         held_out=0.1,
         settings=(*_IMAGES, SMALL_CONVNET, "training.knn_every_epochs=5"),
         own=_swav(warmup=53, frozen=40),
-        # Beside so small an encoder 32 matchings take a sixth of SimCLR's time on top of it.
-        fixed={"nat": {"objective.slots": 16}},
     ),
     # A hundred classes of Tiny ImageNet, 64 x 64, seen as 48 x 48.
     "b": Arena(

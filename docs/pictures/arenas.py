@@ -20,7 +20,7 @@ Recorded = dict[str, list[dict[str, Any]]]
 MEASURED = Path(__file__).parents[1] / "measured"
 NAMES = {
     "nat": "NAT",
-    "nat_32": "NAT, 32 matchings",
+    "nat_16": "NAT, 16 matchings",
     "nat_alone": "NAT, no repulsion",
     "dcl": "DCL",
     "simclr": "SimCLR",

@@ -62,9 +62,6 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
     assert cells(table, 1) == ["nat", "simclr", "random encoder", "raw inputs"]
     assert set(cells(table, 2)) == {"2"}
     assert (tmp_path / "runs" / "a" / "curves.png").stat().st_size > 5_000
-    # What the arena fixes is no trial's to choose.
-    for folder in (tmp_path / "runs" / "a" / "search").glob("nat-*"):
-        assert natlib.compose(file=folder / "config.yaml").objective.slots == 16
     # Runs that are there are read: nothing is trained again.
     made = sorted((tmp_path / "runs").rglob("summary.json"))
     assert all(json.loads(path.read_text())["curve"] for path in made)
