@@ -120,7 +120,7 @@ def _as_it_is(cost: NDArray[np.float32], room: int) -> tuple[NDArray[np.int64], 
     """
     low, high = float(cost.min()), float(cost.max())
     span = high - low
-    if not SMALL < span < LARGE or not _contended(cost, span):
+    if not SMALL < span < LARGE or not _contended(cost, span, room):
         return None
     start = grid_start(span, room)
     whole = onto_grid(cost, start - low, scratch(cost.shape, np.float32))
@@ -130,18 +130,19 @@ def _as_it_is(cost: NDArray[np.float32], room: int) -> tuple[NDArray[np.int64], 
     return columns.astype(np.int64), len(cost) * grid_step(start)
 
 
-def _contended(cost: NDArray[Any], span: float) -> bool:
+def _contended(cost: NDArray[Any], span: float, room: int) -> bool:
     """Whether evening out the costs [b, b] would save less than it takes.
 
     A few rows tell. Where they compete for few columns, the search is as long on even costs; on
-    small problems it is over sooner than they are even. Where a constant for each column
-    outweighs what tells its rows apart, a grid for the costs as they are would be coarse.
+    small problems, and on fewer levels, it is over sooner than they are even. Where a constant
+    for each column outweighs what tells its rows apart, a grid for the costs as they are would be
+    coarse.
     """
     few = cost[:_FEW]
     shift = np.einsum("ij->j", few) / np.float32(len(few))
     if float(shift.max()) - float(shift.min()) > _UNEVEN * span:
         return False
-    if len(cost) <= _FEW:
+    if len(cost) <= _FEW or room > room_for(_LEVELS):
         return True
     wish = (few - shift).argmin(axis=1)
     return bool(np.count_nonzero(np.bincount(wish)) < _ALIKE * len(few))
