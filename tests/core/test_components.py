@@ -123,7 +123,7 @@ def test_values_are_part_of_identity() -> None:
         (
             {"targets": Lapjv()},
             "targets: expected one target distribution (a mapping with 'kind', or the name of a "
-            "kind), got Lapjv(kind='lapjv')",
+            "kind), got Lapjv(kind='lapjv', levels=1048576)",
         ),
         (
             {"targets": {"kind": "gaussian", "dim": "many"}},
