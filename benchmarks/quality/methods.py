@@ -60,13 +60,14 @@ def _method(
 
 
 METHODS = {
+    # Starts from the preset of images, which came of arena a.
     "nat": _method(
         "nat",
         {
-            "objective.targets.dim": 32,
+            "objective.targets.dim": 64,
             "objective.slots": 16,
-            "objective.target_weight": 4.0,
-            "objective.temperature": 0.2,
+            "objective.target_weight": 8.0,
+            "objective.temperature": 0.1,
         },
         {
             "objective.targets.dim": (32, 64, 128),
