@@ -26,7 +26,7 @@ from natlib.benchmark import FEATURES, Problem, make_problem
 from natlib.solvers import Auto, Lapjv, Matching
 from natlib.solvers.base import checked
 from natlib.solvers.centring import at, unopposed
-from natlib.solvers.grid import grid_start, onto_grid
+from natlib.solvers.grid import grid_start, onto_grid, room_for
 from natlib.solvers.lapjv import _contended, _proven
 from natlib.solvers.workspace import scratch
 
@@ -55,6 +55,7 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
     memory = np.empty_like(array)
     span = float(array.max()) - float(array.min())
     solver = Lapjv()
+    room = room_for(solver.levels)
     taken: dict[str, list[float]] = {name: [] for name in [*STEPS, "raw", "natlib"]}
 
     def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -68,14 +69,14 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
 
     def grid() -> np.ndarray:
         low, high = float(array.min()), float(array.max())
-        return onto_grid(array, grid_start(high - low, 2) - low, memory)
+        return onto_grid(array, grid_start(high - low, room) - low, memory)
 
     for _ in range(rounds):
         timed("raw", raw)
         timed("natlib", solver.solve, cost)
         timed("check", checked, cost, None)
         timed("wishes", unopposed, array)
-        timed("few rows", _contended, array, span)
+        timed("few rows", _contended, array, span, room)
         whole = timed("grid", grid)
         columns, _, (_, _, price) = timed("search", package.lapjv, whole)
         timed("proof", _proven, whole, columns, price, None)
