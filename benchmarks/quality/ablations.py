@@ -8,7 +8,7 @@ def _dims() -> dict[str, list[str]]:
 
 
 def _slots() -> dict[str, list[str]]:
-    return {f"m = {count}": [f"objective.slots={count}"] for count in (1, 2, 4, 8, 16, 32, 64)}
+    return {f"m = {count}": [f"objective.slots={count}"] for count in (1, 2, 4, 8, 16, 24, 32, 64)}
 
 
 def _every(unit: int) -> list[str]:
@@ -68,4 +68,6 @@ ABLATIONS: dict[str, list[str]] = {
     "two hidden layers": ["objective.head.widths=[512,512]"],
     "learning rate of the preset": ["training.optimizer.learning_rate=0.004"],
     "constant rate": ["training.schedule.kind=constant"],
+    "weight decay 0.00001": ["training.optimizer.weight_decay=0.00001"],
+    "weight decay 0.001": ["training.optimizer.weight_decay=0.001"],
 }
