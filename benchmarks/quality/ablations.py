@@ -38,8 +38,12 @@ ABLATIONS: dict[str, list[str]] = {
     "no repulsion": ["objective.repulsion=0"],
     "repulsion 0.5": ["objective.repulsion=0.5"],
     "repulsion 2": ["objective.repulsion=2"],
-    "temperature 0.1": ["objective.temperature=0.1"],
-    "temperature 0.5": ["objective.temperature=0.5"],
+    **{
+        f"temperature {value}": [f"objective.temperature={value}"]
+        for value in (0.05, 0.1, 0.15, 0.2, 0.4)
+    },
+    "target weight 2.5": ["objective.target_weight=2.5"],
+    "target weight 10": ["objective.target_weight=10"],
     "first view votes": ["objective.anchor=first"],
     **_teachers(),
     "three views": ["objective.views=3"],

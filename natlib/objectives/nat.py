@@ -27,13 +27,14 @@ class NAT(Objective):
     the loss of a sample is
 
         target_weight * mean_v |z_v - c|^2  +  alignment * mean_{v<w} |z_v - z_w|^2
-            +  repulsion * mean_v log mean_j exp(-|z_v - u_j|^2 / (2 temperature))
+            +  repulsion * mean_v log mean_j exp(-|z_v - c_j|^2 / (2 temperature))
 
-    where ``u_j`` is the centroid ``c_j`` of another sample of the batch, brought to the sphere if
-    targets are on it: the last term is the logarithm of how densely the targets of the others lie
-    around an embedding. Together with the first one it is a softmax over the targets of the batch,
-    in which a sample's own one is told from those of the others ("decoupled": it is not among its
-    own negatives; Yeh et al., "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848).
+    where ``c_j`` belongs to another sample of the batch: the last term is the logarithm of how
+    densely the centroids of the others lie around an embedding. Where there is repulsion, all
+    centroids are brought to the sphere if targets are on it, and by default the first and the last
+    term together are a softmax over the centroids of the batch, in which a sample's own one is told
+    from those of the others ("decoupled": it is not among its own negatives; Yeh et al.,
+    "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848).
 
     With a teacher that views align with, ``t_w`` being what it makes of view w, the second mean
     is ``mean_{v!=w} |z_v - t_w|^2``, whose gradient is half as long where t and z agree.
@@ -76,14 +77,15 @@ class NAT(Objective):
     """Match each batch together with the last N samples before it, from a queue."""
     pool_warmup: int = Field(default=0, ge=0)
     """Epochs in which the queue is filled and not yet used."""
-    target_weight: float = Field(default=3.0, gt=0)
-    """Weight of the squared distance to the targets."""
+    target_weight: float | None = Field(default=None, gt=0)
+    """Weight of the squared distance to the targets. By default 3, and with repulsion what a softmax
+    has: ``repulsion / (2 temperature)``, so that no sample is drawn more than it is pushed."""
     alignment: float = Field(default=1.0, ge=0)
     """Weight of the squared distance between the views of a sample."""
     repulsion: float = Field(default=0.0, ge=0)
-    """Weight of the density of the other samples' targets; 0 leaves it out."""
+    """Weight of the density of the other samples' centroids; 0 leaves it out."""
     temperature: float = Field(default=0.2, gt=0)
-    """How far the targets of others are felt: the variance of the kernels of that density, in
+    """How far the centroids of others are felt: the variance of the kernels of that density, in
     squared units of the targets' space."""
     reassign_every: int = Field(default=1, ge=1)
     """Deal slots out again in every N-th epoch or step (bank only)."""
@@ -151,6 +153,13 @@ class NAT(Objective):
                 "class_slots out"
             )
         return self
+
+    @property
+    def attraction(self) -> float:
+        """The weight of the squared distance to the targets, given or not."""
+        if self.target_weight is not None:
+            return self.target_weight
+        return self.repulsion / (2 * self.temperature) if self.repulsion else 3.0
 
     @property
     def teacher_votes(self) -> bool:

@@ -51,8 +51,9 @@ def loss_by_loops(module: NATModule, features: list[Tensor], own: Tensor) -> flo
                 centroid[i][k] += layer[column][k] / config.slots
     total = 0.0
     for i in range(batch):
-        to_target = sum(squared(z[v][i], centroid[i]) for v in range(views)) / views
-        total += config.target_weight * to_target
+        aim = project(config.targets, centroid[i]) if config.repulsion else centroid[i]
+        to_target = sum(squared(z[v][i], aim) for v in range(views)) / views
+        total += config.attraction * to_target
         pairs = list(itertools.combinations(range(views), 2))
         if pairs:
             between = sum(squared(z[v][i], z[w][i]) for v, w in pairs) / len(pairs)
@@ -111,21 +112,32 @@ def test_loss_equals_plain_loops(
         torch.testing.assert_close(count * whole, output.loss.detach())
 
 
-def test_attraction_and_repulsion_are_a_decoupled_softmax() -> None:
-    """On the sphere: what the others' targets weigh in the softmax that finds one's own."""
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("repulsion", [1.0, 0.4])
+def test_attraction_and_repulsion_are_a_decoupled_softmax(slots: int, repulsion: float) -> None:
+    """On the sphere: what the others' centroids weigh in the softmax that finds one's own."""
     temperature = 0.3
-    module = built(slots=1, alignment=0.0, repulsion=1.0, temperature=temperature,
-                   target_weight=0.5 / temperature, solver="scipy").eval()  # fmt: skip
+    module = built(slots=slots, alignment=0.0, repulsion=repulsion, temperature=temperature,
+                   solver="scipy").eval()  # fmt: skip
     features = features_of(2, BATCH)
-    (own,) = own_targets(module)
+    own = own_targets(module)
     z = [F.normalize(view.detach(), dim=-1) for view in features]
-    matched = own[Scipy().match(F.normalize(z[0] + z[1], dim=-1), own).columns]
+    anchor = F.normalize(z[0] + z[1], dim=-1)
+    dealt = [layer[Scipy().match(anchor, layer).columns] for layer in own]
+    centroids = F.normalize(torch.stack(dealt).mean(0), dim=-1)
     expected = 0.0
     for view in z:
-        logits = view @ matched.T / temperature
+        logits = view @ centroids.T / temperature
         negatives = logits.masked_fill(torch.eye(BATCH, dtype=torch.bool), -torch.inf)
         expected += float((negatives.logsumexp(-1) - logits.diagonal()).mean()) / 2
-    assert module(features, INDEX).loss.item() == pytest.approx(expected - math.log(BATCH - 1))
+    expected = repulsion * (expected - math.log(BATCH - 1))
+    assert module(features, INDEX).loss.item() == pytest.approx(expected)
+
+
+def test_the_weight_of_the_target_is_ones_own_choice() -> None:
+    assert NAT().attraction == 3.0
+    assert NAT(repulsion=1.0, temperature=0.1).attraction == 5.0
+    assert NAT(repulsion=1.0, temperature=0.1, target_weight=0.7).attraction == 0.7
 
 
 def test_a_sample_alone_in_its_batch_has_nobody_to_keep_away_from() -> None:
