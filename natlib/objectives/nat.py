@@ -78,8 +78,8 @@ class NAT(Objective):
     pool_warmup: int = Field(default=0, ge=0)
     """Epochs in which the queue is filled and not yet used."""
     target_weight: float | None = Field(default=None, gt=0)
-    """Weight of the squared distance to the targets. By default 3, and with repulsion what a softmax
-    has: ``repulsion / (2 temperature)``, so that no sample is drawn more than it is pushed."""
+    """Weight of the squared distance to the targets. By default 3, and with repulsion what a
+    softmax has: ``repulsion / (2 temperature)``, so that samples are drawn as much as pushed."""
     alignment: float = Field(default=1.0, ge=0)
     """Weight of the squared distance between the views of a sample."""
     repulsion: float = Field(default=0.0, ge=0)
