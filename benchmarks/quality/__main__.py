@@ -121,10 +121,6 @@ def chosen(found: dict[str, list[Trial]]) -> dict[str, dict[str, Any]]:
 def final_tasks(arena: Arena, options: argparse.Namespace) -> dict[tuple[str, int], Task]:
     """Each method with its best settings, for each seed."""
     best = chosen(search(arena, options))
-    settings = {name: METHODS[name].settings(trial) for name, trial in best.items()}
-    for count in options.matchings:
-        trial = best["nat"] | {"objective.slots": count}
-        settings[f"nat_{count}"] = METHODS["nat"].settings(trial)
     return {
         (name, seed): task(
             arena,
@@ -133,20 +129,18 @@ def final_tasks(arena: Arena, options: argparse.Namespace) -> dict[tuple[str, in
             arena.final,
             seed,
             name,
-            own,
+            METHODS[name].settings(best[name]),
             baselines=name == BESIDE or not arena.baselines_once,
         )
         for seed in options.seeds
-        for name, own in settings.items()
+        for name in options.methods
     }
 
 
 def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Runs of each method with its best settings, a run for each seed."""
-    tasks = final_tasks(arena, options)
-    found = all_of(tasks, recorded("final", options))
-    names = dict.fromkeys(name for name, _ in tasks)
-    return {name: [found[name, seed] for seed in options.seeds] for name in names}
+    found = all_of(final_tasks(arena, options), recorded("final", options))
+    return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
 
 
 def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
@@ -237,15 +231,9 @@ def main() -> None:
         help="of all methods",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=40, help="updates of each method (speed)")
-    parser.add_argument(
-        "--matchings", type=int, nargs="+", default=[],
-        help="besides, NAT's best settings with so many (final, speed)",
-    )  # fmt: skip
     parser.add_argument("--only", nargs="+", help="names of ablations", choices=list(ABLATIONS))
     parser.add_argument("--record", action="store_true", help="keep results in docs/measured/")
     options = parser.parse_args()
-    if options.matchings and "nat" not in options.methods:
-        parser.error("--matchings is about NAT's best settings; have nat among --methods")
     if options.what == "orderings" and ARENAS[options.arena].modality != "image":
         parser.error("the paper's recipe is for images: orderings of arena a, b or c")
     arena = ARENAS[options.arena]

@@ -3,20 +3,30 @@
 __all__ = ["ABLATIONS"]
 
 
+# Matchings in place of cells: what keeps slots, and every solver, needs them.
+_MATCHED = ["objective.semidiscrete=null", "objective.slots=16"]
+
+
 def _dims() -> dict[str, list[str]]:
     return {f"d = {dim}": [f"objective.targets.dim={dim}"] for dim in (16, 32, 64, 128, 256, 512)}
 
 
 def _slots() -> dict[str, list[str]]:
-    return {f"m = {count}": [f"objective.slots={count}"] for count in (1, 2, 4, 8, 16, 24, 32, 64)}
+    return {
+        f"m = {count}": [*_MATCHED, f"objective.slots={count}"] for count in (1, 4, 8, 16, 32, 64)
+    }
 
 
 def _every(unit: int) -> list[str]:
-    return ["objective.ownership=bank", f"objective.reassign_every={unit}"]
+    return [*_MATCHED, "objective.ownership=bank", f"objective.reassign_every={unit}"]
+
+
+def _cells(key: str, *values: float) -> dict[str, list[str]]:
+    return {f"{key} of cells {v}": [f"objective.semidiscrete.{key}={v}"] for v in values}
 
 
 def _kind(name: str, *more: str) -> list[str]:
-    return [f"objective.targets.kind={name}", *more]
+    return [*more, f"objective.targets.kind={name}"]
 
 
 def _teachers() -> dict[str, list[str]]:
@@ -50,23 +60,24 @@ ABLATIONS: dict[str, list[str]] = {
     "four views": ["objective.views=4"],
     **_dims(),
     **_slots(),
-    "bank": ["objective.ownership=bank"],
+    "bank": _every(1),
     "bank, every third epoch": _every(3),
     "bank, never dealt again": _every(1_000_000),
-    "pool of 1024": ["objective.pool=1024"],
-    "pool of 4096": ["objective.pool=4096"],
+    "pool of 1024": [*_MATCHED, "objective.pool=1024"],
+    "pool of 4096": [*_MATCHED, "objective.pool=4096"],
     "batch of 128": ["training.batch_size=128"],
     "batch of 512": ["training.batch_size=512"],
-    "cells of 1024 points": ["objective.semidiscrete.points=1024"],
-    "cells of 2048 points": ["objective.semidiscrete.points=2048"],
+    **_cells("points", 1024, 2048, 8192, 16384),
+    **_cells("temperature", 0.1, 0.5, 1.0, 2.0),
     "gaussian": _kind("gaussian"),
     "low discrepancy": _kind("low_discrepancy"),
     "hypercube": _kind("hypercube"),
     "one-hot": _kind("one_hot"),
     "fixed prototypes": _kind("prototypes"),
-    "learned prototypes": _kind("prototypes", "objective.targets.learn=gradient"),
-    "sinkhorn": ["objective.solver.kind=sinkhorn"],
-    "greedy": ["objective.solver.kind=greedy"],
+    "matched prototypes": _kind("prototypes", *_MATCHED),
+    "learned prototypes": _kind("prototypes", *_MATCHED, "objective.targets.learn=gradient"),
+    "sinkhorn": [*_MATCHED, "objective.solver.kind=sinkhorn"],
+    "greedy": [*_MATCHED, "objective.solver.kind=greedy"],
     "linear head": ["objective.head.kind=linear"],
     "head of 2048": ["objective.head.widths=[2048]"],
     "two hidden layers": ["objective.head.widths=[512,512]"],

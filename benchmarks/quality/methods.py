@@ -65,16 +65,16 @@ METHODS = {
         "nat",
         {
             "objective.targets.dim": 64,
-            "objective.slots": 16,
             "objective.temperature": 0.1,
+            "objective.semidiscrete.temperature": 1.0,
         },
         {
             "objective.targets.dim": (32, 64, 128),
-            # With 32 an update takes more than 1.1 times SimCLR's time in arena a.
-            "objective.slots": (8, 16, 24),
             "objective.temperature": (0.1, 0.15, 0.2, 0.3),
+            "objective.semidiscrete.temperature": (0.5, 1.0, 2.0),
         },
         repulsion=1.0,
+        **{"semidiscrete.points": 4096},
     ),
     "nat_alone": _method(
         "nat",

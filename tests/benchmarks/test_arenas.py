@@ -70,11 +70,6 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
     assert [path.stat().st_mtime_ns for path in made] == times
     # A search never opens the test images.
     assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
-    # NAT as it was chosen, with another number of matchings beside it.
-    (row,) = command(*words[:-1], "--seeds", "0", "--matchings", "5")[3:4]
-    assert row.startswith("| nat_5 | 1 |")
-    settings = json.loads((tmp_path / "runs/a/final/nat_5-0/summary.json").read_text())["settings"]
-    assert "objective.slots=5" in settings
     rows = command(
         "ablation", "a", images, "--trials", "2", "--seeds", "0", "--only", "as it is", "m = 1"
     )
