@@ -44,4 +44,4 @@ def _once(objective: NAT, batch: int, draw: int) -> Tensor:
         columns_MB = objective.solver.match(anchor_KD, rows_MKD).columns[:, :batch]
         chosen = columns_MB.unsqueeze(-1).expand(-1, -1, rows_MKD.shape[-1])
         centroid_BD = rows_MKD.gather(1, chosen).mean(0)
-    return (views_VKD[:, :batch] - centroid_BD).square().sum(-1).mean()
+    return (views_VKD[:, :batch] - objective.aim(centroid_BD)).square().sum(-1).mean()

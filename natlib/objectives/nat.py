@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
@@ -160,6 +161,12 @@ class NAT(Objective):
         if self.target_weight is not None:
             return self.target_weight
         return self.repulsion / (2 * self.temperature) if self.repulsion else 3.0
+
+    def aim(self, centroid: Tensor) -> Tensor:
+        """What embeddings are drawn to, of centroids Tensor[..., d] of their targets."""
+        # A mean of targets on the sphere is the shorter, the more they differ: it would draw with
+        # less than the centroids of the others push.
+        return self.targets.project(centroid) if self.repulsion else centroid
 
     @property
     def teacher_votes(self) -> bool:

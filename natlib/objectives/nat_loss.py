@@ -25,17 +25,14 @@ def sample_losses(
     Returns:
         Tensor[b], and the terms without their weights, each a mean over samples without gradient.
     """
-    if config.repulsion:
-        # A mean of targets on the sphere is the shorter, the more they differ: it would draw with
-        # less than the centroids of the others push.
-        centroid_BD = config.targets.project(centroid_BD)
-    terms = {"target": (z_VBD - centroid_BD).square().sum(-1).mean(0)}
+    aim_BD = config.aim(centroid_BD)
+    terms = {"target": (z_VBD - aim_BD).square().sum(-1).mean(0)}
     if taught_VBD is not None and config.teacher_aligns:
         terms["alignment"] = teacher_distance(z_VBD, taught_VBD)
     else:
         terms["alignment"] = view_distance(z_VBD)
     losses_B = config.attraction * terms["target"] + config.alignment * terms["alignment"]
     if config.repulsion:
-        terms["repulsion"] = log_density_of_others(z_VBD, centroid_BD, config.temperature)
+        terms["repulsion"] = log_density_of_others(z_VBD, aim_BD, config.temperature)
         losses_B = losses_B + config.repulsion * terms["repulsion"]
     return losses_B, {name: term.mean().detach() for name, term in terms.items()}

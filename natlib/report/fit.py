@@ -113,7 +113,7 @@ def deal(module: NATModule, z_BD: Tensor, number: int) -> tuple[Tensor, Tensor]:
         rows_MBD = module.targets.rows(slots)
         columns = config.solver.match(z_BD, rows_MBD).columns
         own_MBD = rows_MBD.gather(1, columns.unsqueeze(-1).expand_as(rows_MBD))
-    return _cosine(z_BD, own_MBD).mean(0), (z_BD - own_MBD.mean(0)).square().sum(-1)
+    return _cosine(z_BD, own_MBD).mean(0), (z_BD - config.aim(own_MBD.mean(0))).square().sum(-1)
 
 
 def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | None:

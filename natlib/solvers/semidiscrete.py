@@ -27,6 +27,8 @@ _SAMPLE = 1024
 _WARMEST, _COOLING, _COOL_AFTER = 3.0, 0.8, 1 / 3
 # How far it falls before borders become hard, where hard ones are asked for.
 _COLDEST = 0.02
+# Scores so far below the best one give a share of 1e-26.
+_FARTHEST = -60.0
 # Updates after which steps have become noticeably shorter, and how they go on.
 _SETTLING, _POWER = 10.0, 2.0 / 3.0
 # A cell that is far too large shrinks by steps of this length, lest it vanish.
@@ -217,7 +219,10 @@ def _shares(points: Tensor, z: Tensor, potential: Tensor, temperature: float) ->
     """How much of each target [c, d] goes to which cell: [c, b]; every row sums to 1."""
     if temperature > 0:
         warmth = 1 / temperature
-        return torch.addmm(potential * warmth, points, (z * warmth).mT).softmax(1)
+        scores = torch.addmm(potential * warmth, points, (z * warmth).mT)
+        # Shares that no float32 holds with all its digits are worth nothing, and a CPU takes
+        # several times as long to multiply with them.
+        return scores.sub_(scores.amax(1, keepdim=True)).clamp_(min=_FARTHEST).softmax(1)
     scores = torch.addmm(potential, points, z.mT)
     return torch.zeros_like(scores).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
 

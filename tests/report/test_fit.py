@@ -65,9 +65,12 @@ def test_cells_too() -> None:
 
 
 @pytest.mark.parametrize("distribution", [SPHERE, Gaussian(dim=8)])
-def test_distances_are_those_of_the_loss(distribution: natlib.TargetDistribution) -> None:
+@pytest.mark.parametrize("repulsion", [0.0, 1.0])
+def test_distances_are_those_of_the_loss(
+    distribution: natlib.TargetDistribution, repulsion: float
+) -> None:
     # Of two equal views, the part of the loss is the mean squared distance.
-    config = NAT(targets=distribution, slots=3)
+    config = NAT(targets=distribution, slots=3, repulsion=repulsion)
     module = module_of(config)
     module.head = torch.nn.Identity()
     points = distribution.rows(2**61 + torch.arange(32))
