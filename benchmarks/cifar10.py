@@ -21,6 +21,7 @@ import natlib
 # dealt again in every third epoch, no alignment. The optimiser is the other row's.
 SINGLE_VIEW = [
     "objective.views=1",
+    "objective.semidiscrete=null",
     "objective.ownership=bank",
     "objective.slots=1",
     "objective.reassign_every=3",

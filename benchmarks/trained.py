@@ -22,6 +22,7 @@ ATTRACTION = (
     "objective.slots=8",
     "objective.target_weight=3",
     "objective.repulsion=0",
+    "objective.semidiscrete=null",
 )
 
 

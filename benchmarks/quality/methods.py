@@ -84,8 +84,9 @@ METHODS = {
             "objective.slots": (8, 16, 32),
             "objective.target_weight": (2.0, 4.0, 8.0),
         },
-        # Attraction alone: no sample feels the targets of the others.
+        # Attraction to matched targets alone: no sample feels those of the others.
         repulsion=0.0,
+        semidiscrete="null",
     ),
     "simclr": _method(
         "lightly_simclr",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NAT"]
 
+# How targets are dealt where nobody says how.
+_MATCHING: tuple[Solver, int] = (Lapjv(), 8)
+
 
 @register
 class NAT(Objective):
@@ -47,14 +50,14 @@ class NAT(Objective):
     kind: Literal["nat"] = "nat"
     targets: TargetDistribution = UniformSphere(dim=32)
     """What to predict."""
-    solver: Solver = Lapjv()
+    solver: Solver = _MATCHING[0]
     """How targets are dealt to samples."""
     head: Head = MlpHead()
     """From features to the space of the targets."""
     ownership: Literal["bank", "stream"] = "stream"
     """``bank``: a sample keeps its slots across epochs, in a table (the 2017 method).
     ``stream``: every batch gets fresh slots; needs two or more views."""
-    slots: int = Field(default=8, ge=1)
+    slots: int = Field(default=_MATCHING[1], ge=1)
     """m, the slots that a sample owns; it regresses to the mean of their targets, an
     estimate of the centroid of its optimal-transport cell."""
     anchor: Literal["mean", "first"] = "mean"
@@ -135,13 +138,13 @@ class NAT(Objective):
         if self.semidiscrete is not None and (self.ownership != "stream" or self.pool):
             raise ValueError(
                 "semidiscrete is for ownership 'stream' without a pool: it draws fresh targets "
-                "for every batch, as many as it likes; leave it out, or set ownership to "
+                "for every batch, as many as it likes; set it to null, or ownership to "
                 "'stream' and pool to 0"
             )
         if self.semidiscrete is not None and self.targets.learned:
             raise ValueError(
                 "semidiscrete estimates cells of fixed targets, and these are learned; "
-                "leave it out, or set targets.learn to 'no'"
+                "set it to null, or targets.learn to 'no'"
             )
         if self.class_slots and not isinstance(self.targets, Mixture):
             raise ValueError(
@@ -150,8 +153,13 @@ class NAT(Objective):
             )
         if self.class_slots and self.semidiscrete is not None:
             raise ValueError(
-                "semidiscrete deals no slots that could belong to a class; leave it or "
-                "class_slots out"
+                "semidiscrete deals no slots that could belong to a class; set it to null, or "
+                "class_slots to false"
+            )
+        if self.semidiscrete is not None and (self.solver, self.slots) != _MATCHING:
+            raise ValueError(
+                f"semidiscrete takes the place of matchings, and slots is {self.slots}, solver "
+                f"'{self.solver.kind}'; leave both out, or set semidiscrete to null"
             )
         return self
 

@@ -37,7 +37,7 @@ SETTINGS = (
 OWN = {
     # Without repulsion, at whose temperature a rounding error grows to hundredths in 20 steps.
     "nat": ("objective.targets.dim=32", "objective.slots=8", "objective.target_weight=3",
-            "objective.repulsion=0"),
+            "objective.repulsion=0", "objective.semidiscrete=null"),
     "nat2017": ("objective.targets.dim=64",),
 }  # fmt: skip
 
