@@ -20,7 +20,6 @@ Recorded = dict[str, list[dict[str, Any]]]
 MEASURED = Path(__file__).parents[1] / "measured"
 NAMES = {
     "nat": "NAT",
-    "nat_16": "NAT, 16 matchings",
     "nat_alone": "NAT, no repulsion",
     "dcl": "DCL",
     "simclr": "SimCLR",

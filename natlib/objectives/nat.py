@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NAT"]
 
-# How targets are dealt where nobody says how.
-_MATCHING: tuple[Solver, int] = (Lapjv(), 8)
-
 
 @register
 class NAT(Objective):
@@ -50,14 +47,14 @@ class NAT(Objective):
     kind: Literal["nat"] = "nat"
     targets: TargetDistribution = UniformSphere(dim=32)
     """What to predict."""
-    solver: Solver = _MATCHING[0]
+    solver: Solver = Lapjv()
     """How targets are dealt to samples."""
     head: Head = MlpHead()
     """From features to the space of the targets."""
     ownership: Literal["bank", "stream"] = "stream"
     """``bank``: a sample keeps its slots across epochs, in a table (the 2017 method).
     ``stream``: every batch gets fresh slots; needs two or more views."""
-    slots: int = Field(default=_MATCHING[1], ge=1)
+    slots: int = Field(default=8, ge=1)
     """m, the slots that a sample owns; it regresses to the mean of their targets, an
     estimate of the centroid of its optimal-transport cell."""
     anchor: Literal["mean", "first"] = "mean"
@@ -155,11 +152,6 @@ class NAT(Objective):
             raise ValueError(
                 "semidiscrete deals no slots that could belong to a class; set it to null, or "
                 "class_slots to false"
-            )
-        if self.semidiscrete is not None and (self.solver, self.slots) != _MATCHING:
-            raise ValueError(
-                f"semidiscrete takes the place of matchings, and slots is {self.slots}, solver "
-                f"'{self.solver.kind}'; leave both out, or set semidiscrete to null"
             )
         return self
 
