@@ -138,6 +138,11 @@ class NAT(Objective):
                 "for every batch, as many as it likes; set it to null, or ownership to "
                 "'stream' and pool to 0"
             )
+        if self.semidiscrete is not None and self.solver != Lapjv():
+            raise ValueError(
+                f"semidiscrete takes the place of matchings, and solver is '{self.solver.kind}'; "
+                "leave the solver out, or set semidiscrete to null"
+            )
         if self.semidiscrete is not None and self.targets.learned:
             raise ValueError(
                 "semidiscrete estimates cells of fixed targets, and these are learned; "

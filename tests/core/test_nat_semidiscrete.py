@@ -80,3 +80,9 @@ def test_it_needs_fixed_targets() -> None:
     with pytest.raises(ValidationError) as caught:
         NAT(semidiscrete=CELLS, targets={"kind": "prototypes", "learn": "mean"})  # type: ignore[arg-type]
     assert "semidiscrete estimates cells of fixed targets" in describe(caught.value)
+
+
+def test_a_solver_that_would_have_nothing_to_do_is_refused() -> None:
+    with pytest.raises(ValidationError) as caught:
+        NAT(semidiscrete=CELLS, solver="greedy")  # type: ignore[arg-type]
+    assert "solver is 'greedy'; leave the solver out" in describe(caught.value)

@@ -45,9 +45,9 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "objective": nat(targets={"kind": "prototypes", "count": 16, "dim": 8, "learn": "mean"})
     },
     "one-hot": {"objective": nat(targets={"kind": "one_hot", "dim": 16})},
-    "cells": {"objective": nat(slots=8, semidiscrete={"points": 512})},
+    "cells": {"objective": nat(semidiscrete={"points": 512})},
     "repulsion": {"objective": nat(repulsion=1.0)},
-    "cells and repulsion": {"objective": nat(slots=8, semidiscrete={"points": 512}, repulsion=1.0)},
+    "cells and repulsion": {"objective": nat(semidiscrete={"points": 512}, repulsion=1.0)},
     "pool": {"objective": nat(pool=64)},
     "greedy, first view": {"objective": nat(solver="greedy", anchor="first")},
     "combined": {

@@ -22,9 +22,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("values", VARIANTS, ids=str)
 def test_it_is_what_training_logs_of_random_embeddings(values: dict[str, Any]) -> None:
-    config = NAT(
-        **{"targets": {"kind": "uniform_sphere", "dim": 8}, "head": "linear"} | values
-    )
+    config = NAT(**{"targets": {"kind": "uniform_sphere", "dim": 8}, "head": "linear"} | values)
     module = config.build(config.targets.dim, samples=60 * BATCH)
     assert isinstance(module, NATModule)
     module.head = torch.nn.Identity()
