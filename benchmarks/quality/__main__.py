@@ -143,6 +143,12 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
     return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
 
 
+def changed(settings: list[str], by: list[str]) -> list[str]:
+    """Settings of which some have other values; what changes nothing leaves them equal."""
+    values = dict(setting.split("=", 1) for setting in [*settings, *by])
+    return [f"{key}={value}" for key, value in values.items()]
+
+
 def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """Runs of NAT's best settings with one thing changed, judged on validation images."""
     options.methods = ["nat"]
@@ -157,7 +163,7 @@ def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[s
             arena.search,
             seed,
             "nat",
-            [*best, *ABLATIONS[name]],
+            changed(best, ABLATIONS[name]),
             baselines=False,
         )
         for seed in options.seeds
@@ -174,12 +180,12 @@ def orderings(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[
         (name, seed): (
             options.out / "orderings" / f"{number}-{seed}",
             options.data,
-            [*recipe(size, seed), *changed, *options.settings],
+            [*recipe(size, seed), *other, *options.settings],
             arena.modality,
             "nat2017",
         )
         for seed in options.seeds
-        for number, (name, changed) in enumerate(ORDERINGS.items())
+        for number, (name, other) in enumerate(ORDERINGS.items())
     }
     found = all_of(tasks, recorded("orderings", options))
     return {name: [found[name, seed] for seed in options.seeds] for name in ORDERINGS}
