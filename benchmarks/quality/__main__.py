@@ -28,7 +28,7 @@ from typing import Any
 
 import natlib
 from benchmarks.quality import peers  # noqa: F401  (registers them)
-from benchmarks.quality.ablations import ABLATIONS
+from benchmarks.quality.ablations import ABLATIONS, changed
 from benchmarks.quality.arenas import ARENAS, Arena, Size
 from benchmarks.quality.methods import METHODS
 from benchmarks.quality.orderings import ORDERINGS, SIZE, recipe
@@ -141,12 +141,6 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
     """Runs of each method with its best settings, a run for each seed."""
     found = all_of(final_tasks(arena, options), recorded("final", options))
     return {name: [found[name, seed] for seed in options.seeds] for name in options.methods}
-
-
-def changed(settings: list[str], by: list[str]) -> list[str]:
-    """Settings of which some have other values; what changes nothing leaves them equal."""
-    values = dict(setting.split("=", 1) for setting in [*settings, *by])
-    return [f"{key}={value}" for key, value in values.items()]
 
 
 def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """What NAT is made of, one ingredient changed at a time."""
 
-__all__ = ["ABLATIONS"]
+__all__ = ["ABLATIONS", "changed"]
 
 
 # Matchings in place of cells: what keeps slots, and every solver, needs them.
@@ -86,3 +86,9 @@ ABLATIONS: dict[str, list[str]] = {
     "weight decay 0.00001": ["training.optimizer.weight_decay=0.00001"],
     "weight decay 0.001": ["training.optimizer.weight_decay=0.001"],
 }
+
+
+def changed(settings: list[str], by: list[str]) -> list[str]:
+    """Settings of which some have other values; what changes nothing leaves them equal."""
+    values = dict(setting.split("=", 1) for setting in [*settings, *by])
+    return [f"{key}={value}" for key, value in values.items()]

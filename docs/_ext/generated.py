@@ -9,7 +9,17 @@ import cli_reference
 import docstrings
 import names
 import presets
-from pictures import arenas, centroids, clips, detections, health, solvers, sphere, targets
+from pictures import (
+    ablations,
+    arenas,
+    centroids,
+    clips,
+    detections,
+    health,
+    solvers,
+    sphere,
+    targets,
+)
 from sphinx.application import Sphinx
 
 from natlib import compose
@@ -25,6 +35,7 @@ def generate(docs: Path) -> None:
     folder = docs / "_generated"
     folder.mkdir(exist_ok=True)
     texts = {
+        "ablations.md": ablations.table(),
         "cli.md": cli_reference.render(),
         "names.md": names.render(modules),
         "presets.md": presets.render(),
@@ -38,6 +49,7 @@ def generate(docs: Path) -> None:
     solvers.draw(folder)
     centroids.draw(folder)
     arenas.draw(folder)
+    ablations.draw(folder)
     targets.draw(folder)
     clips.draw(folder)
     detections.draw(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.quality.ablations import ABLATIONS
+from benchmarks.quality.ablations import ABLATIONS, changed
 from benchmarks.quality.arenas import ARENAS
 from benchmarks.quality.methods import METHODS
 from benchmarks.quality.validation import (
@@ -106,6 +106,21 @@ def test_settings_are_those_of_natlib() -> None:
         "nat",
         *(getattr(peers, name).model_fields["kind"].default for name in peers.__all__),
     }
+
+
+def test_every_ingredient_has_its_place_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "docs"))
+    from pictures.ablations import BASE, GROUPS, RECORDED
+
+    shown = [name for group in GROUPS.values() for name in group]
+    assert sorted([BASE, *shown]) == sorted(ABLATIONS)
+    assert json.loads(RECORDED.read_text()).keys() <= ABLATIONS.keys()
+
+
+def test_what_changes_nothing_is_the_same_run() -> None:
+    base = ["a=1", "b={c: 2, d=e: 3}"]
+    assert changed(base, []) == changed(base, ["a=1"]) == base
+    assert changed(base, ["c=null", "a=2"]) == ["a=2", "b={c: 2, d=e: 3}", "c=null"]
 
 
 def test_peers_keep_the_contract_of_objectives() -> None:
