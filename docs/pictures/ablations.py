@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from pictures.style import Theme, save
+from pictures.style import Theme, frame, save
 
 __all__ = ["GROUPS", "RECORDED", "draw", "table"]
 
@@ -98,11 +98,9 @@ def _row(runs: Runs, name: str, away: str) -> str:
 
 
 def _away(runs: Runs, name: str, probe: str) -> float:
-    """Mean difference to the base with the same seed."""
+    """Mean difference to the base, which needs a run with each of the seeds."""
     base = {_seed(run): run["encoder"][probe] for run in runs[BASE]}
-    return statistics.mean(
-        run["encoder"][probe] - base[_seed(run)] for run in runs[name] if _seed(run) in base
-    )
+    return statistics.mean(run["encoder"][probe] - base[_seed(run)] for run in runs[name])
 
 
 def _seed(run: dict[str, Any]) -> str:
@@ -136,13 +134,9 @@ def _plot(runs: Runs, theme: Theme) -> Figure:
     axis.set_yticks(places, [name for names in groups.values() for name in names])
     axis.set_ylim(place - 0.8, -0.5)
     axis.set_xlabel("points more or less than NAT as it is", color=theme.ink)
-    axis.tick_params(colors=theme.ink, labelsize=8)
     axis.tick_params(axis="y", length=0)
-    axis.patch.set_alpha(0)
     axis.grid(axis="x", color=theme.faint, alpha=0.35, linewidth=0.5)
-    for name, spine in axis.spines.items():
-        spine.set_visible(name == "bottom")
-        spine.set_color(theme.faint)
+    frame(axis, theme, "bottom")
     axis.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=8,
         labelcolor=theme.ink,

@@ -11,7 +11,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from pictures.style import Theme, save
+from pictures.style import Theme, frame, save
 
 __all__ = ["draw"]
 
@@ -75,11 +75,7 @@ def _plot(recorded: Recorded, theme: Theme) -> Figure:
     axis.set_xlabel("epochs", color=theme.ink)
     axis.set_ylabel("kNN accuracy while training, %", color=theme.ink)
     axis.set_xticks(epochs)
-    axis.tick_params(colors=theme.ink, labelsize=8)
-    axis.patch.set_alpha(0)
     axis.grid(color=theme.faint, alpha=0.35, linewidth=0.5)
-    for name, spine in axis.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(theme.faint)
+    frame(axis, theme, "left", "bottom")
     figure.tight_layout()
     return figure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from pictures.style import Theme, save
+from pictures.style import Theme, frame, save
 
 __all__ = ["draw"]
 
@@ -30,11 +30,8 @@ def draw(folder: Path) -> None:
                 axis.loglog(ms, error, "o-", color=colour, markersize=4, label=SHOWN[method])
             axis.set_title(f"{kind} features", color=theme.ink, fontsize=10)
             axis.set_xlabel("milliseconds in a step", color=theme.ink)
-            axis.tick_params(which="both", colors=theme.ink, labelsize=8)
-            axis.patch.set_alpha(0)
             axis.grid(color=theme.faint, alpha=0.35, linewidth=0.5)
-            for spine in axis.spines.values():
-                spine.set_color(theme.faint)
+            frame(axis, theme, *axis.spines)
         axes[0].set_ylabel("error of the centroids", color=theme.ink)
         axes[0].legend(frameon=False, labelcolor=theme.ink, fontsize=9)
         figure.tight_layout()

@@ -11,9 +11,10 @@ matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["THEMES", "Theme", "one_thread", "save"]
+__all__ = ["THEMES", "Theme", "frame", "one_thread", "save"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ THEMES = (
     Theme("light", "#3b3b3b", "#b8b8b8", ("#1f6fb4", "#c9581c", "#2f8f57")),
     Theme("dark", "#cfcfcf", "#6b6b6b", ("#58a6e6", "#f0915a", "#5fc48a")),
 )
+
+
+def frame(axis: Axes, theme: Theme, *sides: str) -> None:
+    """No background, small ticks, and lines on these sides only."""
+    axis.tick_params(which="both", colors=theme.ink, labelsize=8)
+    axis.patch.set_alpha(0)
+    for name, spine in axis.spines.items():
+        spine.set_visible(name in sides)
+        spine.set_color(theme.faint)
 
 
 @contextmanager
