@@ -64,7 +64,6 @@ ABLATIONS: dict[str, list[str]] = {
     "bank, every third epoch": _every(3),
     "bank, never dealt again": _every(1_000_000),
     "pool of 1024": [*_MATCHED, "objective.pool=1024"],
-    "pool of 4096": [*_MATCHED, "objective.pool=4096"],
     "batch of 128": ["training.batch_size=128"],
     "batch of 512": ["training.batch_size=512"],
     **_cells("points", 1024, 2048, 8192, 16384),

@@ -41,8 +41,7 @@ GROUPS = {
         "fixed prototypes", "matched prototypes", "learned prototypes",
     ],
     "Who is matched with whom, 16 matchings": [
-        "bank", "bank, every third epoch", "bank, never dealt again",
-        "pool of 1024", "pool of 4096",
+        "bank", "bank, every third epoch", "bank, never dealt again", "pool of 1024",
     ],
     "Who votes, who is aligned with": [
         "first view votes", "teacher votes, 0.99", "teacher is aligned with, 0.99",
