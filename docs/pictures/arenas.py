@@ -1,6 +1,6 @@
 """Pictures of NAT beside other losses over the epochs, one for each arena whose runs were recorded:
 
-python -m benchmarks.quality final ARENA DATA --out runs/quality --trials 6 --record
+python -m benchmarks.quality final ARENA DATA --out runs/quality --trials 12 --record
 """
 
 import json
