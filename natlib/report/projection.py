@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 __all__ = ["clusters", "has_umap", "principal_components", "umap"]
@@ -95,6 +94,9 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
 
 def clusters(features: Tensor, count: int, seed: int) -> Tensor:
     """Which of so many clusters a sample belongs to, by k-means on unit features: int64[u]."""
+    # Imported here: it takes over a second, which every command would wait for.
+    from sklearn.cluster import KMeans
+
     points = F.normalize(features.float(), dim=1).numpy()
     found = KMeans(min(count, len(points)), n_init=3, random_state=seed).fit_predict(points)
     return torch.from_numpy(np.asarray(found, dtype=np.int64))

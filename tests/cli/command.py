@@ -5,21 +5,13 @@ import hashlib
 import io
 import sys
 from pathlib import Path
-from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
 from PIL import Image as PILImage
 
 from natlib_cli.main import run
-
-
-class Said(NamedTuple):
-    """What a command left: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
+from tests.processes import Said
 
 
 def natlib(*arguments: str | Path) -> Said:

@@ -1,17 +1,14 @@
 """The command as a process: exit codes, signals, several processes."""
 
 import json
-import os
 import re
 import shlex
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,33 +16,23 @@ from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import DIGITS, Said, assert_refused, natlib
 from tests.cli.test_training import cells, table_of
+from tests.processes import Python, run_python
 
 # The installed command, or what it stands for.
-NATLIB = [found] if (found := shutil.which("natlib")) else [sys.executable, "-m", "natlib_cli"]
+NATLIB = [found] if (found := shutil.which("natlib")) else ["-m", "natlib_cli"]
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+WIDE = {"COLUMNS": "200"}
 SETTINGS = ("training.log_every_steps=1", "training.knn_every_epochs=null")
 LONG = ("--epochs", "80", *(word for setting in SETTINGS for word in ("--set", setting)))
 UPDATES = 160
 PATIENCE = 120.0
 
 
-def start(command: list[str], folder: Path) -> "subprocess.Popen[str]":
-    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=os.environ | {"COLUMNS": "200"}, **pipe)
-
-
-def finish(process: "subprocess.Popen[str]") -> Said:
-    try:
-        out, err = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    return Said(process.returncode, out, err)
-
-
-def wait_for_updates(process: "subprocess.Popen[str]", run: Path) -> None:
+def wait_for_updates(process: Python, run: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     metrics = run / "metrics.jsonl"
     while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
-        assert process.poll() is None, process.communicate()
+        assert process.running(), process.ended()
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -55,10 +42,10 @@ def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = "a run's folder"
-    process = start([*NATLIB, "train", *DIGITS, *LONG, "--out", run], tmp_path)
+    process = Python([*NATLIB, "train", *DIGITS, *LONG, "--out", run], tmp_path, WIDE)
     wait_for_updates(process, tmp_path / run)
-    process.send_signal(number)
-    said = finish(process)
+    process.send(number)
+    said = process.ended()
     assert said.code == 128 + number, said
     assert said.err == ""
     stopped, resume = said.out.splitlines()
@@ -71,7 +58,7 @@ def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
     words = shlex.split(resume)
     assert words == ["natlib", "train", "--resume", run]
     if number == signal.SIGTERM:
-        rest = finish(start([*NATLIB, *words[1:]], tmp_path))
+        rest = run_python(*NATLIB, *words[1:], folder=tmp_path, variables=WIDE)
     else:  # Another start would take seconds and show nothing new.
         monkeypatch.chdir(tmp_path)
         rest = natlib(*words[1:])
@@ -87,7 +74,7 @@ def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
 
 def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
     command = [*NATLIB, "train", "--modality", "image", "--data", "gone"]
-    assert_refused(finish(start(command, tmp_path)), "'gone'")
+    assert_refused(run_python(*command, folder=tmp_path, variables=WIDE), "'gone'")
     assert not list(tmp_path.iterdir())
 
 
@@ -95,19 +82,18 @@ def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> Non
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--master-port", port, "-m", "natlib_cli"]
+    torchrun = [*TORCHRUN, "--master-port", port, "-m", "natlib_cli"]
     run = tmp_path / "run"
-    process = start([*torchrun, "train", *DIGITS, *LONG, "--out", "run"], tmp_path)
+    process = Python([*torchrun, "train", *DIGITS, *LONG, "--out", "run"], tmp_path, WIDE)
     wait_for_updates(process, run)
     # To torchrun alone, which passes it on to both.
-    process.send_signal(signal.SIGTERM)
-    said = finish(process)
+    process.send(signal.SIGTERM)
+    said = process.ended()
     assert said.code != 0
     assert said.out.count("Interrupted after update") == 1
     assert "\n  torchrun --nproc-per-node 2 -m natlib_cli train --resume run\n" in said.out
     assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
-    rest = finish(start([*torchrun, "train", "--resume", "run"], tmp_path))
+    rest = run_python(*torchrun, "train", "--resume", "run", folder=tmp_path, variables=WIDE)
     assert rest.code == 0, rest.err
     assert rest.out.count("The run is in run\n") == 1
     evaluation = Evaluation.from_json((run / "evaluation.json").read_text())

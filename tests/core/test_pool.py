@@ -12,8 +12,8 @@ from torch import Tensor
 from natlib.data import EpochPartition
 from natlib.objectives import NAT, NATModule
 from natlib.objectives.pool import Pool, PoolEntries
-from tests.core.distributed import in_processes
 from tests.core.nat_parts import built, features_of
+from tests.processes import in_processes
 
 SAMPLES, BATCH, QUEUE = 24, 6, 9
 

@@ -19,7 +19,7 @@ from natlib.targets import (
     TargetModule,
     spread_out,
 )
-from tests.core.distributed import in_processes
+from tests.processes import in_processes
 
 Learn = Literal["gradient", "mean"]
 LEARN: list[Learn] = ["gradient", "mean"]

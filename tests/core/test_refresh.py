@@ -3,8 +3,6 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from natlib.progress import SilentProgress
 from natlib.refreshing import Refreshed, refresh
 from natlib.solvers import Greedy
 from natlib.targets import Gaussian, UniformSphere
+from tests.processes import Python
 
 SAMPLES, DIM = 1500, 8
 TARGETS = UniformSphere(dim=DIM, seed=3)
@@ -222,17 +221,13 @@ refresh(sys.argv[1], AssignmentTable(12000), UniformSphere(dim=8, seed=3), block
 def test_killed_at_any_moment(number: signal.Signals, tmp_path: Path) -> None:
     data, state = tmp_path / "features.npy", tmp_path / "state"
     np.save(data, features(samples=12000).half().numpy())
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(data), str(state)])
-    try:
-        until = time.monotonic() + 60
-        while not state.exists() and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        process.send_signal(number)
-        process.wait(60)
-    finally:
-        process.kill()
-    assert process.returncode == -number, "it was over before it could be killed"
+    process = Python(["-c", KILLED, data, state])
+    until = time.monotonic() + 60
+    while not state.exists() and process.running() and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send(number)
+    assert process.ended().code == -number, "it was over before it could be killed"
     table, whole = AssignmentTable(12000), AssignmentTable(12000)
     settings = {"block": 128, "passes": 4, "tolerance": 0.0}
     resumed = refresh(data, table, TARGETS, state=state, **settings)

@@ -13,7 +13,7 @@ from natlib.data import EpochPartition
 from natlib.objectives import NAT
 from natlib.objectives.distances import log_density_of_others
 from natlib.objectives.stream import StreamCounter
-from tests.core.distributed import in_processes
+from tests.processes import in_processes
 
 SAMPLES, LAYERS, EPOCHS = 30, 2, 3
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import natlib_cli.main
+from tests.processes import run_python
 
 __all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_command", "smaller"]
 
@@ -35,16 +36,16 @@ INSTALLED = "installed"
 
 # Added to scripts that measure; the last of two equal options counts.
 SMALLER_SCRIPTS = {
-    "python benchmarks/step_cost.py": "--batch-sizes 8 --rounds 1",
+    "python benchmarks/step_cost.py": "--batch-sizes 4 --rounds 1 --precision fp32",
     "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
     "python benchmarks/refresh.py": "--exact 256 --block 64 --samples 2000",
     "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
     "python benchmarks/target_rows.py": "--rows 4 --dim 16 --rounds 2",
     "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
     "python benchmarks/small_matchings.py": "--sizes 8 --seeds 1 --rounds 2",
-    "python benchmarks/memory.py": "--samples 2000 --steps 3",
+    "python benchmarks/memory.py": "--samples 2000 --steps 3 --dims 8 --ownership bank",
     "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
-    "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8",
+    "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
@@ -85,10 +86,14 @@ def run_command(command: str, folder: Path) -> tuple[int, str]:
     """Exit code and output of a command, which runs in the working directory.
 
     ``natlib`` is called in this process, which saves the seconds that an import of torch
-    takes; everything else, and whatever needs a shell, goes to bash.
+    takes; scripts run in a process that is forked from one with torch; everything else, and
+    whatever needs a shell, goes to bash.
     """
     if command.startswith("natlib ") and not _SHELL & set(command):
         return _natlib(shlex.split(command))
+    if command.startswith("python ") and not _SHELL & set(command):
+        code, out, err = run_python(*shlex.split(command)[1:], folder=folder)
+        return code, out + err
     here = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),

@@ -15,8 +15,8 @@ from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import assert_done, assert_refused, natlib
 from tests.core.families import MODALITIES
 from tests.modalities.support import small
+from tests.processes import in_two_processes
 from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
-from tests.training.test_two_processes import in_two_processes
 
 by_kind = pytest.mark.parametrize("kind", MODALITIES)
 UPDATES = 6

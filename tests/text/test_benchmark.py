@@ -1,12 +1,10 @@
 """The benchmark of text, on tables that are made up."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.docs.pages import ROOT
+from tests.processes import run_python
 
 from .corpora import write_table
 
@@ -16,14 +14,13 @@ def bench(folder: Path, *words: str | Path) -> str:
         "training.epochs=1", "training.batch_size=32", "data.length=16", "data.vocabulary=300",
         "encoder={kind: bag_of_ngrams, width: 8}", "evaluation.weight_decays=[0.001]",
     )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "text_quality.py", folder, "--out", folder / "runs",
-         "--sets", "subj", "--seeds", "0", "1", *words,
-         *(word for setting in small for word in ("--set", setting))],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    done = run_python(
+        ROOT / "benchmarks" / "text_quality.py", folder, "--out", folder / "runs",
+        "--sets", "subj", "--seeds", "0", "1", *words,
+        *(word for setting in small for word in ("--set", setting)),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.code == 0, done.err
+    return done.out
 
 
 def test_rows_of_a_set_and_their_record(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The example finds what is about the same thing, not only what has the same words."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 
 from tests.cli.command import assert_done, natlib
 from tests.docs.pages import ROOT
+from tests.processes import run_python
 
 from .corpora import COMMON, WORDS
 
@@ -43,13 +42,11 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def search(notes: Path, query: str, count: int) -> list[tuple[float, str, str]]:
     folder = notes.parent
     script = ROOT / "examples" / "semantic_search.py"
-    words = [script, folder / "run", notes, folder / "notes.npz", query, "--count", count]
-    done = subprocess.run(
-        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [re.fullmatch(r" ?(-?[\d.]+)  (\S+) +(.*)", line) for line in done.stdout.splitlines()]
-    assert all(lines), done.stdout
+    arguments = [folder / "run", notes, folder / "notes.npz", query, "--count", str(count)]
+    done = run_python(script, *arguments)
+    assert done.code == 0, done.err
+    lines = [re.fullmatch(r" ?(-?[\d.]+)  (\S+) +(.*)", line) for line in done.out.splitlines()]
+    assert all(lines), done.out
     return [(float(m[1]), m[2], m[3]) for m in lines if m]
 
 

@@ -1,11 +1,8 @@
 """Training 2N updates equals training N, stopping, resuming N: bit for bit on a CPU."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ import natlib
 from natlib.objectives import NAT
 from natlib.training import RunConfig, RunDirectory, SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
+from tests.processes import Python
 from tests.training.support import toy_config
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
@@ -146,17 +144,15 @@ def test_killed_at_random_moments_it_goes_on_from_a_complete_checkpoint(tmp_path
     chance = random.Random(0)
     kills = 0
     for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(run)], cwd=Path.cwd())
+        process = Python(["-c", SCRIPT, run])
         deadline = time.monotonic() + 60
         before = newest(run)
         # Killed while it writes a checkpoint in every update, some time after the first.
-        while newest(run) == before and process.poll() is None and time.monotonic() < deadline:
+        while newest(run) == before and process.running() and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(chance.uniform(0.0, 0.5))
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
+        process.send(signal.SIGKILL)
+        kills += process.ended().code == -signal.SIGKILL
         checkpoint = latest_checkpoint(run / "checkpoints")
         load_file(checkpoint / "weights.safetensors")
         load_file(checkpoint / "optimizer.safetensors")

@@ -22,9 +22,9 @@ from natlib.objectives.anchor_store import AnchorStore
 from natlib.progress import SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.config import RunConfig
+from tests.processes import in_two_processes
 from tests.training.support import toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
-from tests.training.test_two_processes import in_two_processes
 
 OBJECTIVE: dict[str, Any] = {
     "ownership": "bank", "slots": 2, "views": 1, "alignment": 0, "reassign_every": 1000,

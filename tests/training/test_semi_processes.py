@@ -23,9 +23,10 @@ from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, training_processes
 from tests.evaluation.gaussian_blobs import GaussianBlobs
-from tests.training.support import toy_config
+from tests.processes import in_two_processes
+from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
-from tests.training.test_two_processes import BATCH, Halves, in_two_processes
+from tests.training.test_two_processes import BATCH, Halves
 
 PARTS: dict[str, Any] = {
     "vicreg": {"kind": "vicreg", "dim": 6},
@@ -171,7 +172,7 @@ def test_two_processes_resume_exactly_and_keep_classes(tmp_path: Path) -> None:
     in_two_processes(begin, whole, None)
     in_two_processes(begin, part, 10)
     assert latest_checkpoint(part / "checkpoints").name == "step-000000010"
-    in_two_processes(natlib.resume, part)
+    in_two_processes(go_on, part)
     assert_same_run(whole, part)
     check_table(whole)
 

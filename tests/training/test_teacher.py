@@ -13,9 +13,10 @@ from natlib.training import SilentProgress
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, training_processes
-from tests.training.support import toy_config
+from tests.processes import in_two_processes
+from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run, final_state, metrics
-from tests.training.test_two_processes import Halves, in_two_processes, learner_for
+from tests.training.test_two_processes import Halves, learner_for
 
 TAUGHT = NAT(slots=2, teacher=Teacher(momentum=0.7))
 
@@ -101,7 +102,7 @@ def begin(run: Path, stop: int | None) -> None:
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     in_two_processes(begin, tmp_path / "whole", None)
     in_two_processes(begin, tmp_path / "part", 7)
-    in_two_processes(natlib.resume, tmp_path / "part")
+    in_two_processes(go_on, tmp_path / "part")
     assert_same_run(tmp_path / "whole", tmp_path / "part")
 
 

@@ -1,14 +1,10 @@
 """Two gloo processes equal one: gradients, statistics, tables and whole runs."""
 
-import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 import natlib
@@ -21,7 +17,8 @@ from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, training_processes
 from tests.evaluation.gaussian_blobs import GaussianBlobs
-from tests.training.support import toy_config
+from tests.processes import in_two_processes
+from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
 
 BATCH = 15  # Halves of 8 and 7: a mean of means would be wrong.
@@ -32,22 +29,6 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "teacher": {"slots": 2, "teacher": {"momentum": 0.9}},
     "gaussian": {"targets": {"kind": "gaussian", "dim": 8}, "views": 3},
 }
-
-
-def start(rank: int, function: Callable[..., None], port: int, arguments: tuple[Any, ...]) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-    }  # fmt: skip
-    function(*arguments)
-
-
-def in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
-    mp.spawn(start, (function, port, arguments), nprocs=2)
 
 
 def learner_for(objective: NAT) -> Learner:
@@ -188,7 +169,7 @@ def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     in_two_processes(begin, whole, None)
     in_two_processes(begin, part, 8)
     assert latest_checkpoint(part / "checkpoints").name == "step-000000008"
-    in_two_processes(natlib.resume, part)
+    in_two_processes(go_on, part)
     assert latest_checkpoint(part / "checkpoints").name == "step-000000024"
     assert_same_run(whole, part)
     assert (part / "evaluation.json").read_text() == (whole / "evaluation.json").read_text()

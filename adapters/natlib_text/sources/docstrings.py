@@ -126,5 +126,7 @@ def _inside(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
         if text:
             yield name, text
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):  # most of a tree, and nothing is defined in it
+            continue
         own = getattr(child, "name", None) if isinstance(child, _Documented) else None
         yield from _inside(child, f"{name}.{own}" if own else name)
