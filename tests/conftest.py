@@ -5,6 +5,8 @@ import os
 # One thread, here and in every process that a test starts: sums are then added in one order
 # wherever they are computed, and tests do not fight over the cores that they run on.
 os.environ["OMP_NUM_THREADS"] = "1"
+# UMAP's loops run as Python: to compile them takes a minute, for a few dozen points.
+os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 import hypothesis
 import torch

@@ -29,6 +29,7 @@ SMALLER_PYTHON = {
         '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32}, '
         '"evaluation": {"weight_decays": [0.001]}'
     ),
+    "points=500": "points=20",
 }
 
 INSTALLED = "installed"
@@ -46,6 +47,7 @@ SMALLER_SCRIPTS = {
     "python benchmarks/memory.py": "--samples 2000 --steps 3 --dims 8 --ownership bank",
     "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
     "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
+    "natlib report": "--points 20",
     "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "

@@ -85,13 +85,25 @@ def test_umap_keeps_neighbours_and_repeats_itself() -> None:
     pytest.importorskip("umap")
     x, of = blobs(20)
     said: list[tuple[int, int]] = []
-    threads = torch.get_num_threads()
     found = umap(x, 0, lambda done, total: said.append((done, total)))
-    # A run that goes on in this process must not compute in another order.
-    assert torch.get_num_threads() == threads
     assert torch.equal(found, umap(x, 0))
     distance = torch.cdist(found, found) + 1e9 * torch.eye(len(x), dtype=torch.float64)
     assert (of[distance.argmin(1)] == of).all()
     assert [total for _, total in said] == [said[0][1]] * len(said)
     assert said == sorted(said)
     assert said[-1][0] == said[-1][1]
+
+
+def test_umap_leaves_the_threads_of_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on in this process must not compute in another order."""
+    package = pytest.importorskip("umap")
+    fit, threads = package.UMAP.fit_transform, torch.get_num_threads()
+
+    def fit_in_parallel(self: object, x: object) -> object:
+        # As numba's parallel loops do, which UMAP has from 4096 samples on.
+        torch.set_num_threads(threads + 1)
+        return fit(self, x)
+
+    monkeypatch.setattr(package.UMAP, "fit_transform", fit_in_parallel)
+    umap(blobs(4)[0], 0)
+    assert torch.get_num_threads() == threads
