@@ -37,7 +37,7 @@ INSTALLED = "installed"
 
 # Added to scripts that measure; the last of two equal options counts.
 SMALLER_SCRIPTS = {
-    "python benchmarks/step_cost.py": "--batch-sizes 4 --rounds 1 --precision fp32",
+    "python benchmarks/step_cost.py": "--batch-sizes 2 --rounds 1 --precision fp32",
     "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
     "python benchmarks/refresh.py": "--exact 256 --block 64 --samples 2000",
     "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
