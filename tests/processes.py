@@ -32,6 +32,7 @@ _PRELOADED = [
     "torch.distributed", "torchmetrics.detection", "transformers", "typer",
 ]  # fmt: skip
 _FORKED.set_forkserver_preload(_PRELOADED)
+_STREAMS = ("out", "err")
 # Longer than any test needs, on any machine; a process that waits for ever ends with an error.
 _PATIENCE = timedelta(seconds=60)
 
@@ -61,6 +62,8 @@ class Python:
             variables: environment variables beside those of the test.
         """
         self._said = tempfile.TemporaryDirectory()
+        for name in _STREAMS:
+            Path(self._said.name, name).touch()
         self._process = _FORKED.Process(
             target=_python,
             args=(
@@ -87,7 +90,7 @@ class Python:
         if late := self.running():
             self._process.kill()
             self._process.join()
-        said = [Path(self._said.name, name).read_text() for name in ("out", "err")]
+        said = [Path(self._said.name, name).read_text() for name in _STREAMS]
         self._said.cleanup()
         assert not late, f"still running after {patience:.0f} s: {said}"
         assert self._process.exitcode is not None
@@ -105,8 +108,8 @@ def _python(words: list[str], folder: Path, environment: dict[str, str], said: s
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for descriptor, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(Path(said, name), os.O_CREAT | os.O_WRONLY), descriptor)
+    for descriptor, name in enumerate(_STREAMS, start=1):
+        os.dup2(os.open(Path(said, name), os.O_WRONLY), descriptor)
     torch.set_num_threads(1)
     how, *rest = words
     # What pytest has put on the path of the tests is not on that of a script.
