@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import signal
 
 # One thread, here and in every process that a test starts: sums are then added in one order
 # wherever they are computed, and tests do not fight over the cores that they run on.
@@ -12,6 +13,9 @@ import hypothesis
 import torch
 
 torch.set_num_threads(1)
+
+# Tests interrupt themselves; a shell that starts them with & has interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run: a failure that comes and goes helps nobody.
 hypothesis.settings.register_profile("natlib", deadline=None, max_examples=60, derandomize=True)
