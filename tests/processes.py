@@ -4,6 +4,8 @@ They are forked from one that has imported torch and natlib already: a fresh int
 seconds for that. What is about a fresh interpreter, as memory or imports, starts its own.
 """
 
+import atexit
+import contextlib
 import multiprocessing
 import os
 import runpy
@@ -74,11 +76,14 @@ class Python:
             ),
         )
         self._process.start()
+        # What a failed test has left running is not waited for at the end.
+        atexit.register(self._process.kill)
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal, if it has not ended yet."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def running(self) -> bool:
         """Whether it has not ended yet."""
