@@ -24,7 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from natlib.solvers import Lapjv, SemiDiscrete
+from natlib.assignment import SemiDiscrete
+from natlib.solvers import Lapjv
 from natlib.targets import TargetDistribution, UniformSphere
 
 LAYERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)

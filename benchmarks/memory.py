@@ -32,7 +32,7 @@ from natlib.benchmark.picture import LIGHT
 from natlib.component import register
 from natlib.data import Batch, Modality, Split, Unreadable
 from natlib.encoders import EncoderRecipe, MlpEncoder
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 
 FEATURES = 32
 MIB = 2**20

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import natlib
-from natlib.progress import ConsoleProgress
+from natlib.runtime.progress import ConsoleProgress
 from natlib.solvers import pairwise_cost
 
 CLUSTERS, CHUNK = 1000, 2**16
@@ -54,7 +54,7 @@ def whole(path: str, samples: int, dim: int, state: str | None, result: Any) -> 
     table = natlib.AssignmentTable(samples)
     progress = ConsoleProgress()
     with progress:
-        done = natlib.refresh(
+        done = natlib.reassign(
             path, table, natlib.UniformSphere(dim=dim), state=state, progress=progress
         )
     peak = peak_memory()
@@ -69,7 +69,7 @@ def gap_by_pass(path: Path, samples: int, dim: int, block: int) -> dict[str, Any
     """What is left, after each pass, of the gap between random slots and the best ones."""
     targets = natlib.UniformSphere(dim=dim)
     began = time.perf_counter()
-    done = natlib.refresh(
+    done = natlib.reassign(
         path, natlib.AssignmentTable(samples), targets, block=block, tolerance=0.0
     )
     seconds = time.perf_counter() - began

@@ -25,10 +25,10 @@ from solver_peers import peers
 from natlib.benchmark import FEATURES, Problem, make_problem
 from natlib.solvers import Auto, Lapjv, Matching
 from natlib.solvers.base import checked
-from natlib.solvers.centring import at, unopposed
-from natlib.solvers.grid import grid_start, onto_grid, room_for
+from natlib.solvers.kernels.centre_costs import at, unopposed
+from natlib.solvers.kernels.quantise import grid_start, onto_grid, room_for
+from natlib.solvers.kernels.workspace import scratch
 from natlib.solvers.lapjv import _contended, _proven
-from natlib.solvers.workspace import scratch
 
 STEPS = ["check", "wishes", "few rows", "grid", "search", "proof", "answer"]
 NEEDED = ["check", "search", "proof", "answer"]

@@ -22,7 +22,7 @@ from natlib.benchmark import (
     measure,
     write_measurements,
 )
-from natlib.progress import ConsoleProgress
+from natlib.runtime.progress import ConsoleProgress
 from natlib.solvers import Solver
 
 Number = Callable[[str, int], float | None]

@@ -19,7 +19,7 @@ import torch
 import natlib
 from natlib.data import Batch
 from natlib.encoders import EncoderRecipe
-from natlib.memory import keep_freed_memory
+from natlib.runtime.malloc import disable_trim
 from natlib_text import Text
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.convnet import TextConvNet
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    keep_freed_memory()
+    disable_trim()
     began = time.perf_counter()
     modality = Text(source=arguments.data, length=arguments.length).resolved()
     fitting = time.perf_counter() - began

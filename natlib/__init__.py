@@ -2,15 +2,14 @@
 
 from importlib.metadata import version
 
-from natlib.assignment import AssignmentTable
+from natlib.assignment import AssignmentTable, SemiDiscrete
+from natlib.assignment.reassignment import reassign
 from natlib.component import Component, Registry, register
 from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
 from natlib.errors import NatlibError
 from natlib.evaluation import evaluate
-from natlib.export import export_embeddings
-from natlib.model import Model, load
+from natlib.model import Model, export_embeddings, load
 from natlib.objectives import NAT, Objective
-from natlib.refreshing import refresh
 from natlib.solvers import (
     Auction,
     Auto,
@@ -19,7 +18,6 @@ from natlib.solvers import (
     Lapjv,
     Matching,
     Scipy,
-    SemiDiscrete,
     Sinkhorn,
     Sliced,
     Solver,
@@ -80,7 +78,7 @@ __all__ = [
     "evaluate",
     "export_embeddings",
     "load",
-    "refresh",
+    "reassign",
     "register",
     "resume",
     "train",

@@ -24,10 +24,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import register
-from natlib.diagnosis.health import embedding_health
 from natlib.encoders import Head, MlpHead
-from natlib.objectives import Teacher, TeacherModule, counted, embedded, taught
+from natlib.objectives import Teacher, TeacherModule, embedded, expect_views, teacher_embeddings
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
+from natlib.objectives.health import embedding_health
 from natlib.objectives.view_loss import ViewLoss
 
 __all__ = ["BYOL", "DCL", "BarlowTwins", "LeJEPA", "SimCLR", "SimSiam", "SwAV", "VICRegPeer"]
@@ -212,7 +212,7 @@ class _Bootstrap(ObjectiveModule):
     def embed(self, features: Tensor) -> Tensor:
         return self.head(features).float()
 
-    def take_encoder(self, encoder: nn.Module) -> None:
+    def on_start(self, encoder: nn.Module) -> None:
         self.target = TeacherModule(encoder, self.head)
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
@@ -235,8 +235,8 @@ class _Bootstrap(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         said, self._taught = self._taught, None
-        t = taught(said, self.config.kind)
-        z_VBD = embedded(counted(features, 2, 0, self.config.kind), self.embed)
+        t = teacher_embeddings(said, self.config.kind)
+        z_VBD = embedded(expect_views(features, 2, 0, self.config.kind), self.embed)
         p = [self.predictor(view).float() for view in z_VBD]
         loss = 0.5 * (self.loss(p[0], t[1]) + self.loss(p[1], t[0]))
         measures = {}

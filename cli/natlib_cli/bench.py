@@ -11,7 +11,7 @@ from rich.table import Table
 from natlib import benchmark
 from natlib.benchmark import Measurement
 from natlib.errors import ConfigError, DeviceError
-from natlib.progress import ConsoleProgress
+from natlib.runtime.progress import ConsoleProgress
 from natlib_cli.output import console
 
 __all__ = ["bench_app"]

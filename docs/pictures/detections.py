@@ -70,7 +70,7 @@ def scene(rng: Any) -> Any:
     import numpy as np
     import torch
 
-    from natlib_image.voc.scaled import ScaledImage
+    from natlib_image_protocols.voc.scaled import ScaledImage
 
     pixels = rng.integers(90, 140, (HEIGHT, WIDTH)).astype(np.uint8)
     boxes: list[list[int]] = []
@@ -104,9 +104,9 @@ def record() -> None:
 
     from natlib_image import Image
     from natlib_image.encoders.convnet import ConvNet
-    from natlib_image.voc.detection_metric import detection_precision
-    from natlib_image.voc.detection_training import detect, train_detector
-    from natlib_image.voc.detector import DetectorShape, build_detector
+    from natlib_image_protocols.voc.detection_metric import detection_precision
+    from natlib_image_protocols.voc.detection_training import detect, train_detector
+    from natlib_image_protocols.voc.detector import DetectorShape, build_detector
 
     rng = np.random.default_rng(0)
     known, asked = ([scene(rng) for _ in range(count)] for count in (80, 40))

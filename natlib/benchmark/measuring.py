@@ -13,8 +13,8 @@ from natlib.benchmark.features import FEATURES, Problem, make_problem
 from natlib.benchmark.measurement import Measurement
 from natlib.benchmark.timing import Growth, timed
 from natlib.errors import ConfigError
-from natlib.memory import keep_freed_memory
-from natlib.progress import ProgressReporter, SilentProgress
+from natlib.runtime.malloc import disable_trim
+from natlib.runtime.progress import ProgressReporter, SilentProgress
 from natlib.solvers import Solver, pairwise_cost
 
 __all__ = ["measure", "solvers"]
@@ -87,7 +87,7 @@ def measure(
 ) -> list[Measurement]:
     """As :func:`solvers`, for anything that solves: other packages' functions, say.
 
-    On a CPU all of them have memory as in training, see :func:`natlib.memory.keep_freed_memory`.
+    On a CPU all of them have memory as in training, see :func:`natlib.runtime.malloc.disable_trim`.
     """
     sizes = sorted(set(sizes))
     if not (chosen and features and sizes):
@@ -95,7 +95,7 @@ def measure(
     if min(*sizes, dim, problems, repeats) < 1 or limit <= 0:
         raise ConfigError("sizes, dim, problems, repeats and limit need to be positive numbers")
     if torch.device(device).type == "cpu":
-        keep_freed_memory()
+        disable_trim()
     results = []
     # Work grows with the square of the size at least.
     total, done = len(features) * sum(size * size for size in sizes), 0

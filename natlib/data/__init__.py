@@ -2,8 +2,8 @@
 
 from natlib.data.array_samples import ArraySample, ArraySamples, collate_arrays
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
+from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.decoded_store import DecodedStore, decode_all
-from natlib.data.joined import JoinedSamples
 from natlib.data.label_sources import read_labels, training_samples
 from natlib.data.labelling import (
     LabelsConfig,
@@ -25,10 +25,10 @@ __all__ = [
     "ArraySample",
     "ArraySamples",
     "Batch",
+    "ConcatenatedSamples",
     "DecodedStore",
     "EpochBatches",
     "EpochPartition",
-    "JoinedSamples",
     "LabelledPartition",
     "LabelsConfig",
     "Modality",

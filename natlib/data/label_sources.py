@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from natlib.data.base import Modality, SampleSet
-from natlib.data.joined import JoinedSamples
+from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.labelling import LabelsConfig
 from natlib.data.labels import encode_labels
 from natlib.data.tables import column, column_names, is_table, open_table
@@ -43,7 +43,7 @@ def training_samples(
     path = Path(labels.source).expanduser()
     if is_table(path) and path.exists() and set(column_names(path)) >= _COLUMNS:
         given, classes = read_labels(path, samples.names)
-        return JoinedSamples([samples], given, classes)
+        return ConcatenatedSamples([samples], given, classes)
     beside = _opened(modality.with_source(labels.source), cache)
     if beside.labels is None or not bool((beside.labels >= 0).any()):
         wanted = "a table with the columns 'name' and 'label'" if is_table(path) else "labels"
@@ -58,7 +58,7 @@ def training_samples(
         translated = [number.get(name, -1) for name in samples.classes]
         own = torch.tensor([*translated, -1])[samples.labels.cpu()]
     everyone = torch.cat([own, beside.labels.cpu()])
-    return JoinedSamples([samples, beside], everyone, beside.classes, shown_from=len(samples))
+    return ConcatenatedSamples([samples, beside], everyone, beside.classes, shown_from=len(samples))
 
 
 def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from natlib.component import Settings
 from natlib.data.base import SampleSet
-from natlib.data.joined import JoinedSamples
+from natlib.data.concatenated import ConcatenatedSamples
 from natlib.errors import ConfigError, DataError
 
 __all__ = ["LabelsConfig", "TrainingLabels", "choose_labelled", "training_labels"]
@@ -108,7 +108,7 @@ def training_labels(samples: SampleSet, config: LabelsConfig) -> TrainingLabels:
             "two classes at least, or train without labels"
         )
     offered = known.clone()
-    if isinstance(samples, JoinedSamples):
+    if isinstance(samples, ConcatenatedSamples):
         offered[: samples.shown_from] = -1
     shown = choose_labelled(
         offered, classes, fraction=config.fraction, per_class=config.per_class, seed=config.seed

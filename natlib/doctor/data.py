@@ -12,7 +12,7 @@ from natlib.doctor.copies import copies_of
 from natlib.doctor.finding import Diagnosis, Finding, diagnosis
 from natlib.doctor.survey import SplitFacts, Survey, survey
 from natlib.evaluation.knn import nearest_neighbours
-from natlib.progress import ProgressReporter, SilentProgress, stages
+from natlib.runtime.progress import ProgressReporter, SilentProgress, stages
 
 __all__ = ["DATA_DIAGNOSES", "DataReport", "diagnose_data"]
 

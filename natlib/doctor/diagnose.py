@@ -14,7 +14,7 @@ from natlib.doctor.record import RunRecord
 from natlib.doctor.samples import SAMPLES, SPEED
 from natlib.errors import DataError, RunNotFoundError
 from natlib.model import Model, load
-from natlib.progress import ProgressReporter, SilentProgress
+from natlib.runtime.progress import ProgressReporter, SilentProgress
 
 __all__ = ["DIAGNOSES", "RunReport", "diagnose"]
 

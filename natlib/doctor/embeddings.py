@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from natlib.diagnosis.health import effective_rank
 from natlib.doctor.finding import Diagnosis, Finding, diagnosis
 from natlib.doctor.patient import Patient
+from natlib.objectives.health import effective_rank
 
 __all__ = ["EMBEDDINGS", "spread"]
 

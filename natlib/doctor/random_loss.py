@@ -7,7 +7,7 @@ from natlib.objectives import NAT
 
 __all__ = ["random_target_loss"]
 
-# Slots far above any that training uses; see natlib.diagnosis.health.
+# Slots far above any that training uses; see natlib.objectives.health.
 _SLOT = 2**61
 _POINTS = 512
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from natlib.doctor.finding import UnknownFactError
 from natlib.evaluation import Evaluation
 from natlib.objectives import NAT, Combined, Objective
-from natlib.recorded import read_recorded
+from natlib.runs import read_recorded
 from natlib.training import RunDirectory
 
 __all__ = ["RunRecord"]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
-from natlib.progress import ProgressReporter
+from natlib.runtime.progress import ProgressReporter
 
 __all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput", "Work"]
 
@@ -51,7 +51,7 @@ class ObjectiveModule(nn.Module):
         """The module whose head stands for all: itself, unless it is made of others."""
         return self
 
-    def take_encoder(self, encoder: nn.Module) -> None:
+    def on_start(self, encoder: nn.Module) -> None:
         """See the encoder as it begins; called once, when its first weights are there.
 
         For an objective that needs more of it than features: a slow copy to learn from, say. The
@@ -62,7 +62,7 @@ class ObjectiveModule(nn.Module):
         """See the weights after an update; called in every process, where all have the same.
 
         Args:
-            encoder: the one of :meth:`take_encoder`.
+            encoder: the one of :meth:`on_start`.
             done: share of the run's updates that came before this one: 0 at the first, below 1
                 at the last.
         """

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from natlib.errors import ConfigError
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
 from natlib.objectives.combined import Combined
-from natlib.progress import ProgressReporter
+from natlib.runtime.progress import ProgressReporter
 
 __all__ = ["CombinedModule", "compare_gradients"]
 
@@ -60,10 +60,10 @@ class CombinedModule(ObjectiveModule):
         """What the main part makes of features Tensor[b, f]."""
         return self.main.embed(features)
 
-    def take_encoder(self, encoder: nn.Module) -> None:
+    def on_start(self, encoder: nn.Module) -> None:
         """Show it to every part."""
         for module in self.modules_by_name().values():
-            module.take_encoder(encoder)
+            module.on_start(encoder)
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
         """Show it to every part."""

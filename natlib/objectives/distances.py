@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from natlib.objectives.gathering import gathered
-from natlib.processes import process_rank
+from natlib.objectives.all_gather import all_gather_with_grad
+from natlib.runtime.processes import process_rank
 
 __all__ = ["log_density_of_others", "mean_cosine", "teacher_distance", "view_distance"]
 
@@ -41,11 +41,11 @@ def log_density_of_others(z_VBD: Tensor, centres_BD: Tensor, temperature: float)
     ``log mean_{j != i} exp(-|z_i - centre_j|^2 / (2 temperature))``, over the samples of all
     processes; a collective call. It is 0 where there is no other sample.
     """
-    centres_KD = gathered(centres_BD)
+    centres_KD = all_gather_with_grad(centres_BD)
     if len(centres_KD) == 1:
         return z_VBD.new_zeros(1)
     name_B = process_rank() * _FAR + torch.arange(len(centres_BD), device=z_VBD.device)
-    itself_BK = name_B[:, None] == gathered(name_B)
+    itself_BK = name_B[:, None] == all_gather_with_grad(name_B)
     # Products in half precision would lose what differences of distances are about.
     with torch.autocast(z_VBD.device.type, enabled=False):
         products_VBK = z_VBD @ centres_KD.T

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from natlib.errors import ConfigError, NonFiniteError
 
-__all__ = ["check_finite", "check_labels", "counted", "embedded", "wide"]
+__all__ = ["check_finite", "check_labels", "embedded", "expect_views", "to_float32"]
 
 
-def counted(features: Iterable[Tensor], views: int, extra: int, what: str) -> list[Tensor]:
+def expect_views(features: Iterable[Tensor], views: int, extra: int, what: str) -> list[Tensor]:
     """The features of the views and of extra inputs, as many as there must be.
 
     Args:
@@ -42,12 +42,12 @@ def embedded(features: Sequence[Tensor], embed: Callable[[Tensor], Tensor]) -> T
     Raises:
         NonFiniteError: NaN or infinity in them; names the sample.
     """
-    z_VBD = torch.stack([wide(embed(view)) for view in features])
+    z_VBD = torch.stack([to_float32(embed(view)) for view in features])
     check_finite(features, z_VBD)
     return z_VBD
 
 
-def wide(z: Tensor) -> Tensor:
+def to_float32(z: Tensor) -> Tensor:
     """In float32, or float64 where it is; losses do not trust a narrow type."""
     return z if z.dtype == torch.float64 else z.float()
 

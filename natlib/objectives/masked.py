@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
 from natlib.errors import ConfigError
+from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import counted, embedded, wide
-from natlib.objectives.gathering import gathered
+from natlib.objectives.embedding import embedded, expect_views, to_float32
 from natlib.targets import Gaussian
 
 __all__ = ["Masked", "MaskedModule", "corrupted", "standardised"]
@@ -70,7 +70,7 @@ class MaskedModule(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """Predictions Tensor[b, d], float32 or better."""
-        return wide(self.head(features))
+        return to_float32(self.head(features))
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """The first view, corrupted."""
@@ -88,11 +88,11 @@ class MaskedModule(ObjectiveModule):
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
-        given = counted(features, self.config.views, 1, "masked")
+        given = expect_views(features, self.config.views, 1, "masked")
         (predicted_BD,) = embedded(given[-1:], self.embed)
         target, self._target = self._target, None
         if self.config.predict == "features":
-            target = wide(given[0].detach())
+            target = to_float32(given[0].detach())
         if target is None:
             raise ConfigError(
                 "the objective 'masked' predicts what it has masked: call extra_inputs(views) in "
@@ -116,7 +116,7 @@ class MaskedModule(ObjectiveModule):
             bag = torch.zeros(len(clean), len(values), device=clean.device)
             bag.scatter_add_(1, place, torch.ones_like(place, dtype=bag.dtype))
             return bag @ rows
-        flat = wide(clean.flatten(1))
+        flat = to_float32(clean.flatten(1))
         if self._projection is None or len(self._projection) != flat.shape[1]:
             own = torch.Generator().manual_seed(config.seed)
             self._projection = torch.randn(flat.shape[1], config.dim, generator=own)
@@ -158,7 +158,7 @@ def standardised(target: Tensor) -> Tensor:
 
     Dimensions that do not vary become 0.
     """
-    everyone = gathered(target)
+    everyone = all_gather_with_grad(target)
     spread, mean = torch.std_mean(everyone, 0, correction=0)
     least = 1e-6 * everyone.abs().amax(0)
     return torch.where(spread > least, (target - mean) / spread.clamp_min(1e-30), 0.0)

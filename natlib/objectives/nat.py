@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from natlib.assignment.cells import SemiDiscrete
+from natlib.assignment.schedule import Reassignment
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
-from natlib.objectives.refresh_schedule import RefreshSchedule
 from natlib.objectives.teacher import Teacher
-from natlib.solvers import Lapjv, SemiDiscrete, Solver
+from natlib.solvers import Lapjv, Solver
 from natlib.targets import Mixture, Seed, TargetDistribution, UniformSphere
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class NAT(Objective):
     """In place of matchings: the limit of infinitely many slots (stream only). A sample regresses
     to the centroid of its cell of the target distribution, estimated from ``points`` fresh
     targets in every step; ``slots`` and ``solver`` have no part in it."""
-    refresh: RefreshSchedule | None = None
+    refresh: Reassignment | None = None
     """Now and then deal the slots of all samples out again, between two epochs (bank only)."""
     overlap: Literal["auto", "on", "off"] = "auto"
     """Whether the first view is matched while the next one is computed (anchor 'first').
@@ -190,7 +191,7 @@ class NAT(Objective):
     def for_classes(self, labelled: Sequence[int]) -> Self:
         if not self.class_slots:
             return self
-        from natlib.objectives.class_slots import mixture_for_classes
+        from natlib.assignment.class_targets import mixture_for_classes
 
         assert isinstance(self.targets, Mixture)
         targets = mixture_for_classes(self.targets, labelled, self.class_shares == "labelled")

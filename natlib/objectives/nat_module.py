@@ -12,30 +12,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from natlib.assignment import AssignmentTable
-from natlib.diagnosis.health import embedding_health, random_cell_line, random_matching_line
-from natlib.errors import ConfigError
-from natlib.measured_choice import MeasuredChoice
-from natlib.objectives.anchor_store import AnchorStore
-from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
-from natlib.objectives.class_slots import (
-    SlotOwner,
+from natlib.assignment.cells import SemiDiscrete
+from natlib.assignment.class_targets import (
+    ClassOwners,
     allowed_pairs,
     first_table,
     fresh_slots,
     vote,
 )
-from natlib.objectives.dealing import Deal, remember, start_matching
+from natlib.assignment.counter import StreamCounter
+from natlib.assignment.embedding_cache import EmbeddingCache
+from natlib.assignment.pending import Deal, remember, start_matching
+from natlib.assignment.schedule import reassign_from
+from natlib.assignment.table import AssignmentTable
+from natlib.errors import ConfigError
+from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
 from natlib.objectives.distances import mean_cosine
-from natlib.objectives.embedding import check_finite, check_labels, wide
+from natlib.objectives.embedding import check_finite, check_labels, to_float32
+from natlib.objectives.health import embedding_health, random_cell_line, random_matching_line
 from natlib.objectives.nat import NAT
 from natlib.objectives.nat_loss import sample_losses
 from natlib.objectives.pool import Pool
-from natlib.objectives.refresh_schedule import refresh_from
-from natlib.objectives.stream import StreamCounter
-from natlib.objectives.teacher import TeacherModule, taught
-from natlib.processes import process_count
-from natlib.solvers import SemiDiscrete
+from natlib.objectives.teacher import TeacherModule, teacher_embeddings
+from natlib.runtime.autotune import Autotune
+from natlib.runtime.processes import process_count
 from natlib.targets import Mixture
 
 __all__ = ["NATModule"]
@@ -71,21 +71,21 @@ class NATModule(ObjectiveModule):
         self.teacher: TeacherModule | None = None
         # What it made of the views; not state, since it lives for a step.
         self._taught: list[Tensor] | None = None
-        self._anchors: AnchorStore | None = None
+        self._anchors: EmbeddingCache | None = None
         self._labels: Tensor | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         # The same on the host, once it is asked for: reading it would make an accelerator wait.
         self._steps: int | None = None
         # Not part of the state: the answer is the same either way.
-        self._overlaps = MeasuredChoice(
+        self._overlaps = Autotune(
             {"auto": [True, False], "on": [True], "off": [False]}[config.overlap]
         )
 
     def embed(self, features: Tensor) -> Tensor:
         """Head outputs Tensor[b, d] in the space of the targets, float32 or better."""
-        return self.config.targets.project(wide(self.head(features)))
+        return self.config.targets.project(to_float32(self.head(features)))
 
-    def take_encoder(self, encoder: nn.Module) -> None:
+    def on_start(self, encoder: nn.Module) -> None:
         """Copy it, where there is to be a teacher."""
         if self.config.teacher is not None:
             self.teacher = TeacherModule(encoder, self.head)
@@ -100,7 +100,9 @@ class NATModule(ObjectiveModule):
         if self.teacher is not None:
             only_first = self.config.anchor == "first" and not self.config.teacher_aligns
             seen = views[:1] if only_first else views
-            self._taught = [self.config.targets.project(wide(self.teacher(view))) for view in seen]
+            self._taught = [
+                self.config.targets.project(to_float32(self.teacher(view))) for view in seen
+            ]
         return []
 
     def forward(
@@ -117,7 +119,9 @@ class NATModule(ObjectiveModule):
         inputs: list[Tensor] = []
         embedded: list[Tensor] = []
         seen, self._taught = self._taught, None
-        taught_VBD = None if config.teacher is None else torch.stack(taught(seen, "nat"))
+        taught_VBD = (
+            None if config.teacher is None else torch.stack(teacher_embeddings(seen, "nat"))
+        )
         anchor_BD: Tensor | None = None
         deal: Deal | None = None
         if taught_VBD is not None and config.teacher_votes:
@@ -198,7 +202,7 @@ class NATModule(ObjectiveModule):
     def attach(self, folder: Path) -> None:
         """See :meth:`ObjectiveModule.attach`; a schedule of refreshes needs it."""
         if self.config.refresh is not None and self.table is not None:
-            self._anchors = AnchorStore(folder, self.table.samples, self.config.targets.dim)
+            self._anchors = EmbeddingCache(folder, self.table.samples, self.config.targets.dim)
 
     def before_epoch(self, epoch: int) -> Work | None:
         """A refresh of the table, where one is due.
@@ -213,8 +217,8 @@ class NATModule(ObjectiveModule):
             raise ConfigError(
                 "a schedule of refreshes keeps anchors on disk: call attach(folder) before training"
             )
-        owner = SlotOwner(self.config.targets, self._labels) if self._labels is not None else None
-        return lambda progress: refresh_from(
+        owner = ClassOwners(self.config.targets, self._labels) if self._labels is not None else None
+        return lambda progress: reassign_from(
             anchors, epoch - 1, table, self.targets, schedule, progress, owner
         )
 

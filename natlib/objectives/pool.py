@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from natlib.processes import process_count, process_rank
+from natlib.runtime.processes import process_count, process_rank
 
 __all__ = ["Pool", "PoolEntries"]
 

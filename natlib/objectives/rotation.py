@@ -15,7 +15,7 @@ from natlib.component import register
 from natlib.encoders import Head, LinearHead
 from natlib.errors import ConfigError
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import counted, embedded, wide
+from natlib.objectives.embedding import embedded, expect_views, to_float32
 
 __all__ = ["Rotation", "RotationModule"]
 
@@ -52,7 +52,7 @@ class RotationModule(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """Scores Tensor[b, 4], logarithms of probabilities up to a constant."""
-        return wide(self.head(features))
+        return to_float32(self.head(features))
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
         """Copies of the first view in which each sample is turned another way.
@@ -86,7 +86,7 @@ class RotationModule(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         views, copies = self.config.views, self.config.copies
-        given = counted(features, views, copies, "rotation")
+        given = expect_views(features, views, copies, "rotation")
         # Of the views, only the first one is asked which way up it is.
         scores_RB4 = embedded([given[0], *given[views:]], self.embed)
         batch, device = scores_RB4.shape[1], scores_RB4.device

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from natlib.component import register
 from natlib.encoders import Head, LinearHead
 from natlib.errors import ConfigError
+from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import check_labels, counted, embedded, wide
-from natlib.objectives.gathering import gathered
+from natlib.objectives.embedding import check_labels, embedded, expect_views, to_float32
 
 __all__ = ["Supervised", "SupervisedModule"]
 
@@ -76,7 +76,7 @@ class SupervisedModule(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """Scores Tensor[b, c], logarithms of probabilities up to a constant."""
-        return wide(self.head(features))
+        return to_float32(self.head(features))
 
     def forward(
         self,
@@ -88,11 +88,11 @@ class SupervisedModule(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         views = self.config.views
-        z_VBC = embedded(counted(features, views, 0, "supervised"), self.embed)
+        z_VBC = embedded(expect_views(features, views, 0, "supervised"), self.embed)
         own = check_labels(labels, "supervised", self.classes).to(z_VBC.device)
         # A mean over the labelled samples of all processes: each has another number of them.
-        all_VBC, known = gathered(z_VBC, axis=1), gathered(own) >= 0
-        target = gathered(own)[known].repeat(views)
+        all_VBC, known = all_gather_with_grad(z_VBC, axis=1), all_gather_with_grad(own) >= 0
+        target = all_gather_with_grad(own)[known].repeat(views)
         scores = all_VBC[:, known].flatten(0, 1)
         if not len(scores):
             # Nothing to learn from, and yet weights whose gradients are waited for.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from natlib.component import Settings
 from natlib.errors import ConfigError
 
-__all__ = ["Teacher", "TeacherModule", "taught"]
+__all__ = ["Teacher", "TeacherModule", "teacher_embeddings"]
 
 
 class Teacher(Settings):
@@ -77,7 +77,7 @@ class TeacherModule(nn.Module):
                 torch._foreach_lerp_(mine, theirs, 1.0 - momentum)
 
 
-def taught(embeddings: list[Tensor] | None, kind: str) -> list[Tensor]:
+def teacher_embeddings(embeddings: list[Tensor] | None, kind: str) -> list[Tensor]:
     """What the teacher made of the views of this step.
 
     Args:
@@ -90,7 +90,7 @@ def taught(embeddings: list[Tensor] | None, kind: str) -> list[Tensor]:
     if embeddings is None:
         raise ConfigError(
             f"the objective '{kind}' has a teacher that has seen no views: call "
-            "take_encoder(encoder) once, then extra_inputs(views) in every step, before the "
+            "on_start(encoder) once, then extra_inputs(views) in every step, before the "
             "features are given"
         )
     return embeddings

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from natlib.diagnosis.health import embedding_health
+from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import counted, embedded, wide
-from natlib.objectives.gathering import gathered
+from natlib.objectives.embedding import embedded, expect_views, to_float32
+from natlib.objectives.health import embedding_health
 
 __all__ = ["Criterion", "ViewLoss"]
 
@@ -41,7 +41,7 @@ class ViewLoss(ObjectiveModule):
 
     def embed(self, features: Tensor) -> Tensor:
         """Head outputs Tensor[b, d], float32 or better."""
-        return wide(self.head(features))
+        return to_float32(self.head(features))
 
     def forward(
         self,
@@ -52,10 +52,10 @@ class ViewLoss(ObjectiveModule):
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
-        z_VBD = embedded(counted(features, self.views, 0, self.kind), self.embed)
+        z_VBD = embedded(expect_views(features, self.views, 0, self.kind), self.embed)
         # Products of embeddings in half precision would lose what the loss is about.
         with torch.autocast(z_VBD.device.type, enabled=False):
-            loss, parts = self.criterion(gathered(z_VBD, axis=1))
+            loss, parts = self.criterion(all_gather_with_grad(z_VBD, axis=1))
         measures: dict[str, Tensor] = {}
         if health:
             measures = embedding_health(F.normalize(z_VBD.detach().mean(0), dim=-1))

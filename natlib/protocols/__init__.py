@@ -5,13 +5,13 @@ from natlib.protocols.clusters import Clusters
 from natlib.protocols.few_labels import FewLabels
 from natlib.protocols.finetune import Finetune
 from natlib.protocols.finetuning import FineTuning
-from natlib.protocols.judging import compose_protocol, judge, subject_of
-from natlib.protocols.kept import keep, kept_results
 from natlib.protocols.knn import Knn
 from natlib.protocols.layers import Layers
 from natlib.protocols.linear import Linear
 from natlib.protocols.mlp import Mlp, MlpTraining
+from natlib.protocols.results import keep, read_results
 from natlib.protocols.retrieval import Retrieval
+from natlib.protocols.run_protocol import compose_protocol, judge, subject_of
 from natlib.protocols.semi import Semi
 
 __all__ = [
@@ -31,6 +31,6 @@ __all__ = [
     "compose_protocol",
     "judge",
     "keep",
-    "kept_results",
+    "read_results",
     "subject_of",
 ]

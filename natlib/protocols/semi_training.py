@@ -22,8 +22,8 @@ from natlib.objectives import (
     Part,
     Supervised,
 )
-from natlib.progress import SilentProgress
 from natlib.protocols.base import Subject
+from natlib.runtime.progress import SilentProgress
 from natlib.targets import Mixture, ProjectedNormal
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.learner import Learner

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from natlib.errors import ConfigError
-from natlib.recorded import Recorded, read_recorded
 from natlib.report.charts import Curve, line_chart
 from natlib.report.charts.axes import label
 from natlib.report.metrics import panels_of
 from natlib.report.page import Section, render, write_page
+from natlib.runs import Recorded, read_recorded
 
 __all__ = ["Comparison", "compare", "write_comparison"]
 

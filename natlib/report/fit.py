@@ -10,13 +10,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable
+from natlib.assignment.table import AssignmentTable
 from natlib.errors import CheckpointError
 from natlib.evaluation.modes import evaluating
 from natlib.objectives import ObjectiveModule
 from natlib.objectives.nat_module import NATModule
-from natlib.recorded import Recorded
 from natlib.report.subject import Subject
+from natlib.runs import Recorded
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["Fit", "deal", "measure_fit", "nat_part", "read_table"]

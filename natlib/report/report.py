@@ -6,8 +6,6 @@ import torch
 
 from natlib.errors import DataError, RunNotFoundError
 from natlib.evaluation.modes import untouched_random
-from natlib.progress import ProgressReporter, SilentProgress, stages
-from natlib.recorded import Recorded, read_recorded
 from natlib.report.charts import Reference
 from natlib.report.fit import Fit, measure_fit
 from natlib.report.page import Section, note, render, write_page
@@ -23,6 +21,8 @@ from natlib.report.sections.spectrum import spectrum
 from natlib.report.sections.targets import targets
 from natlib.report.sections.views import views
 from natlib.report.subject import Subject, Tell, read_subject
+from natlib.runs import Recorded, read_recorded
+from natlib.runtime.progress import ProgressReporter, SilentProgress, stages
 
 __all__ = ["write_report"]
 

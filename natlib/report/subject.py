@@ -11,8 +11,8 @@ from natlib.data import Modality, SampleSet, training_samples
 from natlib.encoders import Encoder
 from natlib.evaluation import encode, random_encoder
 from natlib.model import Model, load
-from natlib.recorded import Recorded
 from natlib.report.gallery import Gallery
+from natlib.runs import Recorded
 from natlib.training import RunDirectory, decoding_workers
 
 __all__ = ["Subject", "Tell", "read_subject"]

@@ -6,11 +6,10 @@ from natlib.solvers.base import Matching, Solution, Solver, pairwise_cost
 from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
+from natlib.solvers.kernels.block_problem import Dealing
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.local import LocalSolver
-from natlib.solvers.redealing import Dealing
 from natlib.solvers.scipy import Scipy
-from natlib.solvers.semidiscrete import Cells, SemiDiscrete
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
 from natlib.solvers.sliced import Sliced
 from natlib.solvers.sparse import Sparse
@@ -19,7 +18,6 @@ __all__ = [
     "Auction",
     "Auto",
     "Blockwise",
-    "Cells",
     "Dealing",
     "Greedy",
     "HostSolver",
@@ -28,7 +26,6 @@ __all__ = [
     "Matching",
     "Plan",
     "Scipy",
-    "SemiDiscrete",
     "Sinkhorn",
     "Sliced",
     "Solution",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.evening import even_out
-from natlib.solvers.rounding import deal
+from natlib.solvers.kernels.auction_from_prices import deal
+from natlib.solvers.kernels.normalise_costs import even_out
 
 __all__ = ["Auction"]
 

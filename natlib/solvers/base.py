@@ -12,7 +12,7 @@ from torch import Tensor
 
 from natlib.component import Component, Registry
 from natlib.errors import MatchingError
-from natlib.solvers.mask import check_feasible
+from natlib.solvers.kernels.mask import check_feasible
 
 __all__ = ["Matching", "Solution", "Solver", "pairwise_cost"]
 

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field
 
 from natlib.component import register
-from natlib.solvers.blocks import grouped
+from natlib.solvers.kernels.block_problem import Dealing, Rows, dice
+from natlib.solvers.kernels.blocks import grouped
 from natlib.solvers.local import LocalSolver
-from natlib.solvers.redealing import Dealing, Rows, dice
 from natlib.solvers.sliced import sliced
 
 __all__ = ["Blockwise"]

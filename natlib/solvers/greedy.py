@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from natlib.component import register
-from natlib.solvers.centring import centred, levelled, soft_prices, start_at_zero
 from natlib.solvers.host import HostSolver
-from natlib.solvers.mask import complete, without
+from natlib.solvers.kernels.centre_costs import centred, levelled, soft_prices, start_at_zero
+from natlib.solvers.kernels.mask import complete, without
 
 __all__ = ["Greedy"]
 

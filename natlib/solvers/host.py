@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.centring import at
-from natlib.solvers.duality import lower_bound
-from natlib.solvers.threads import solve_all
+from natlib.solvers.kernels.centre_costs import at
+from natlib.solvers.kernels.dual_bound import lower_bound
+from natlib.solvers.kernels.threads import solve_all
 
 __all__ = ["HostSolver"]
 

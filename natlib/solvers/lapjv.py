@@ -9,7 +9,8 @@ from pydantic import Field
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import (
+from natlib.solvers.host import HostSolver
+from natlib.solvers.kernels.centre_costs import (
     LARGE,
     SMALL,
     Levelled,
@@ -20,10 +21,9 @@ from natlib.solvers.centring import (
     start_at_zero,
     unopposed,
 )
-from natlib.solvers.grid import grid_start, grid_step, onto_grid, room_for
-from natlib.solvers.host import HostSolver
-from natlib.solvers.mask import complete, without
-from natlib.solvers.workspace import scratch
+from natlib.solvers.kernels.mask import complete, without
+from natlib.solvers.kernels.quantise import grid_start, grid_step, onto_grid, room_for
+from natlib.solvers.kernels.workspace import scratch
 
 __all__ = ["Lapjv"]
 

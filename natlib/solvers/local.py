@@ -15,8 +15,8 @@ from torch import Tensor
 from natlib.errors import MatchingError
 from natlib.solvers.base import Matching, Solution, Solver, checked
 from natlib.solvers.host import HostSolver
+from natlib.solvers.kernels.block_problem import Dealing, Rows
 from natlib.solvers.lapjv import Lapjv
-from natlib.solvers.redealing import Dealing, Rows
 
 __all__ = ["LocalSolver"]
 

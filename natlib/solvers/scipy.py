@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
-from natlib.solvers.centring import centred
 from natlib.solvers.host import HostSolver
-from natlib.solvers.mask import without
+from natlib.solvers.kernels.centre_costs import centred
+from natlib.solvers.kernels.mask import without
 
 __all__ = ["Scipy"]
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver, checked
-from natlib.solvers.evening import Even, even_out
-from natlib.solvers.rounding import deal
-from natlib.solvers.scaling import Schedule, balance
+from natlib.solvers.kernels.auction_from_prices import deal
+from natlib.solvers.kernels.normalise_costs import Even, even_out
+from natlib.solvers.kernels.scaling import Schedule, balance
 
 __all__ = ["Plan", "Sinkhorn"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from natlib.component import register
-from natlib.solvers.blocks import cells, halved
+from natlib.solvers.kernels.block_problem import Dealing, Rows
+from natlib.solvers.kernels.blocks import cells, halved
 from natlib.solvers.local import LocalSolver
-from natlib.solvers.redealing import Dealing, Rows
 
 __all__ = ["Sliced", "sliced"]
 

@@ -7,9 +7,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from natlib.component import register
-from natlib.solvers.candidates import cheaper_pairs, cheapest, joined, match_candidates, prices_of
-from natlib.solvers.centring import levelled, soft_prices, start_at_zero, unopposed
 from natlib.solvers.host import HostSolver
+from natlib.solvers.kernels.candidates import (
+    cheaper_pairs,
+    cheapest,
+    joined,
+    match_candidates,
+    prices_of,
+)
+from natlib.solvers.kernels.centre_costs import levelled, soft_prices, start_at_zero, unopposed
 from natlib.solvers.lapjv import Lapjv
 
 __all__ = ["Sparse"]

@@ -11,7 +11,7 @@ from natlib.targets.one_hot import OneHot
 from natlib.targets.projected_normal import ProjectedNormal
 from natlib.targets.prototype_module import GradientPrototypes, MeanPrototypes, PrototypeModule
 from natlib.targets.prototypes import Prototypes
-from natlib.targets.spreading import spread_out
+from natlib.targets.tight_frame import tight_frame
 from natlib.targets.uniform_sphere import UniformSphere
 
 __all__ = [
@@ -31,5 +31,5 @@ __all__ = [
     "TargetModule",
     "UniformSphere",
     "balanced_classes",
-    "spread_out",
+    "tight_frame",
 ]

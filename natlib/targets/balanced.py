@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from natlib.devices import reads_are_free
 from natlib.targets.philox import counter_words, slot_halves
+from natlib.targets.synchronous import is_synchronous
 
 __all__ = ["balanced_classes"]
 
@@ -66,7 +66,7 @@ def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int)
     left_over = height * width - classes
     if left_over == 0:
         return place
-    if not reads_are_free(place.device):
+    if not is_synchronous(place.device):
         # No walk visits a cell twice, and hardly any is long.
         rare = math.ceil(_UNLIKELY / math.log2(height * width / left_over))
         for _ in range(min(left_over, rare)):

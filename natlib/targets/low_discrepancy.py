@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from natlib.component import register
-from natlib.devices import reads_are_free
 from natlib.targets.base import TargetDistribution
 from natlib.targets.philox import counter_words, derived_seed, slot_halves
 from natlib.targets.sphere import normalise_
+from natlib.targets.synchronous import is_synchronous
 
 __all__ = ["LowDiscrepancy"]
 
@@ -88,7 +88,7 @@ def _shifts(seed: int, dim: int, block: Tensor) -> Tensor:
     first block, random for others.
     """
     wanted, place = block, None
-    if reads_are_free(block.device):
+    if is_synchronous(block.device):
         # A batch lies in a few blocks; an accelerator is not asked in which.
         wanted, place = block.unique(return_inverse=True)
     low, high = slot_halves(wanted[:, None])

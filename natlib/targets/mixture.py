@@ -11,11 +11,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor
 
 from natlib.component import register
-from natlib.devices import reads_are_free
 from natlib.targets.base import TargetDistribution
 from natlib.targets.nested import fixed_part
 from natlib.targets.philox import derived_seed
 from natlib.targets.projected_normal import ProjectedNormal
+from natlib.targets.synchronous import is_synchronous
 
 __all__ = ["Mixture"]
 
@@ -96,7 +96,7 @@ class Mixture(TargetDistribution):
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         flat = slot.reshape(-1)
         owner = self.component_of(flat)
-        if not reads_are_free(slot.device):
+        if not is_synchronous(slot.device):
             # Which components there are is not to be asked: each makes all rows.
             rows = self.part(0).rows(flat, dtype)
             for number in range(1, self.count):

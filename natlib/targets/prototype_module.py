@@ -5,10 +5,10 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from natlib.processes import process_count
+from natlib.runtime.processes import process_count
 from natlib.targets.base import TargetModule
 from natlib.targets.prototypes import Prototypes
-from natlib.targets.spreading import spread_out
+from natlib.targets.tight_frame import tight_frame
 
 __all__ = ["GradientPrototypes", "MeanPrototypes", "PrototypeModule"]
 
@@ -52,7 +52,9 @@ class GradientPrototypes(PrototypeModule):
         self.vectors = nn.Parameter(self._start())
 
     def prototypes(self) -> Tensor:
-        return spread_out(self.vectors) if self.config.spread else F.normalize(self.vectors, dim=-1)
+        return (
+            tight_frame(self.vectors) if self.config.spread else F.normalize(self.vectors, dim=-1)
+        )
 
 
 class MeanPrototypes(PrototypeModule):
@@ -63,7 +65,7 @@ class MeanPrototypes(PrototypeModule):
         self.register_buffer("vectors", self._kept(self._start()))
 
     def _kept(self, vectors: Tensor) -> Tensor:
-        return spread_out(vectors) if self.config.spread else F.normalize(vectors, dim=-1)
+        return tight_frame(vectors) if self.config.spread else F.normalize(vectors, dim=-1)
 
     @torch.no_grad()
     def update(self, slot: Tensor, z: Tensor) -> None:

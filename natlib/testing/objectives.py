@@ -37,7 +37,7 @@ class _Subject:
         module = objective.build(self.feature_dim, samples=self.samples)
         module.take_labels(self.labels, ["a", "b"])
         module.attach(Path(tempfile.mkdtemp(dir=self.folder)))
-        module.take_encoder(self.encoder())
+        module.on_start(self.encoder())
         return module
 
     def encoder(self) -> nn.Module:

@@ -1,6 +1,6 @@
 """Run configuration, the loop, checkpoints and everything around them."""
 
-from natlib.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
+from natlib.runtime.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.compose import compose
 from natlib.training.config import (
     EvaluationConfig,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from natlib.processes import process_count
+from natlib.runtime.processes import process_count
 
 __all__ = ["synchronise_batch_norm"]
 

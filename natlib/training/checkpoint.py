@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from natlib.errors import CheckpointError, RunNotFoundError
-from natlib.storage import flush, on_host
+from natlib.runtime.storage import flush, on_host
 
 __all__ = [
     "Position",

@@ -22,7 +22,7 @@ class Learner(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.objective = objective
-        objective.take_encoder(encoder)
+        objective.on_start(encoder)
 
     def forward(
         self,

@@ -28,7 +28,7 @@ from natlib.data import (
 )
 from natlib.errors import DataError, DeviceError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
-from natlib.progress import ProgressReporter
+from natlib.runtime.progress import ProgressReporter
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for

@@ -11,7 +11,7 @@ from natlib.encoders import Encoder
 from natlib.errors import ConfigError, DataError
 from natlib.model import load
 from natlib.objectives import ObjectiveModule
-from natlib.progress import ProgressReporter
+from natlib.runtime.progress import ProgressReporter
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.config import RunConfig
 from natlib.training.learner import Learner

@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 
 from natlib.errors import DeviceError
-from natlib.memory import keep_freed_memory
-from natlib.processes import usable_cores
+from natlib.runtime.malloc import disable_trim
+from natlib.runtime.processes import usable_cores
 from natlib.training.config import TrainingConfig
 
 __all__ = ["Processes", "computing_device", "decoding_workers", "training_processes"]
@@ -81,7 +81,7 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
     if on_cuda:
         torch.cuda.set_device(local_rank)
     else:
-        keep_freed_memory()
+        disable_trim()
     chosen = torch.device("cuda", local_rank) if on_cuda else torch.device("cpu")
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:

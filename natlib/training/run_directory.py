@@ -23,7 +23,7 @@ from natlib.errors import (
     RunExistsError,
     RunNotFoundError,
 )
-from natlib.storage import read_files, write_files
+from natlib.runtime.storage import read_files, write_files
 from natlib.training.config import RunConfig
 
 __all__ = ["RunDirectory"]

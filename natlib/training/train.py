@@ -17,9 +17,9 @@ from natlib.evaluation import (
     online_knn,
     split_training_samples,
 )
-from natlib.interruption import Interruption
 from natlib.model import save_model
-from natlib.progress import ProgressReporter, SilentProgress, stages
+from natlib.runtime.interruption import Interruption
+from natlib.runtime.progress import ProgressReporter, SilentProgress, stages
 from natlib.training.checkpoint import (
     Position,
     latest_checkpoint,

@@ -142,7 +142,7 @@ def test_byol_follows_and_predicts_as_published() -> None:
     encoder = MlpEncoder(widths=(9, 8)).build((7,))
     config = peers.BYOL(dim=5, predictor_width=6, teacher=Teacher(momentum=0.7))
     module = config.build(8)
-    module.take_encoder(encoder)
+    module.on_start(encoder)
     views = list(torch.randn(2, 12, 7))
     assert module.extra_inputs(views) == []
     loss = module([encoder(view) for view in views]).loss

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from rich.console import Console
 
-from natlib.progress import stages
+from natlib.runtime.progress import stages
 from natlib.training import ConsoleProgress
 from tests.cli.command import DIGITS, assert_done, natlib
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from torch import Tensor
 
-from natlib.assignment import SLOTS_OF_A_LAYER, AssignmentTable
+from natlib.assignment.table import SLOTS_OF_A_LAYER, AssignmentTable
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.solvers import Lapjv, Scipy, Solver
 from natlib.targets import TargetDistribution, UniformSphere

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from natlib.solvers import Auction
-from natlib.solvers.bidding import Auctioneer
+from natlib.solvers.kernels.bidding import Auctioneer
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
 
 by_family = pytest.mark.parametrize("family", FAMILIES)
@@ -99,7 +99,7 @@ def test_waiting_for_several_rounds_changes_nothing(monkeypatch: pytest.MonkeyPa
     cost = torch.from_numpy(np.stack([make("random", 40, 40, seed) for seed in range(4)]))
     often = Auctioneer(cost)
     assert often.sell(torch.arange(160), 0.01, 1000)
-    monkeypatch.setattr("natlib.solvers.bidding._looks", lambda device: 7)
+    monkeypatch.setattr("natlib.solvers.kernels.bidding._looks", lambda device: 7)
     rarely = Auctioneer(cost)
     assert rarely.sell(torch.arange(160), 0.01, 1000)
     assert torch.equal(often.matched(), rarely.matched())

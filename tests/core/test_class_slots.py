@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
+from natlib.assignment.class_targets import allowed_pairs, fresh_slots, vote
+from natlib.assignment.counter import StreamCounter
 from natlib.configuration import describe
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, NATModule
-from natlib.objectives.class_slots import allowed_pairs, fresh_slots, vote
-from natlib.objectives.stream import StreamCounter
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 from natlib.targets import Mixture
 from tests.core.nat_parts import IdentityHead
 

@@ -14,7 +14,7 @@ from natlib.configuration import describe
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Combined, CombinedModule, Part, VICReg
 from natlib.objectives.combined_module import compare_gradients
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 from natlib.training import RunConfig, compose
 from tests.core.nat_parts import IdentityHead
 from tests.evaluation.gaussian_blobs import GaussianBlobs

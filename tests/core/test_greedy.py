@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from natlib.solvers import Greedy
-from natlib.solvers.centring import centred
+from natlib.solvers.kernels.centre_costs import centred
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
 
 

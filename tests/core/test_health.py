@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 
-from natlib.diagnosis import (
+from natlib.assignment import SemiDiscrete
+from natlib.objectives import (
     effective_rank,
     embedding_health,
     random_cell_line,
     random_matching_line,
 )
-from natlib.solvers import Greedy, Lapjv, SemiDiscrete, Solver
+from natlib.solvers import Greedy, Lapjv, Solver
 from natlib.targets import Gaussian, TargetDistribution, UniformSphere
 from tests.core.families import members
 from tests.core.nat_parts import built, features_of

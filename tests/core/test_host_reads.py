@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from natlib import devices
 from natlib.objectives import NAT, NATModule
 from natlib.objectives.pool import Pool
-from natlib.targets import Prototypes, TargetDistribution
+from natlib.targets import Prototypes, TargetDistribution, synchronous
 from tests.core.families import members
 from tests.core.nat_parts import features_of
 
@@ -57,7 +56,7 @@ class HostReads(TorchDispatchMode):
 
 @pytest.fixture
 def on_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_FREE", frozenset())
+    monkeypatch.setattr(synchronous, "_FREE", frozenset())
 
 
 def step(module: NATModule, number: int, epoch: int) -> Tensor:
@@ -99,7 +98,7 @@ def test_an_accelerator_gets_the_rows_of_the_host(
 ) -> None:
     slot = torch.cat([torch.arange(500), torch.arange(500) + 3 * 2**32, torch.arange(9) + 2**48])
     rows = targets.rows(slot)
-    monkeypatch.setattr(devices, "_FREE", frozenset())
+    monkeypatch.setattr(synchronous, "_FREE", frozenset())
     assert torch.equal(targets.rows(slot), rows)
 
 

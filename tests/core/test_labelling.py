@@ -17,7 +17,7 @@ from natlib.component import register
 from natlib.configuration import describe
 from natlib.data import (
     Batch,
-    JoinedSamples,
+    ConcatenatedSamples,
     LabelsConfig,
     Split,
     Unreadable,
@@ -161,7 +161,7 @@ def test_labels_from_a_table(name: str, tmp_path: Path) -> None:
     table = write(tmp_path / name, "name,label", "train3.vec,dog", "train0.vec,cat", "train7.vec,")
     modality = GaussianBlobs(train=9)
     samples = training_samples(modality, LabelsConfig(source=str(table)))
-    assert isinstance(samples, JoinedSamples)
+    assert isinstance(samples, ConcatenatedSamples)
     assert samples.classes == ["cat", "dog"]
     assert samples.labels is not None
     assert samples.labels.tolist() == [0, -1, -1, 1, -1, -1, -1, -1, -1]
@@ -263,7 +263,7 @@ def test_joined_samples_keep_their_numbers_in_batches() -> None:
 
 
 def test_samples_without_an_index_cannot_be_joined() -> None:
-    joined = JoinedSamples([blobs(4), blobs(4)], torch.full((8,), -1), [])
+    joined = ConcatenatedSamples([blobs(4), blobs(4)], torch.full((8,), -1), [])
     assert joined[3][0] == 3
     with pytest.raises(DataError, match=r"samples of the type tuple .* no field 'index'"):
         joined[4]

@@ -8,8 +8,8 @@ import torch
 
 from natlib.benchmark import make_problem
 from natlib.solvers import Lapjv, lapjv
-from natlib.solvers.centring import levelled, soft_prices, start_at_zero
-from natlib.solvers.grid import grid_start, grid_step, onto_grid, room_for
+from natlib.solvers.kernels.centre_costs import levelled, soft_prices, start_at_zero
+from natlib.solvers.kernels.quantise import grid_start, grid_step, onto_grid, room_for
 from tests.core.cost_matrices import lowest_cost, make
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from natlib.errors import MatchingError
-from natlib.solvers.mask import check_feasible, complete
+from natlib.solvers.kernels.mask import check_feasible, complete
 
 masks = st.tuples(
     st.integers(1, 8), st.integers(0, 4), st.floats(0.1, 0.9), st.integers(0, 2**32 - 1)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from natlib.measured_choice import MeasuredChoice
+from natlib.runtime.autotune import Autotune
 
 
 @pytest.mark.parametrize("fast", ["a", "b", "c"])
 def test_keeps_the_lowest_median_and_takes_turns_before(fast: str) -> None:
-    choice = MeasuredChoice(["a", "b", "c"])
+    choice = Autotune(["a", "b", "c"])
     taken: list[str] = []
     while choice.kept is None:
         way = choice.next()
@@ -24,4 +24,4 @@ def test_keeps_the_lowest_median_and_takes_turns_before(fast: str) -> None:
 
 
 def test_one_way_needs_no_measuring() -> None:
-    assert MeasuredChoice([True]).kept is True
+    assert Autotune([True]).kept is True

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from natlib.assignment import SemiDiscrete
 from natlib.configuration import describe
 from natlib.objectives import NAT
-from natlib.solvers import SemiDiscrete
 from tests.core.nat_parts import built, features_of
 
 CELLS = SemiDiscrete(points=512)

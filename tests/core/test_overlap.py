@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from natlib.assignment.pending import start_matching
 from natlib.errors import NonFiniteError
-from natlib.objectives.dealing import start_matching
 from natlib.solvers import Lapjv, Matching, Scipy
 from tests.core.nat_parts import built, features_of
 

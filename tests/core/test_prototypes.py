@@ -17,7 +17,7 @@ from natlib.targets import (
     PrototypeModule,
     Prototypes,
     TargetModule,
-    spread_out,
+    tight_frame,
 )
 from tests.processes import in_processes
 
@@ -41,7 +41,7 @@ def largest_cosine(vectors: Tensor) -> float:
     ("count", "dim"), [(2, 1), (2, 5), (5, 5), (6, 5), (7, 5), (40, 5), (9, 1)]
 )
 def test_spread_points_leave_no_direction_out(count: int, dim: int) -> None:
-    points = spread_out(torch.randn(count, dim, dtype=torch.float64))
+    points = tight_frame(torch.randn(count, dim, dtype=torch.float64))
     torch.testing.assert_close(points.norm(dim=1), torch.ones(count, dtype=torch.float64))
     if count <= dim + 1:
         # A regular simplex.
@@ -52,19 +52,19 @@ def test_spread_points_leave_no_direction_out(count: int, dim: int) -> None:
 
 
 def test_spread_points_stay_where_they_are() -> None:
-    points = spread_out(torch.randn(6, 5, dtype=torch.float64))
-    torch.testing.assert_close(spread_out(points), points)
+    points = tight_frame(torch.randn(6, 5, dtype=torch.float64))
+    torch.testing.assert_close(tight_frame(points), points)
     one = torch.tensor([[3.0, 4.0]])
-    torch.testing.assert_close(spread_out(one), torch.tensor([[0.6, 0.8]]))
+    torch.testing.assert_close(tight_frame(one), torch.tensor([[0.6, 0.8]]))
     # A turn and a change of scale go through, a shift is undone.
     points = torch.randn(20, 5, dtype=torch.float64)
     turn = torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64))[0]
-    torch.testing.assert_close(spread_out(3 * points @ turn + 7), spread_out(points) @ turn)
+    torch.testing.assert_close(tight_frame(3 * points @ turn + 7), tight_frame(points) @ turn)
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-6])
 def test_points_that_nearly_met_are_apart_again(gap: float) -> None:
-    points = spread_out(torch.ones(40, 8) + gap * torch.randn(40, 8))
+    points = tight_frame(torch.ones(40, 8) + gap * torch.randn(40, 8))
     assert largest_cosine(points) < 0.95
     assert float(torch.linalg.svdvals(points)[-1]) > 1.0
 
@@ -72,10 +72,10 @@ def test_points_that_nearly_met_are_apart_again(gap: float) -> None:
 @pytest.mark.parametrize(("count", "dim"), [(3, 4), (5, 4), (8, 3)])
 def test_gradient_of_spreading(count: int, dim: int) -> None:
     points = torch.randn(count, dim, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(spread_out, (points,))
+    assert torch.autograd.gradcheck(tight_frame, (points,))
     # Where the frame is tight already, and its eigenvalues are equal, too.
-    tight = spread_out(points).detach().requires_grad_()
-    assert torch.autograd.gradcheck(spread_out, (tight,))
+    tight = tight_frame(points).detach().requires_grad_()
+    assert torch.autograd.gradcheck(tight_frame, (tight,))
 
 
 def train(module: PrototypeModule, features: Tensor, steps: int = 300) -> Tensor:
@@ -111,7 +111,7 @@ def test_a_collapse_of_samples_does_not_pull_prototypes_together(learn: Learn) -
 
 @by_learn
 def test_prototypes_find_clusters(learn: Learn) -> None:
-    middle = spread_out(torch.randn(8, 6))
+    middle = tight_frame(torch.randn(8, 6))
     features = normalize(middle[torch.arange(64) % 8] + 0.1 * torch.randn(64, 6), dim=1)
     before = module_of(learn=learn, count=8, dim=6, rate=0.3).prototypes().detach()
     after = train(module_of(learn=learn, count=8, dim=6, rate=0.3), features)

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable
+from natlib.assignment.reassignment import Reassigned, reassign
+from natlib.assignment.table import AssignmentTable
 from natlib.errors import CheckpointError, ConfigError, DataError, NonFiniteError
-from natlib.progress import SilentProgress
-from natlib.refreshing import Refreshed, refresh
+from natlib.runtime.progress import SilentProgress
 from natlib.solvers import Greedy
 from natlib.targets import Gaussian, UniformSphere
 from tests.processes import Python
@@ -52,7 +52,7 @@ def check_permutation(table: AssignmentTable) -> None:
 def test_costs_are_true_and_never_rise(kind: str, layers: int) -> None:
     x, table = features(kind), AssignmentTable(SAMPLES, layers)
     before, start = cost(x, table), table.permutation.clone()
-    done = refresh(x, table, TARGETS, block=64, passes=5, tolerance=0.0)
+    done = reassign(x, table, TARGETS, block=64, passes=5, tolerance=0.0)
     check_permutation(table)
     assert done.finished
     assert done.before == pytest.approx(before, abs=1e-6)
@@ -66,16 +66,16 @@ def test_costs_are_true_and_never_rise(kind: str, layers: int) -> None:
 def test_near_blocks_beat_random_ones() -> None:
     x = features("clustered", 4000)
     near, blind = AssignmentTable(4000), AssignmentTable(4000)
-    local = refresh(x, near, TARGETS, block=64, passes=4, tolerance=0.0)
+    local = reassign(x, near, TARGETS, block=64, passes=4, tolerance=0.0)
     for seed in range(4):  # the first pass of every call is a random one
-        refresh(x, blind, TARGETS, block=64, passes=1, seed=seed)
+        reassign(x, blind, TARGETS, block=64, passes=1, seed=seed)
     assert local.costs[-1] < cost(x, blind)
 
 
 def test_one_block_is_the_optimum() -> None:
     x, table = features(), AssignmentTable(SAMPLES)
-    best = refresh(x, table, TARGETS, block=SAMPLES, passes=1).costs[-1]
-    again = refresh(x, table, TARGETS, block=100, passes=3, tolerance=0.0)
+    best = reassign(x, table, TARGETS, block=SAMPLES, passes=1).costs[-1]
+    again = reassign(x, table, TARGETS, block=100, passes=3, tolerance=0.0)
     assert again.moved == 0
     assert again.costs == [again.before]
     assert best == pytest.approx(again.before, abs=1e-9)
@@ -83,7 +83,7 @@ def test_one_block_is_the_optimum() -> None:
 
 def test_stops_when_a_pass_gains_too_little() -> None:
     x = features()
-    long = refresh(x, AssignmentTable(SAMPLES), TARGETS, block=64, passes=40, tolerance=0.01)
+    long = reassign(x, AssignmentTable(SAMPLES), TARGETS, block=64, passes=40, tolerance=0.01)
     assert 2 < len(long.costs) < 40
     assert long.finished
 
@@ -101,8 +101,8 @@ def test_features_of_all_sorts(suffix: str, tmp_path: Path) -> None:
         "brain": x.bfloat16(),
     }[suffix]
     same = x.bfloat16().float() if suffix == "brain" else x.float()
-    refresh(same, expected, TARGETS, block=64, passes=2)
-    refresh(given, table, TARGETS, block=64, passes=2)
+    reassign(same, expected, TARGETS, block=64, passes=2)
+    reassign(given, table, TARGETS, block=64, passes=2)
     assert torch.equal(table.permutation, expected.permutation)
 
 
@@ -111,26 +111,26 @@ def test_samples_out_of_the_index_keep_their_slots() -> None:
     x[::3] = torch.nan
     known = torch.cat([torch.arange(2, SAMPLES, 3), torch.arange(1, SAMPLES, 3)])
     before = table.permutation.clone()
-    done = refresh(x, table, TARGETS, index=known, block=64)
+    done = reassign(x, table, TARGETS, index=known, block=64)
     check_permutation(table)
     assert torch.equal(table.permutation[:, ::3], before[:, ::3])
     changed = (table.permutation != before)[:, known]
     assert done.moved == pytest.approx(float(changed.double().mean()))
     assert changed.double().mean() > 0.5
-    none = refresh(x, table, TARGETS, index=known[:0])
+    none = reassign(x, table, TARGETS, index=known[:0])
     assert (none.finished, none.costs, none.moved) == (True, [], 0.0)
 
 
 def test_other_targets_than_the_sphere() -> None:
     x, table, targets = 3 + 2 * features(), AssignmentTable(SAMPLES), Gaussian(dim=DIM)
-    done = refresh(x, table, targets, block=100)
+    done = reassign(x, table, targets, block=100)
     assert done.costs[-1] == pytest.approx(cost(x, table, targets), rel=1e-5)
-    assert refresh(x, AssignmentTable(SAMPLES), targets.build(), block=100).costs == done.costs
+    assert reassign(x, AssignmentTable(SAMPLES), targets.build(), block=100).costs == done.costs
 
 
 def test_equal_features_move_nothing() -> None:
     table = AssignmentTable(SAMPLES)
-    done = refresh(features("equal"), table, TARGETS, block=64)
+    done = reassign(features("equal"), table, TARGETS, block=64)
     assert done.moved == 0
     assert done.costs == [done.before]
 
@@ -140,12 +140,12 @@ def test_result_does_not_depend_on_threads() -> None:
     results = []
     for threads in (1, 3):
         table = AssignmentTable(6000, 2)
-        done = refresh(x, table, TARGETS, block=32, passes=3, threads=threads)
+        done = reassign(x, table, TARGETS, block=32, passes=3, threads=threads)
         results.append((table.permutation, done.costs))
     assert torch.equal(results[0][0], results[1][0])
     assert results[0][1] == results[1][1]
     other = AssignmentTable(6000, 2)
-    refresh(x, other, TARGETS, block=32, passes=3, seed=1)
+    reassign(x, other, TARGETS, block=32, passes=3, seed=1)
     assert not torch.equal(other.permutation, results[0][0])
 
 
@@ -168,8 +168,8 @@ def test_interrupted_and_resumed_equals_one_go(after: int, tmp_path: Path) -> No
     whole, table = AssignmentTable(samples, 2), AssignmentTable(samples, 2)
     start = table.permutation.clone()
 
-    def deal(table: AssignmentTable, threads: int, stop: int | None = None) -> Refreshed:
-        return refresh(
+    def deal(table: AssignmentTable, threads: int, stop: int | None = None) -> Reassigned:
+        return reassign(
             x, table, TARGETS, block=64, passes=4, tolerance=0.0, threads=threads,
             state=state, progress=Stopper(stop) if stop else None,
         )  # fmt: skip
@@ -199,7 +199,7 @@ def test_a_signal_handler_of_the_caller_gets_its_signal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
     try:
         table = AssignmentTable(3000)
-        done = refresh(features(samples=3000), table, TARGETS, block=32, progress=Stopper(2))
+        done = reassign(features(samples=3000), table, TARGETS, block=32, progress=Stopper(2))
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [signal.SIGINT]
@@ -209,10 +209,10 @@ def test_a_signal_handler_of_the_caller_gets_its_signal(tmp_path: Path) -> None:
 
 KILLED = """
 import sys, torch
-from natlib.assignment import AssignmentTable
-from natlib.refreshing import refresh
+from natlib.assignment.table import AssignmentTable
+from natlib.assignment.reassignment import reassign
 from natlib.targets import UniformSphere
-refresh(sys.argv[1], AssignmentTable(12000), UniformSphere(dim=8, seed=3), block=128, passes=4,
+reassign(sys.argv[1], AssignmentTable(12000), UniformSphere(dim=8, seed=3), block=128, passes=4,
         tolerance=0.0, state=sys.argv[2], save_every=0.0)
 """
 
@@ -230,8 +230,8 @@ def test_killed_at_any_moment(number: signal.Signals, tmp_path: Path) -> None:
     assert process.ended().code == -number, "it was over before it could be killed"
     table, whole = AssignmentTable(12000), AssignmentTable(12000)
     settings = {"block": 128, "passes": 4, "tolerance": 0.0}
-    resumed = refresh(data, table, TARGETS, state=state, **settings)
-    expected = refresh(data, whole, TARGETS, **settings)
+    resumed = reassign(data, table, TARGETS, state=state, **settings)
+    expected = reassign(data, whole, TARGETS, **settings)
     assert torch.equal(table.permutation, whole.permutation)
     assert resumed.costs == expected.costs
 
@@ -240,7 +240,7 @@ def test_the_state_of_another_refresh_is_refused(tmp_path: Path) -> None:
     state, x = tmp_path / "state", features()
     given = {"block": 64, "passes": 3, "state": state}
     with pytest.raises(KeyboardInterrupt):
-        refresh(x, AssignmentTable(SAMPLES), TARGETS, progress=Stopper(1), **given)
+        reassign(x, AssignmentTable(SAMPLES), TARGETS, progress=Stopper(1), **given)
     held = state.read_bytes()
     fresh = AssignmentTable(SAMPLES, seed=0)
     cases = [
@@ -254,12 +254,12 @@ def test_the_state_of_another_refresh_is_refused(tmp_path: Path) -> None:
     for what, arguments, settings in cases:
         before = arguments[1].permutation.clone()
         with pytest.raises(CheckpointError, match=f"{what}; remove it"):
-            refresh(*arguments, **settings)
+            reassign(*arguments, **settings)
         assert torch.equal(arguments[1].permutation, before)
         assert state.read_bytes() == held
     state.write_bytes(held[: len(held) // 2])
     with pytest.raises(CheckpointError, match=r"cannot be read: .*; remove it to start anew"):
-        refresh(x, fresh, TARGETS, **given)
+        reassign(x, fresh, TARGETS, **given)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a folder where nothing can be written")
@@ -268,7 +268,7 @@ def test_a_state_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked.write_text("not a folder")
     table = AssignmentTable(SAMPLES)
     with pytest.raises(CheckpointError, match="cannot be written"):
-        refresh(
+        reassign(
             features(), table, TARGETS, block=16, state=blocked / "state", save_every=0.0,
         )  # fmt: skip
     check_permutation(table)
@@ -279,25 +279,25 @@ def test_bad_input_is_said_in_a_line(tmp_path: Path) -> None:
     broken = x.clone()
     broken[[7, 1200]] = torch.inf
     with pytest.raises(NonFiniteError, match="sample 7 hold NaN or infinity") as raised:
-        refresh(broken, table, TARGETS)
+        reassign(broken, table, TARGETS)
     assert raised.value.position == 7
     with pytest.raises(NonFiniteError, match="sample 1200 "):
-        refresh(broken, table, TARGETS, index=torch.tensor([1, 1200, 8, 3]))
+        reassign(broken, table, TARGETS, index=torch.tensor([1, 1200, 8, 3]))
     with pytest.raises(DataError, match=r"shape \[1500, d\], got \[1499, 8\]"):
-        refresh(x[1:], table, TARGETS)
+        reassign(x[1:], table, TARGETS)
     with pytest.raises(DataError, match="features have 8 dimensions, targets 9"):
-        refresh(x, table, UniformSphere(dim=9))
+        reassign(x, table, UniformSphere(dim=9))
     with pytest.raises(DataError, match="holds a sample twice"):
-        refresh(x, table, TARGETS, index=torch.tensor([1, 2, 1]))
+        reassign(x, table, TARGETS, index=torch.tensor([1, 2, 1]))
     with pytest.raises(DataError, match="from 0 to 1500, but the table has 1500"):
-        refresh(x, table, TARGETS, index=torch.tensor([0, 1500]))
+        reassign(x, table, TARGETS, index=torch.tensor([0, 1500]))
     with pytest.raises(DataError, match="cannot be read from"):
-        refresh(tmp_path / "missing.npy", table, TARGETS)
+        reassign(tmp_path / "missing.npy", table, TARGETS)
     with pytest.raises(ConfigError, match="block needs to be at least 1, got 0"):
-        refresh(x, table, TARGETS, block=0)
+        reassign(x, table, TARGETS, block=0)
 
 
 def test_threads_of_torch_are_as_before() -> None:
     before = torch.get_num_threads()
-    refresh(features(), AssignmentTable(SAMPLES), TARGETS, block=64, passes=1)
+    reassign(features(), AssignmentTable(SAMPLES), TARGETS, block=64, passes=1)
     assert torch.get_num_threads() == before

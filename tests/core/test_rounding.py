@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.solvers.evening import even_out
-from natlib.solvers.rounding import completed, deal
+from natlib.solvers.kernels.auction_from_prices import completed, deal
+from natlib.solvers.kernels.normalise_costs import even_out
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
 
 

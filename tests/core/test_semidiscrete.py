@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from scipy.stats import norm
 from torch import Tensor
 
+from natlib.assignment import SemiDiscrete
 from natlib.errors import MatchingError
-from natlib.solvers import Lapjv, SemiDiscrete
+from natlib.solvers import Lapjv
 from natlib.targets import UniformSphere
 
 PRECISE = SemiDiscrete(temperature=0.0, passes=8, tolerance=0.1)
@@ -141,7 +142,7 @@ def test_the_same_answer_again_and_in_smaller_pieces(monkeypatch: pytest.MonkeyP
     first, again = SemiDiscrete().cells(z, targets), SemiDiscrete().cells(z, targets)
     assert torch.equal(first.centroid, again.centroid)
     assert first.centroid.dtype == torch.float32
-    monkeypatch.setattr("natlib.solvers.semidiscrete._PAIRS", 30 * 100)
+    monkeypatch.setattr("natlib.assignment.cells._PAIRS", 30 * 100)
     pieces = SemiDiscrete().cells(z, targets)
     torch.testing.assert_close(pieces.centroid, first.centroid)
     torch.testing.assert_close(pieces.mass, first.mass)

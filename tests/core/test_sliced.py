@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from natlib.errors import MatchingError
 from natlib.solvers import Blockwise, Greedy, Lapjv, Sliced, Solver, pairwise_cost
-from natlib.solvers.blocks import cells, grouped, halved
+from natlib.solvers.kernels.blocks import cells, grouped, halved
 from tests.core.large_pools import KINDS, check_one_to_one, points, watched
 from tests.core.matchings import check_matching, paid
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from natlib.measured_choice import MeasuredChoice
+from natlib.runtime.autotune import Autotune
 from natlib.solvers import Lapjv, threads
 from tests.core.cost_matrices import stack
 
@@ -45,13 +45,13 @@ def test_problems_keep_their_order_and_their_masks() -> None:
 def test_the_faster_way_is_kept_for_each_size(monkeypatch: pytest.MonkeyPatch, fast: int) -> None:
     used: list[int] = []
 
-    class Choice(MeasuredChoice[int]):
+    class Choice(Autotune[int]):
         def took(self, way: int, seconds: float) -> None:
             assert seconds >= 0
             used.append(way)
             super().took(way, 1.0 if way == fast else 2.0)
 
-    monkeypatch.setattr(threads, "MeasuredChoice", Choice)
+    monkeypatch.setattr(threads, "Autotune", Choice)
     problems = np.zeros((4, 3, 3))
     for _ in range(30):
         threads.solve_all("test", diagonal, problems, [None] * 4)
@@ -81,7 +81,7 @@ def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch, only: i
     def solve_one(cost: NDArray[Any], mask: NDArray[np.bool_] | None) -> Columns:
         raise ValueError("no")
 
-    monkeypatch.setattr(threads, "MeasuredChoice", lambda ways: MeasuredChoice([only]))
+    monkeypatch.setattr(threads, "Autotune", lambda ways: Autotune([only]))
     with pytest.raises(ValueError, match="no"):
         threads.solve_all("test", solve_one, np.zeros((4, 3, 3)), [None] * 4)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from natlib.solvers import Lapjv, Sparse
-from natlib.solvers.candidates import (
+from natlib.solvers.kernels.candidates import (
     cheaper_pairs,
     cheapest,
     joined,

@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 
-from natlib.objectives.stream import StreamCounter
+from natlib.assignment.counter import StreamCounter
 
 
 def as_process(monkeypatch: pytest.MonkeyPatch, rank: int, world: int) -> None:
-    monkeypatch.setattr("natlib.objectives.stream.process_rank", lambda: rank)
-    monkeypatch.setattr("natlib.objectives.stream.process_count", lambda: world)
+    monkeypatch.setattr("natlib.assignment.counter.process_rank", lambda: rank)
+    monkeypatch.setattr("natlib.assignment.counter.process_count", lambda: world)
 
 
 def test_one_process_counts_up() -> None:

@@ -31,7 +31,7 @@ def built(student: nn.Module, **values: Any) -> NATModule:
     values = {"targets": {"kind": "uniform_sphere", "dim": DIM}, "teacher": {}} | values
     torch.manual_seed(7)
     module = NAT.model_validate(values).build(8, samples=50).double()
-    module.take_encoder(student)
+    module.on_start(student)
     return module
 
 
@@ -202,7 +202,7 @@ def test_each_part_of_a_combination_has_its_own() -> None:
         }
     )
     module = config.build(8).double()
-    module.take_encoder(student)
+    module.on_start(student)
     begun = next(student.parameters()).detach().clone()
     views = list(VIEWS[:2])
     assert module.extra_inputs(views) == []
@@ -248,7 +248,7 @@ def test_a_loop_that_shows_it_nothing_is_told() -> None:
     student = encoder()
     module = built(student)
     for _ in range(2):
-        with pytest.raises(ConfigError, match=r"call take_encoder\(encoder\) once, then extra_"):
+        with pytest.raises(ConfigError, match=r"call on_start\(encoder\) once, then extra_"):
             module([student(view) for view in VIEWS[:2]], INDEX)
         # What was seen in an earlier step does not count for a later one.
         step(module, student)

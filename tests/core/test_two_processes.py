@@ -8,11 +8,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable
+from natlib.assignment.counter import StreamCounter
+from natlib.assignment.table import AssignmentTable
 from natlib.data import EpochPartition
 from natlib.objectives import NAT
 from natlib.objectives.distances import log_density_of_others
-from natlib.objectives.stream import StreamCounter
 from tests.processes import in_processes
 
 SAMPLES, LAYERS, EPOCHS = 30, 2, 3

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from natlib.processes import usable_cores
+from natlib.runtime.processes import usable_cores
 from natlib.training import TrainingConfig, decoding_workers
 
 

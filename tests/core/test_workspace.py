@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from natlib.solvers import Solver
-from natlib.solvers.workspace import scratch
+from natlib.solvers.kernels.workspace import scratch
 from tests.core.cost_matrices import FAMILIES, stack
 from tests.core.matchings import EVERY, name
 

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from natlib import model_io
 from natlib.encoders import MlpEncoder
 from natlib.errors import (
     CheckpointError,
@@ -18,6 +17,7 @@ from natlib.errors import (
     NatlibError,
     RunNotFoundError,
 )
+from natlib.model import files as model_io
 from natlib.model import load, save_model
 from natlib.objectives import NAT
 from natlib.targets import Gaussian

@@ -20,8 +20,8 @@ from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.encoders.torchvision import Torchvision
-from natlib_image.imagenet.frozen import FrozenRows, last_map
-from natlib_image.imagenet.ten_crops import judge_crops
+from natlib_image_protocols.imagenet.frozen import FrozenRows, last_map
+from natlib_image_protocols.imagenet.ten_crops import judge_crops
 from tests.cli.command import assert_done, assert_refused, content, damage
 from tests.cli.command import natlib as command
 
@@ -354,7 +354,7 @@ def test_test_images_are_judged_once_and_settings_chosen_without_them(
         return batches
 
     for who in ("trial", "ten_crops"):
-        monkeypatch.setattr(f"natlib_image.imagenet.{who}.labelled_batches", noted(who))
+        monkeypatch.setattr(f"natlib_image_protocols.imagenet.{who}.labelled_batches", noted(who))
     compose_protocol("imagenet", QUICK).run(subject)
     # Two epochs to choose by, six to learn in; the set of 21 test images is read at the end alone.
     who = ["trial"] * 2 + ["ten_crops"] + ["trial"] * 6 + ["ten_crops"]

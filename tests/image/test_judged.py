@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import natlib
-from natlib.data.joined import JoinedSamples
+from natlib.data.concatenated import ConcatenatedSamples
 from natlib.errors import DataError
 from natlib.protocols import judge, subject_of
-from natlib_image.judged import seen_in_training
+from natlib_image_protocols.image_subject import seen_in_training
 from tests.cli.command import assert_done
 from tests.cli.command import natlib as command
 
@@ -95,8 +95,8 @@ def test_of_several_sources_the_name_is_enough(
     subject = subject_of(run)
     own = subject.config.data.dataset("train")
     assert own is not None
-    joined = JoinedSamples([own], torch.full((len(own),), -1), [])
-    monkeypatch.setattr("natlib_image.judged.training_samples", lambda *_: joined)
+    joined = ConcatenatedSamples([own], torch.full((len(own),), -1), [])
+    monkeypatch.setattr("natlib_image_protocols.image_subject.training_samples", lambda *_: joined)
     other = [write(tmp_path / "other" / name, noise(8, 8)) for name in ("000001.png", "x.png")]
     assert seen_in_training(subject, other) == other[:1]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from torchmetrics.detection import MeanAveragePrecision
 
-from natlib_image.voc.average_precision import average_precision, average_precisions
+from natlib_image_protocols.voc.average_precision import average_precision, average_precisions
 
 
 def by_definition(scores: np.ndarray, present: np.ndarray) -> tuple[float, float]:

@@ -18,10 +18,10 @@ from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.encoders.torchvision import Torchvision
-from natlib_image.voc.average_precision import average_precisions
-from natlib_image.voc.fine_tuning import fine_tune, head_stages
-from natlib_image.voc.one_vs_rest import binary_loss, fit_one_vs_rest
-from natlib_image.voc.prepared import VocSamples
+from natlib_image_protocols.voc.average_precision import average_precisions
+from natlib_image_protocols.voc.fine_tuning import fine_tune, head_stages
+from natlib_image_protocols.voc.one_vs_rest import binary_loss, fit_one_vs_rest
+from natlib_image_protocols.voc.prepared import VocSamples
 from tests.cli.command import assert_done, assert_refused
 from tests.cli.command import natlib as command
 

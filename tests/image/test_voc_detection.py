@@ -18,14 +18,14 @@ from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.encoders.torchvision import Torchvision
-from natlib_image.voc.backbone import Backbone, RegionHead, feature_maps
-from natlib_image.voc.detection import VocDetection
-from natlib_image.voc.detection_metric import detection_precision
-from natlib_image.voc.detection_training import detect, train_detector
-from natlib_image.voc.detector import DetectorShape, build_detector
-from natlib_image.voc.folder import VocFolder
-from natlib_image.voc.labelled import VocImage, VocSplits, find_voc_splits
-from natlib_image.voc.scaled import ScaledImages
+from natlib_image_protocols.voc.backbone import Backbone, RegionHead, feature_maps
+from natlib_image_protocols.voc.detection import VocDetection
+from natlib_image_protocols.voc.detection_metric import detection_precision
+from natlib_image_protocols.voc.detection_training import detect, train_detector
+from natlib_image_protocols.voc.detector import DetectorShape, build_detector
+from natlib_image_protocols.voc.folder import VocFolder
+from natlib_image_protocols.voc.labelled import VocImage, VocSplits, find_voc_splits
+from natlib_image_protocols.voc.scaled import ScaledImages
 from tests.cli.command import assert_done, assert_refused, natlib
 
 from .pictures import noise, write

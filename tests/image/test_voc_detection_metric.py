@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from natlib_image.voc.detection_metric import detection_precision, without_difficult
-from natlib_image.voc.scaled import ScaledImage
+from natlib_image_protocols.voc.detection_metric import detection_precision, without_difficult
+from natlib_image_protocols.voc.scaled import ScaledImage
 
 
 def truth_of(boxes: list[list[float]], labels: list[int], difficult: list[bool]) -> ScaledImage:

@@ -11,9 +11,9 @@ from PIL import Image as PILImage
 
 from natlib.errors import DataError
 from natlib_image import Image
-from natlib_image.voc.annotation import read_annotation
-from natlib_image.voc.folder import VocFolder
-from natlib_image.voc.labelled import find_voc_splits, image_labels
+from natlib_image_protocols.voc.annotation import read_annotation
+from natlib_image_protocols.voc.folder import VocFolder
+from natlib_image_protocols.voc.labelled import find_voc_splits, image_labels
 
 from .drawn_voc import annotation_xml, object_xml, write_voc
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from natlib.evaluation import ProtocolResult
-from natlib.protocols import Protocol, Subject, compose_protocol, kept_results
+from natlib.protocols import Protocol, Subject, compose_protocol, read_results
 from natlib.protocols.base import config_hash
 from tests.cli.command import assert_done, assert_refused, content, natlib
 from tests.evaluation.gaussian_blobs import GaussianBlobs
@@ -80,7 +80,7 @@ def test_from_the_command_line(kind: str, run: Path, tmp_path: Path) -> None:
     after = content(run)
     changed = {name for name in after if after[name] != before.get(name)}
     assert all(name.split("/")[0] == "evaluations" for name in changed)
-    assert kept_results(run)[kind] == result
+    assert read_results(run)[kind] == result
 
 
 @pytest.mark.parametrize("kind", EVERYWHERE)
@@ -174,13 +174,13 @@ def test_settings_of_protocol_and_evaluation_count(run: Path) -> None:
 def test_a_result_on_another_source_has_a_name_of_its_own(run: Path) -> None:
     assert_done(natlib("eval", run, "--protocol", "knn"))
     assert_done(natlib("eval", run, "--protocol", "knn", "--data", "some where/oth er"))
-    results = kept_results(run)
+    results = read_results(run)
     assert set(results) == {"standard", "knn", "knn-oth-er"}
     assert results["knn-oth-er"].source == "some where/oth er"
 
 
 def test_the_evaluation_of_training_reads_like_the_others(run: Path) -> None:
-    standard = kept_results(run)["standard"]
+    standard = read_results(run)["standard"]
     written = json.loads((run / "evaluation.json").read_text())
     for row, key in (("encoder", "encoder"), ("random encoder", "random"), ("raw inputs", "raw")):
         for column in ("knn", "linear"):
@@ -194,4 +194,4 @@ def test_a_damaged_result_is_named(run: Path) -> None:
     path = run / "evaluations" / "knn.json"
     path.write_text(path.read_text()[:100])
     with pytest.raises(ValueError, match=r"knn\.json is not a result"):
-        kept_results(run)
+        read_results(run)

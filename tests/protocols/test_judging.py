@@ -11,7 +11,7 @@ def test_protocols_have_memory_as_in_training(run: Path, monkeypatch: pytest.Mon
     """Many of them train, where it counts as much."""
     calls: list[str] = []
     monkeypatch.setattr(
-        "natlib.protocols.judging.keep_freed_memory", lambda: calls.append("called")
+        "natlib.protocols.run_protocol.disable_trim", lambda: calls.append("called")
     )
     subject_of(run, device="cpu")
     assert calls == ["called"]

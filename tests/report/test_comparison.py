@@ -8,8 +8,8 @@ import yaml
 
 import natlib
 from natlib.errors import ConfigError, DataError, RunNotFoundError
-from natlib.recorded import read_recorded
 from natlib.report import compare, write_comparison
+from natlib.runs import read_recorded
 from tests.report.page import read_page
 
 

@@ -9,15 +9,14 @@ from safetensors.torch import load_file
 
 import natlib
 from natlib import NAT, Gaussian, SemiDiscrete, UniformSphere
-from natlib.diagnosis import random_cell_line, random_matching_line
 from natlib.errors import CheckpointError
-from natlib.objectives import Combined
+from natlib.objectives import Combined, random_cell_line, random_matching_line
 from natlib.objectives.nat_module import NATModule
-from natlib.recorded import Recorded, read_recorded
 from natlib.report.fit import deal, measure_fit, nat_part, read_table
 from natlib.report.sections.slots import changed_slots, slots
 from natlib.report.sections.targets import targets
 from natlib.report.subject import Subject, read_subject
+from natlib.runs import Recorded, read_recorded
 from natlib.training.checkpoint import complete_checkpoints
 
 SPHERE = UniformSphere(dim=8)

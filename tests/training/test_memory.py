@@ -14,7 +14,7 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glib
 STEPS = """
 import resource
 import torch
-from natlib.memory import keep_freed_memory
+from natlib.runtime.malloc import disable_trim
 from natlib.training.processes import training_processes
 
 def pages():
@@ -53,5 +53,5 @@ def test_training_on_a_cpu_gets_its_memory_back_without_asking_the_system() -> N
 
 @glibc
 def test_the_environment_has_precedence() -> None:
-    before, after = run("assert not keep_freed_memory()", MALLOC_ARENA_MAX="2")
+    before, after = run("assert not disable_trim()", MALLOC_ARENA_MAX="2")
     assert after > before / 2 > 25

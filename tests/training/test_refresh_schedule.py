@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import natlib
+from natlib.assignment.embedding_cache import EmbeddingCache
 from natlib.configuration import describe
 from natlib.errors import CheckpointError, ConfigError
 from natlib.objectives import NAT
-from natlib.objectives.anchor_store import AnchorStore
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.config import RunConfig
 from tests.processes import in_two_processes
@@ -64,11 +64,11 @@ def test_the_table_is_dealt_again_before_every_second_epoch(tmp_path: Path) -> N
 
 def test_it_deals_by_what_samples_voted_with_in_the_epoch_before(tmp_path: Path) -> None:
     natlib.train(config(epochs=3, keep_checkpoints=9), tmp_path / "run")
-    anchors, seen = AnchorStore(tmp_path / "run" / "objective", 80, 6).read(1)
+    anchors, seen = EmbeddingCache(tmp_path / "run" / "objective", 80, 6).read(1)
     assert seen.tolist() == list(range(80))
     own = natlib.AssignmentTable(80, 2)
     own.permutation.copy_(table(tmp_path / "run", 1))
-    result = natlib.refresh(
+    result = natlib.reassign(
         anchors, own, NAT.model_validate(OBJECTIVE).targets, block=16, seed=1, index=seen
     )
     assert result.costs[-1] < result.before
@@ -122,7 +122,7 @@ def test_two_processes_share_one_refresh(tmp_path: Path) -> None:
     in_two_processes(refreshed_by_two, tmp_path / "run")
     assert len(log(tmp_path / "run")) == 1
     assert torch.equal(table(tmp_path / "run").sort(-1).values, torch.arange(80).expand(2, -1))
-    _, seen = AnchorStore(tmp_path / "run" / "objective", 80, 6).read(1)
+    _, seen = EmbeddingCache(tmp_path / "run" / "objective", 80, 6).read(1)
     assert len(seen) == 80
 
 
@@ -142,7 +142,7 @@ def test_a_loop_of_ones_own_is_told_what_it_lacks(tmp_path: Path) -> None:
 def test_anchors_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
     np.save(tmp_path / "anchors-0.npy", np.zeros((5, 3), np.float16))
     with pytest.raises(CheckpointError, match=r"holds \[5, 3\] of float16, not \[7, 3\]"):
-        AnchorStore(tmp_path, 7, 3)
+        EmbeddingCache(tmp_path, 7, 3)
 
 
 def test_a_stream_has_nothing_to_refresh() -> None:

@@ -14,7 +14,7 @@ from natlib.data import TrainingLabels, training_labels, training_samples
 from natlib.encoders import Encoder, MlpEncoder
 from natlib.objectives import Objective
 from natlib.objectives import masked as masked_module
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 from natlib.targets import Mixture
 from natlib.training import RunConfig, RunDirectory
 from natlib.training.batch_norm import synchronise_batch_norm

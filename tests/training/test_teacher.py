@@ -77,13 +77,13 @@ def test_it_begins_with_the_weights_of_another_run(
     natlib.train(toy_config(NAT(slots=2)), tmp_path / "before")
     before = final_state(tmp_path / "before")[0]
     begun: list[dict[str, Tensor]] = []
-    take = NATModule.take_encoder
+    take = NATModule.on_start
 
     def watched(self: NATModule, encoder: torch.nn.Module) -> None:
         take(self, encoder)
         begun.append({name: value.clone() for name, value in self.state_dict().items()})
 
-    monkeypatch.setattr(NATModule, "take_encoder", watched)
+    monkeypatch.setattr(NATModule, "on_start", watched)
     natlib.train(toy_config(TAUGHT), tmp_path / "run", init_from=tmp_path / "before")
     (state,) = begun
     copies = [name for name in state if name.startswith("teacher.")]

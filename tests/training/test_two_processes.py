@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import natlib
 from natlib.encoders import MlpEncoder
 from natlib.objectives import NAT, NATModule
-from natlib.progress import SilentProgress
+from natlib.runtime.progress import SilentProgress
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.learner import Learner

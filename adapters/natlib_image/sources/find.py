@@ -10,8 +10,8 @@ from natlib_image.sources.base import Source
 from natlib_image.sources.digits import Digits
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS, TorchvisionSet
-from natlib_image.sources.voc import Voc
-from natlib_image.voc.folder import is_voc_folder
+from natlib_image_protocols.voc.folder import is_voc_folder
+from natlib_image_protocols.voc.source import Voc
 
 __all__ = ["find_source", "is_path"]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from natlib.recorded import Recorded
 from natlib.report.charts import Curve, Reference, line_chart
 from natlib.report.charts.axes import label
 from natlib.report.metrics import panels_of
 from natlib.report.page import Section, note
+from natlib.runs import Recorded
 
 __all__ = ["curves"]
 

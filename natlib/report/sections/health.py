@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from natlib.recorded import Recorded
 from natlib.report.charts.axes import label
 from natlib.report.page import Section, note
+from natlib.runs import Recorded
 
 __all__ = ["health"]
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from natlib.data import Batch, training_samples
 from natlib.errors import ConfigError, DataError
 from natlib.model import Model, load
-from natlib.recorded import Recorded
 from natlib.report.charts import heat_map
 from natlib.report.page import Section, note
 from natlib.report.similarity import similarities, stage_grams
 from natlib.report.subject import Subject
+from natlib.runs import Recorded
 
 __all__ = ["Other", "layers", "read_other"]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable
-from natlib.recorded import Recorded
+from natlib.assignment.table import AssignmentTable
 from natlib.report.charts import Curve, line_chart
 from natlib.report.fit import nat_part, read_table
 from natlib.report.page import Section, note
 from natlib.report.subject import Subject
+from natlib.runs import Recorded
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["changed_slots", "slots"]

@@ -1,0 +1,220 @@
+"""Which classes are in an image: mean average precision by the rules of Pascal VOC."""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from statistics import fmean
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from natlib.encoders import Encoder
+from natlib.evaluation import ProtocolDetails, ProtocolResult, random_encoder
+from natlib.evaluation.modes import evaluating, untouched_random
+from natlib.protocols import Protocol, Subject
+from natlib_image_protocols.voc.average_precision import AveragePrecision, average_precisions
+from natlib_image_protocols.voc.fine_tuning import fine_tune, head_stages
+from natlib_image_protocols.voc.labelled import fingerprint
+from natlib_image_protocols.voc.one_vs_rest import fit_one_vs_rest
+from natlib_image_protocols.voc.prepared import VocSamples
+
+__all__ = ["VocClassification"]
+
+_COLUMNS = {"map_11": "mAP, 11 points (VOC 2007)", "map_area": "mAP, area (VOC 2010)"}
+
+
+class VocClassification(Protocol):
+    """Mean average precision of naming the classes in an image (Pascal VOC format).
+
+    Test images are judged by ten crops. Objects that are marked as difficult count for nothing.
+    """
+
+    kind: Literal["voc_classification"] = "voc_classification"
+    train: Literal["frozen", "head", "all"] = "frozen"
+    """``frozen``: a linear classifier for each class on fixed features. ``head``: the fully
+    connected layers are trained with it, or the last stage of an encoder that has none. ``all``:
+    everything is."""
+    weight_decays: tuple[float, ...] | None = None
+    """What the classifiers on fixed features choose from; by default the run's
+    ``evaluation.weight_decays``."""
+    learning_rates: tuple[float, ...] = Field(default=(1e-4, 1e-3), min_length=1)
+    """What fine-tuning chooses from."""
+    epochs: PositiveInt = 30
+    """Passes over the training images when fine-tuning."""
+    batch_size: PositiveInt = 32
+    """Images in a step of fine-tuning."""
+
+    def run(self, subject: Subject) -> ProtocolResult:
+        data = VocSamples.of(subject)
+        seen = data.seen(subject)
+        data.preload(subject)
+        with untouched_random(subject.device):
+            scores, chosen = (self._frozen if self.train == "frozen" else self._tuned)(
+                subject, data
+            )
+        truth = data.labels[data.test]
+        found = {name: average_precisions(each, truth) for name, each in scores.items()}
+        return self.result(
+            subject,
+            f"Classification of {data.splits.test_set} images (%)",
+            _COLUMNS,
+            {name: _means(each) for name, each in found.items()},
+            ProtocolDetails(
+                train_samples=len(data.known),
+                test_samples=len(data.test),
+                test_split=data.splits.test_set,
+                held_out=not seen,
+                classes=list(data.splits.classes),
+                chosen=chosen,
+                more={
+                    "seen_in_training": seen,
+                    "share_with_class": _shares(truth, data.splits.classes),
+                    "average_precision": {
+                        name: {
+                            label: each._asdict()
+                            for label, each in zip(data.splits.classes, aps, strict=True)
+                            if not math.isnan(each.area)
+                        }
+                        for name, aps in found.items()
+                    },
+                },
+            ),
+            train_fingerprint=fingerprint(data.splits.known),
+            test_fingerprint=fingerprint(data.splits.test),
+        )
+
+    def _frozen(
+        self, subject: Subject, data: VocSamples
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Scores float32[q, c] of the test images for each row, and what was chosen."""
+        features = self._features(subject, data)
+        decays = self.weight_decays or subject.evaluation.weight_decays
+        scores, chosen = {}, {}
+        for done, (name, rows) in enumerate(features.items()):
+            subject.progress("fitting classifiers", done, len(features))
+            fitted = partial(_linear_scores, rows, data.labels)
+            scores[name], decay = _best(fitted, sorted(decays, reverse=True), data)
+            chosen[name] = {"weight_decay": decay}
+        return scores, chosen
+
+    def _features(self, subject: Subject, data: VocSamples) -> dict[str, Tensor]:
+        """float32[n, ·] of each row: the mean over ten crops, and pixels."""
+        encoder, objective = subject.model.encoder, subject.model.objective
+        beside = _random(subject, data)
+        parts: dict[str, list[Tensor]] = {}
+        done, size = 0, subject.evaluation.batch_size
+        with evaluating(encoder, objective, beside):
+            for batch in data.batches(torch.arange(len(data.labels)), size):
+                crops: dict[str, list[Tensor]] = {}
+                for crop in data.modality.ten_crops(batch):
+                    own = encoder(crop)
+                    crops.setdefault("encoder", []).append(own)
+                    crops.setdefault("head", []).append(objective.embed(own))
+                    crops.setdefault("random encoder", []).append(beside(crop))
+                crops["raw inputs"] = [data.modality.raw(batch)]
+                for name, views in crops.items():
+                    mean = torch.stack(views).float().mean(0)
+                    parts.setdefault(name, []).append(mean.cpu())
+                done += len(batch.index)
+                subject.progress("embedding ten crops", done, len(data.labels))
+        return {name: torch.cat(rows) for name, rows in parts.items()}
+
+    def _tuned(
+        self, subject: Subject, data: VocSamples
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Scores float32[q, c] of the test images for each row, and what was chosen."""
+        rows = {"encoder": subject.model.encoder, "random encoder": _random(subject, data)}
+        trained = None
+        if self.train == "head":
+            trained = head_stages(subject.model.encoder, data.modality.input_shape)
+        scores, chosen = {}, {}
+        for name, encoder in rows.items():
+            tuned = partial(self._tuned_scores, subject, data, name, encoder, trained)
+            scores[name], rate = _best(tuned, self.learning_rates, data)
+            chosen[name] = {"learning_rate": rate, "trained": trained or "all"}
+        return scores, chosen
+
+    def _tuned_scores(
+        self,
+        subject: Subject,
+        data: VocSamples,
+        name: str,
+        encoder: Encoder,
+        trained: list[str] | None,
+        rate: float,
+        known: Tensor,
+        asked: Tensor,
+    ) -> Tensor:
+        model = fine_tune(
+            encoder,
+            data,
+            known,
+            trained=trained,
+            learning_rate=rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=subject.evaluation.seed,
+            progress=partial(subject.progress, f"fine-tuning, {name}, rate {rate:g}"),
+        )
+        scores = []
+        with torch.no_grad():
+            for batch in data.batches(asked, subject.evaluation.batch_size):
+                crops = [model(crop).sigmoid() for crop in data.modality.ten_crops(batch)]
+                scores.append(torch.stack(crops).mean(0).float().cpu())
+        return torch.cat(scores)
+
+
+def _linear_scores(
+    rows: Tensor, labels: Tensor, decay: float, known: Tensor, asked: Tensor
+) -> Tensor:
+    return fit_one_vs_rest(rows[known], labels[known], decay)(rows[asked])
+
+
+def _best(
+    asked: Callable[[float, Tensor, Tensor], Tensor], values: Iterable[float], data: VocSamples
+) -> tuple[Tensor, float]:
+    """Test scores with the value that is best on the validation images, and that value.
+
+    Args:
+        asked: from a value, images to learn from and images to ask about to scores.
+        values: what to choose from; of equally good ones the first.
+        data: the set.
+    """
+    values = list(values)
+
+    def quality(value: float) -> float:
+        scores = asked(value, data.train, data.validation)
+        return _means(average_precisions(scores, data.labels[data.validation]))["map_area"]
+
+    best = values[0] if len(values) == 1 else max(values, key=quality)
+    return asked(best, data.known, data.test), best
+
+
+def _random(subject: Subject, data: VocSamples) -> Encoder:
+    return random_encoder(
+        subject.model.recipe,
+        data.modality,
+        data.samples,
+        data.known,
+        seed=subject.evaluation.seed,
+        device=subject.device,
+        batch_size=subject.evaluation.batch_size,
+        workers=subject.workers,
+    )
+
+
+def _means(found: list[AveragePrecision]) -> dict[str, float]:
+    """The means over classes that are there to be found; 0 where none is."""
+    asked = [each for each in found if not math.isnan(each.area)]
+    return {
+        "map_11": fmean(each.eleven_point for each in asked) if asked else 0.0,
+        "map_area": fmean(each.area for each in asked) if asked else 0.0,
+    }
+
+
+def _shares(labels: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    """Percent of the test images with each class: what scores that say nothing would get."""
+    counted = (labels == 1).sum(0) / (labels >= 0).sum(0).clamp(min=1)
+    return {name: 100.0 * float(share) for name, share in zip(classes, counted, strict=True)}

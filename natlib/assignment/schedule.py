@@ -1,0 +1,155 @@
+"""Dealing all slots out again while a run goes on."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Self
+
+import torch
+import torch.distributed as dist
+from pydantic import Field
+
+from natlib.assignment.embedding_cache import EmbeddingCache
+from natlib.assignment.reassignment import Allowed, reassign
+from natlib.assignment.table import AssignmentTable
+from natlib.component import Settings
+from natlib.errors import CheckpointError
+from natlib.runtime.processes import process_count, process_rank
+from natlib.runtime.progress import ProgressReporter
+from natlib.targets import TargetModule
+
+__all__ = ["Reassignment", "reassign_from"]
+
+logger = logging.getLogger("natlib")
+
+# Seconds between two signs of life; processes wait for ten minutes at least.
+_HEARTBEAT = 20.0
+_GOING, _FINISHED, _BROKEN_OFF, _FAILED = range(4)
+
+
+class Reassignment(Settings):
+    """When and how all slots are dealt out again (:func:`natlib.reassign`).
+
+    Samples are matched by what they voted with in the epoch before, which is kept on disk in half
+    precision, beside the checkpoints.
+    """
+
+    every: int = Field(default=1, ge=1)
+    """Before every N-th epoch, but not before the first."""
+    block: int = Field(default=2048, ge=2)
+    """Samples that are matched at a time."""
+    passes: int = Field(default=8, ge=1)
+    """Passes over the data set at most."""
+    tolerance: float = Field(default=2e-3, ge=0)
+    """Stop when a pass gains less than this part of what matching has gained so far."""
+
+    def due(self, epoch: int) -> bool:
+        """Whether to refresh before this epoch."""
+        return epoch > 0 and epoch % self.every == 0
+
+
+def reassign_from(
+    anchors: EmbeddingCache,
+    epoch: int,
+    table: AssignmentTable,
+    targets: TargetModule,
+    schedule: Reassignment,
+    progress: ProgressReporter,
+    allowed: Allowed | None = None,
+) -> bool:
+    """Deal all slots again by the anchors of an epoch; a collective call.
+
+    The first process works, the others wait for its table, however long that takes.
+
+    Returns:
+        Whether it was finished; if a signal broke it off, the same call goes on with it.
+    """
+
+    def work(told: ProgressReporter) -> bool:
+        path, seen = anchors.read(epoch)
+        result = reassign(
+            path,
+            table,
+            targets,
+            index=seen,
+            block=schedule.block,
+            passes=schedule.passes,
+            tolerance=schedule.tolerance,
+            seed=epoch,
+            state=anchors.refresh_state,
+            progress=told,
+            allowed=allowed,
+        )
+        if result.finished:
+            logger.info(
+                "refreshed the table after epoch %d: cost %.4f, was %.4f; %.1f %% of the slots "
+                "moved, %d passes, %.1f s",
+                epoch,
+                result.costs[-1] if result.costs else result.before,
+                result.before,
+                100 * result.moved,
+                len(result.costs),
+                result.seconds,
+            )
+        return result.finished
+
+    if process_count() == 1:
+        return work(progress)
+    device = table.permutation.device
+    finished = _lead(work, progress, device) if process_rank() == 0 else _follow(device)
+    dist.broadcast(table.permutation, src=0)
+    return finished
+
+
+def _lead(
+    work: Callable[[ProgressReporter], bool], progress: ProgressReporter, device: torch.device
+) -> bool:
+    told = _Heartbeat(progress, device)
+    outcome = _FAILED
+    try:
+        outcome = _FINISHED if work(told) else _BROKEN_OFF
+    finally:
+        _tell(outcome, device)
+    return outcome == _FINISHED
+
+
+def _follow(device: torch.device) -> bool:
+    outcome = _GOING
+    while outcome == _GOING:
+        outcome = _tell(_GOING, device)
+    if outcome == _FAILED:
+        raise CheckpointError("the first process could not refresh the table; see its message")
+    return outcome == _FINISHED
+
+
+def _tell(outcome: int, device: torch.device) -> int:
+    """What the first process says."""
+    said = torch.tensor(outcome, device=device)
+    dist.broadcast(said, src=0)
+    return int(said)
+
+
+class _Heartbeat:
+    """Passes progress on, and tells the other processes that work goes on before they give up."""
+
+    def __init__(self, progress: ProgressReporter, device: torch.device) -> None:
+        self._progress, self._device = progress, device
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        self._progress.stage(name, total, done)
+
+    def advance(self, done: int, note: str = "") -> None:
+        self._progress.advance(done, note)
+        if time.monotonic() - self._told > _HEARTBEAT:
+            self._told = time.monotonic()
+            _tell(_GOING, self._device)
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)

@@ -1,0 +1,109 @@
+"""Who owns what: the persistent table of slots."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from natlib.errors import DuplicateSampleError, MatchingError
+from natlib.runtime.processes import process_count
+
+__all__ = ["SLOTS_OF_A_LAYER", "AssignmentTable"]
+
+SLOTS_OF_A_LAYER = 2**32
+
+
+class AssignmentTable(nn.Module):
+    """Sample index -> its m slots. Each of the m layers is a permutation of the n slots
+    of that layer, at every moment.
+
+    Layer j of sample i owns slot ``permutation[j, i] + j * 2^32``: no two layers share a
+    slot, a data set that grows keeps the slots it has, and the slots of a layer follow each
+    other, so that distributions that spread over neighbouring slots stay spread.
+
+    Args:
+        samples: n, the number of samples.
+        layers: m, the slots that each sample owns.
+        seed: seed of the random permutation that the table starts from.
+    """
+
+    permutation: Tensor
+
+    def __init__(self, samples: int, layers: int = 1, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        start = torch.stack([torch.randperm(samples, generator=generator) for _ in range(layers)])
+        self.register_buffer("permutation", start)
+        # What all processes agreed on last. Between two merges each process changes
+        # the samples of its own share only, so that differences to it simply add.
+        self._agreed: Tensor | None = None
+
+    @property
+    def samples(self) -> int:
+        """n, the number of samples."""
+        return self.permutation.shape[1]
+
+    @property
+    def layers(self) -> int:
+        """m, the slots that each sample owns."""
+        return self.permutation.shape[0]
+
+    def slots(self, index: Tensor) -> Tensor:
+        """Slots int64[m, b] of the samples int64[b]."""
+        layer = torch.arange(self.layers, device=self.permutation.device)
+        owned = self.permutation[:, index.to(self.permutation.device, non_blocking=True)]
+        return owned + layer[:, None] * SLOTS_OF_A_LAYER
+
+    @torch.no_grad()
+    def reassign(self, index: Tensor, columns: Tensor) -> None:
+        """Deal the slots of a batch out again within the batch.
+
+        Args:
+            index: int64[b], the samples of the batch, each once. It is looked at, and so are
+                the columns: an accelerator is waited for where they lie on one.
+            columns: int64[m, b]; in layer j sample ``index[i]`` takes over the slot
+                that sample ``index[columns[j, i]]`` owned.
+
+        Raises:
+            DuplicateSampleError: a sample stands in the batch twice.
+            MatchingError: a layer of ``columns`` is not a permutation of the batch.
+        """
+        if self._agreed is None and process_count() > 1:
+            self._agreed = self.permutation.clone()
+        if len(index.unique()) != len(index):
+            raise DuplicateSampleError(
+                "a batch holds a sample twice, so its slots cannot be dealt one-to-one; "
+                "sample without replacement and without padding"
+            )
+        everyone = torch.arange(len(index), device=columns.device)
+        if columns.shape != (self.layers, len(index)) or not torch.equal(
+            columns.sort(-1).values, everyone.expand(self.layers, -1)
+        ):
+            raise MatchingError(
+                f"columns need to be a permutation of the {len(index)} samples of the batch in "
+                f"each of {self.layers} layers; match a batch against its own slots only"
+            )
+        device = self.permutation.device
+        index = index.to(device, non_blocking=True)
+        owned = self.permutation[:, index]
+        self.permutation[:, index] = owned.gather(1, columns.to(device, non_blocking=True))
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Bring the tables of all processes together; a collective call, a no-op for one.
+
+        Correct as long as, since the last merge, no sample was in the batches of two
+        processes: call it at the end of every epoch.
+        """
+        if process_count() == 1:
+            return
+        before = self.permutation if self._agreed is None else self._agreed
+        change = self.permutation - before
+        dist.all_reduce(change)
+        self.permutation.copy_(before + change)
+        self._agreed = None
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *rest: object
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._agreed = None  # all processes agree on what they load

@@ -1,0 +1,231 @@
+"""The model folder of a run: safetensors and json, always complete.
+
+A save writes ``model.partial`` beside, flushes it, and swaps it in by two renames with
+``model.previous`` in between. A kill at any moment leaves a complete folder under
+``model`` or ``model.previous``; a reader looks at both. ``model.json`` holds digests of
+the tensor files, so that a mixture of two saves or a damaged file is noticed.
+"""
+
+import hashlib
+import json
+import shutil
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from natlib.assignment.counter import StreamCounter
+from natlib.assignment.table import AssignmentTable
+from natlib.encoders import Encoder
+from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
+from natlib.objectives import ObjectiveModule
+from natlib.objectives.pool import Pool
+from natlib.objectives.teacher import TeacherModule
+from natlib.runtime.storage import flush, on_host, read_files, write_files
+
+if TYPE_CHECKING:
+    from natlib.training.config import RunConfig
+
+__all__ = [
+    "ENCODER_FILE",
+    "HEAD_FILE",
+    "find_model",
+    "head_state",
+    "load_tensors",
+    "read_fitted",
+    "read_model",
+    "save_model",
+]
+
+ENCODER_FILE = "encoder.safetensors"
+HEAD_FILE = "head.safetensors"
+FITTED_FOLDER = "fitted"
+_JSON_FILE = "model.json"
+_FORMAT = 1
+
+
+def save_model(
+    folder: Path, *, encoder: Encoder, objective: ObjectiveModule, config: "RunConfig"
+) -> None:
+    """Write what is needed to embed: encoder, head, and how inputs are prepared.
+
+    Args:
+        folder: the ``model`` folder of a run; a save that is there is replaced.
+        encoder: the trained encoder.
+        objective: its module; tables, counters of slots and teachers stay in the checkpoints.
+        config: the run's configuration, resolved, with an encoder.
+
+    Raises:
+        ConfigError: the configuration names no encoder.
+        CheckpointError: the folder cannot be written; a save that was there stays intact.
+    """
+    if config.encoder is None:
+        raise ConfigError(
+            "the configuration names no encoder, so the model could not be built again; "
+            "fill in config.encoder before saving"
+        )
+    partial, previous = _beside(folder, "partial"), _beside(folder, "previous")
+    fitted = config.data.fitted()
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(on_host(encoder.state_dict()), partial / ENCODER_FILE)
+        save_file(on_host(head_state(objective)), partial / HEAD_FILE)
+        description = {
+            "format": _FORMAT,
+            "natlib": metadata.version("natlib"),
+            "encoder": config.encoder.model_dump(mode="json"),
+            "objective": config.objective.model_dump(mode="json"),
+            "modality": config.data.model_dump(mode="json"),
+            "input_shape": list(config.data.input_shape),
+            "feature_dim": encoder.dim,
+            "sha256": {name: _digest(partial / name) for name in (ENCODER_FILE, HEAD_FILE)},
+            "fitted": {name: sha256(file).hexdigest() for name, file in fitted.items()},
+        }
+        (partial / _JSON_FILE).write_text(json.dumps(description, indent=2) + "\n")
+        write_files(partial / FITTED_FOLDER, fitted)
+        for file in partial.iterdir():
+            flush(file)
+        if folder.exists():
+            # Only now: while ``folder`` is missing, ``previous`` is the only save.
+            shutil.rmtree(previous, ignore_errors=True)
+            folder.rename(previous)
+        partial.rename(folder)
+        flush(folder.parent)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the model could not be written to {folder}: {error}; "
+            "free some space or make the folder writable"
+        ) from error
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def find_model(path: Path) -> Path:
+    """The model folder of a run folder, or of a model folder itself.
+
+    Raises:
+        RunNotFoundError: there is no such folder, or no complete model in it.
+    """
+    for folder in (path / "model", path):
+        for candidate in (folder, _beside(folder, "previous")):
+            if (candidate / _JSON_FILE).is_file():
+                return candidate
+    if not path.exists():
+        raise RunNotFoundError(
+            f"there is no run at {path}; give the folder of a run, or train one first"
+        )
+    if not path.is_dir():
+        raise RunNotFoundError(f"{path} is a file; give the folder of the run that it belongs to")
+    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+    raise RunNotFoundError(
+        f"{path} holds no model (found: {found}); a model is written at the end of each epoch, "
+        "so let the run reach its first one, or give the folder of another run"
+    )
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """The description in ``model.json``, and the tensors of each file by file name.
+
+    Raises:
+        ConfigError: ``model.json`` is damaged or of another format.
+        CheckpointError: a tensor file is missing, damaged, or of another save.
+    """
+    try:
+        description = json.loads((folder / _JSON_FILE).read_text())
+        version, digests = description["format"], dict(description["sha256"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"{folder / _JSON_FILE} is damaged ({_one_line(error)}); "
+            "write it again by resuming the run"
+        ) from error
+    if version != _FORMAT:
+        raise ConfigError(
+            f"{folder / _JSON_FILE} has format {version}, this natlib reads format {_FORMAT}; "
+            f"use natlib {description.get('natlib', 'of the version that wrote it')}"
+        )
+    tensors = {}
+    for name in (ENCODER_FILE, HEAD_FILE):
+        try:
+            intact = _digest(folder / name) == digests.get(name)
+            tensors[name] = load_file(folder / name) if intact else {}
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{folder / name} cannot be read ({_one_line(error)}); "
+                "write it again by resuming the run"
+            ) from error
+        if not intact:
+            raise CheckpointError(
+                f"{folder / name} is not the file that model.json describes: damaged, or a save "
+                "was under way; load again, or write it again by resuming the run"
+            )
+    return description, tensors
+
+
+def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
+    """The files that the modality has fitted, by name.
+
+    Raises:
+        CheckpointError: one is missing or damaged.
+    """
+    # Models of earlier versions have no such entry, and nothing fitted.
+    digests: dict[str, str] = description.get("fitted", {})
+    files = read_files(folder / FITTED_FOLDER)
+    for name, digest in digests.items():
+        if sha256(files.get(name, b"")).hexdigest() != digest:
+            raise CheckpointError(
+                f"{folder / FITTED_FOLDER / name} is missing or not the file that model.json "
+                "describes; write it again by resuming the run"
+            )
+    return {name: files[name] for name in digests}
+
+
+def head_state(objective: ObjectiveModule) -> dict[str, Tensor]:
+    """The state of an objective's module without tables, counters, pools and teachers."""
+    owners = tuple(
+        f"{name}."
+        for name, part in objective.named_modules()
+        if isinstance(part, AssignmentTable | StreamCounter | Pool | TeacherModule)
+    )
+    state: dict[str, Tensor] = objective.state_dict()
+    return {name: value for name, value in state.items() if not name.startswith(owners)}
+
+
+def load_tensors(module: nn.Module, state: dict[str, Tensor], wanted: set[str], file: Path) -> None:
+    """Fill the tensors ``wanted`` of a module.
+
+    Raises:
+        CheckpointError: names or shapes do not fit.
+    """
+    own: dict[str, Tensor] = module.state_dict()
+    missing, extra = sorted(wanted - set(state)), sorted(set(state) - wanted)
+    if missing or extra:
+        what = f"lacks '{missing[0]}'" if missing else f"holds an unknown '{extra[0]}'"
+        raise CheckpointError(
+            f"{file} {what} ({len(missing)} tensors missing, {len(extra)} unknown); "
+            "it was written for another model, check that plug-ins have the same version"
+        )
+    for name in sorted(wanted):
+        if own[name].shape != state[name].shape:
+            raise CheckpointError(
+                f"'{name}' in {file} has shape {list(state[name].shape)}, the model needs "
+                f"{list(own[name].shape)}; check that plug-ins have the same version"
+            )
+    module.load_state_dict(state, strict=False)
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.parent / f"{folder.name}.{suffix}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,91 @@
+"""From a run directory to the result of a protocol, which is kept there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from natlib.configuration import assignment, describe, merge
+from natlib.errors import ConfigError
+from natlib.evaluation import EvaluationProgress, ProtocolResult
+from natlib.model import load
+from natlib.protocols.base import Protocol, Subject
+from natlib.protocols.results import keep
+from natlib.runtime.malloc import disable_trim
+from natlib.training import RunDirectory, compose, computing_device, decoding_workers
+
+__all__ = ["compose_protocol", "judge", "subject_of"]
+
+
+def judge(
+    run: Path | str,
+    protocol: Protocol | str,
+    *,
+    data: str | None = None,
+    settings: Sequence[str] = (),
+    device: str | None = None,
+    progress: EvaluationProgress | None = None,
+) -> ProtocolResult:
+    """Judge a run, and keep the result in ``RUN/evaluations``.
+
+    Args:
+        run: the run directory.
+        protocol: how, or the kind of a protocol with default settings.
+        data: a source to judge on; by default the one that the run was trained on.
+        settings: changes to what protocols share, ``"evaluation.seed=1"`` and the like.
+        device: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; by default what the run
+            was trained on, if it is there.
+        progress: told about each stage.
+
+    Raises:
+        NatlibError: there is no such run, protocol or device, or the samples cannot be judged so.
+    """
+    chosen = compose_protocol(protocol) if isinstance(protocol, str) else protocol
+    subject = subject_of(run, data=data, settings=settings, device=device, progress=progress)
+    result = chosen.run(subject)
+    keep(subject.directory, result)
+    return result
+
+
+def subject_of(
+    run: Path | str,
+    *,
+    data: str | None = None,
+    settings: Sequence[str] = (),
+    device: str | None = None,
+    progress: EvaluationProgress | None = None,
+) -> Subject:
+    """What a protocol judges, from a run directory (see :func:`judge`)."""
+    directory = RunDirectory(run)
+    config = directory.read_config()
+    model = load(run, computing_device(device, config.training.device))
+    if model.device.type == "cpu":
+        # Many protocols train.
+        disable_trim()
+    subject = Subject(
+        model,
+        model.modality if data is None else model.modality.with_source(data),
+        config,
+        compose(base=config, settings=settings).evaluation,
+        directory,
+        data,
+        decoding_workers(config.training),
+    )
+    return subject if progress is None else replace(subject, progress=progress)
+
+
+def compose_protocol(kind: str, settings: Sequence[str] = ()) -> Protocol:
+    """A protocol from its kind and settings such as ``neighbours=[5]``.
+
+    Raises:
+        ConfigError: there is no such protocol, or a setting is not valid.
+    """
+    member = Protocol.registry.get(kind)
+    layers: list[Mapping[str, Any]] = [{"kind": kind}, *(assignment(text) for text in settings)]
+    try:
+        composed: Protocol = member.model_validate(merge(member, layers))
+    except ValidationError as error:
+        raise ConfigError(f"protocol {kind}: {describe(error)}") from error
+    return composed

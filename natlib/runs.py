@@ -1,0 +1,106 @@
+"""What a run has written down: its settings, metrics and evaluations."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from natlib.errors import DataError
+from natlib.evaluation import ProtocolResult
+from natlib.protocols import read_results
+from natlib.training import RunConfig, RunDirectory
+
+__all__ = ["Recorded", "Series", "read_recorded"]
+
+# Of every line of metrics; they are no metrics.
+_WHEN = {"step", "epoch", "time"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric over a run.
+
+    Attributes:
+        steps: updates after which it was measured.
+        values: what was measured.
+    """
+
+    steps: list[float]
+    values: list[float]
+
+    @property
+    def last(self) -> float:
+        """The last value."""
+        return self.values[-1]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run as its files tell it.
+
+    Attributes:
+        path: the run directory.
+        config: its configuration.
+        metrics: by name, in the order in which they first came up.
+        results: what evaluations have found, by name: ``standard`` at the end of training, where
+            there are labels, and those of protocols.
+        step: updates done when the last line of metrics was written.
+        epoch: the epoch of that line.
+    """
+
+    path: Path
+    config: RunConfig
+    metrics: dict[str, Series]
+    results: dict[str, ProtocolResult]
+    step: int
+    epoch: int
+
+
+def read_recorded(run: Path | str) -> Recorded:
+    """Read the files of a run, finished or not.
+
+    Raises:
+        RunNotFoundError: there is no run here.
+        ConfigError: its ``config.yaml``, or the result of an evaluation, cannot be read.
+        DataError: ``metrics.jsonl`` is damaged.
+    """
+    directory = RunDirectory(run)
+    config = directory.read_config()
+    lines = _lines(directory.path / "metrics.jsonl")
+    metrics: dict[str, Series] = {}
+    for line in lines:
+        for name, value in line.items():
+            if name not in _WHEN:
+                series = metrics.setdefault(name, Series([], []))
+                series.steps.append(float(line["step"]))
+                series.values.append(float(value) if value is not None else math.nan)
+    last = lines[-1] if lines else {"step": 0, "epoch": 0}
+    return Recorded(
+        directory.path,
+        config,
+        metrics,
+        read_results(run),
+        int(last["step"]),
+        int(last["epoch"]),
+    )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Lines of metrics; of a run that goes on, the last one may be half written."""
+    if not path.exists():
+        return []
+    texts = path.read_text(encoding="utf-8").splitlines()
+    lines = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            line = json.loads(text)
+            lines.append({**line, "step": int(line["step"]), "epoch": int(line["epoch"])})
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(texts):
+                break
+            raise DataError(
+                f"line {number} of {path} is damaged; remove it, or resume the run from an older "
+                "checkpoint"
+            ) from error
+    return lines
