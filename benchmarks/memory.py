@@ -28,13 +28,14 @@ import torch
 from torch import Tensor
 
 import natlib
-from natlib.benchmark.picture import LIGHT
 from natlib.component import register
 from natlib.data import Batch, Modality, Split, Unreadable
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.runtime.progress import SilentProgress
 
 FEATURES = 32
+INK, FAINT = "#3b3b3b", "#b8b8b8"
+COLOURS = ("#1f6fb4", "#c9581c", "#2f8f57", "#8a4fbf", "#b98a00", "#c2347a", "#12979d", "#5b5b5b")
 MIB = 2**20
 
 
@@ -207,7 +208,7 @@ def draw(rows: Sequence[dict[str, Any]], path: str) -> None:
     image = Figure(figsize=(6.4, 4.2))
     axes = image.subplots()
     cases = list(dict.fromkeys((row["ownership"], row["dim"]) for row in rows))
-    for colour, (ownership, dim) in zip(LIGHT.solvers, cases, strict=False):
+    for colour, (ownership, dim) in zip(COLOURS, cases, strict=False):
         mine = [row for row in rows if (row["ownership"], row["dim"]) == (ownership, dim)]
         axes.plot(
             [row["samples"] for row in mine], [row["peak"] / MIB for row in mine],
@@ -217,15 +218,15 @@ def draw(rows: Sequence[dict[str, Any]], path: str) -> None:
         counts = sorted({row["samples"] for row in rows})
         axes.plot(
             counts, [4 * count * dim / MIB for count in counts],
-            linestyle=style, color=LIGHT.faint, label=f"n x d float32, d = {dim}",
+            linestyle=style, color=FAINT, label=f"n x d float32, d = {dim}",
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("samples", color=LIGHT.ink)
-    axes.set_ylabel("peak memory, MiB", color=LIGHT.ink)
-    axes.tick_params(colors=LIGHT.ink)
+    axes.set_xlabel("samples", color=INK)
+    axes.set_ylabel("peak memory, MiB", color=INK)
+    axes.tick_params(colors=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, labelcolor=LIGHT.ink)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     image.tight_layout()
     image.savefig(path, dpi=150)
 

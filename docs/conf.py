@@ -5,7 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "_ext")]
+sys.path[:0] = [str(HERE), str(HERE / "_ext"), str(HERE.parent)]
 
 project = "natlib"
 author = "The natlib developers"

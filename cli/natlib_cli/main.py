@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 import natlib
-from natlib_cli.bench import bench_app
 from natlib_cli.compare import compare
 from natlib_cli.config import config_app
 from natlib_cli.doctor import doctor
@@ -45,7 +44,6 @@ _command("compare", compare, "Use and judge")
 _command("doctor", doctor, "Use and judge")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")
-app.add_typer(bench_app, name="bench", rich_help_panel="Measure")
 
 
 def _version(asked: bool) -> None:

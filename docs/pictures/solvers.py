@@ -2,7 +2,7 @@
 
 They are recorded by hand, since no build may take so long or be so quiet:
 
-    natlib bench solvers --sizes 256,1024,4096 --repeats 2 --json docs/measured/solvers.json
+    python -m benchmarks.solvers --sizes 256 1024 4096 --repeats 2 --json docs/measured/solvers.json
 """
 
 from dataclasses import replace
@@ -11,7 +11,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from pictures.style import Theme, save
 
-from natlib.benchmark import DARK, LIGHT, Measurement, figure, read_measurements
+from benchmarks.solvers.measurement import Measurement, read_measurements
+from benchmarks.solvers.picture import DARK, LIGHT, figure
 
 __all__ = ["draw", "table"]
 

@@ -19,7 +19,7 @@ def test_version() -> None:
 def test_help_shows_commands_in_their_groups() -> None:
     out = assert_done(natlib("--help")).out
     titles = re.findall(r"╭─ (.+?) ─+╮", out)
-    assert titles == ["Options", "Train", "Use and judge", "Look up", "Measure"]
+    assert titles == ["Options", "Train", "Use and judge", "Look up"]
     groups = dict(zip(titles, re.split(r"╭─ .+? ─+╮", out)[1:], strict=True))
     commands = {
         title: re.findall(r"^│ (\w+) ", body, re.MULTILINE) for title, body in groups.items()
@@ -27,10 +27,9 @@ def test_help_shows_commands_in_their_groups() -> None:
     assert commands["Train"] == ["train"]
     assert commands["Use and judge"] == ["eval", "embed", "report", "compare", "doctor"]
     assert commands["Look up"] == ["plugins", "config"]
-    assert commands["Measure"] == ["bench"]
 
 
-@pytest.mark.parametrize("command", [[], ["config"], ["bench"]])
+@pytest.mark.parametrize("command", [[], ["config"]])
 def test_without_a_command_the_help_is_shown(command: list[str]) -> None:
     said = natlib(*command)
     assert said.code == 2

@@ -363,42 +363,6 @@ def config_options(folder: Path) -> None:
     assert (shown["training"]["epochs"], shown["training"]["seed"]) == (5, 6)
 
 
-@check(
-    *(
-        f"bench solvers --{option}"
-        for option in (
-            "sizes", "dim", "problems", "features", "solvers", "seed",
-            "repeats", "limit", "device", "out", "json",
-        )
-    )
-)  # fmt: skip
-def bench_options(folder: Path) -> None:
-    def measured(name: str, *other: object) -> list[dict[str, Any]]:
-        numbers = folder / f"{name}.json"
-        options = (
-            "--sizes", "8,16", "--dim", "6", "--problems", "2", "--features", "random",
-            "--solvers", "scipy", "--repeats", "2", "--device", "cpu",
-            "--out", folder / f"{name}.svg", "--json", numbers,
-        )  # fmt: skip
-        assert_done(natlib("bench", "solvers", *options, *other))
-        assert "<svg" in (folder / f"{name}.svg").read_text()
-        rows: list[dict[str, Any]] = json.loads(numbers.read_text())["measurements"]
-        return rows
-
-    first = measured("first", "--seed", "3")
-    assert [(row["size"], row["dim"], row["problems"], row["repeats"]) for row in first] == [
-        (8, 6, 2, 2),
-        (16, 6, 2, 2),
-    ]
-    assert {(row["features"], row["solver"]) for row in first} == {("random", "scipy")}
-    found = [[row["similarity"] for row in measured(str(s), "--seed", s)] for s in (3, 4)]
-    assert found[0] == [row["similarity"] for row in first]
-    assert found[0] != found[1]
-    # Above the limit of a call, larger sizes are left out.
-    limited = measured("limited", "--limit", 1e-9)
-    assert ["seconds" in row for row in limited] == [True, False]
-
-
 def test_every_parameter_has_a_check_and_every_check_a_parameter() -> None:
     assert CHECKS.keys() == set(parameters(typer.main.get_command(app)))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.benchmark import make_problem
+from benchmarks.solvers.instances import make_instance
 from natlib.solvers import Lapjv, lapjv
 from natlib.solvers.kernels.centre_costs import levelled, soft_prices, start_at_zero
 from natlib.solvers.kernels.quantise import grid_start, grid_step, onto_grid, room_for
@@ -39,7 +39,7 @@ def test_a_grid_has_the_levels_that_are_asked_for(levels: int) -> None:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("features", ["random", "clustered", "collapsed"])
 def test_fewer_levels_cost_no_more_than_they_say(features: str, masked: bool) -> None:
-    cost = make_problem(features, 200).cost
+    cost = make_instance(features, 200).cost
     allowed = torch.rand(cost.shape, generator=torch.Generator().manual_seed(0)) < 0.7
     allowed.fill_diagonal_(True)
     best = Lapjv().solve(cost, allowed if masked else None)
@@ -83,7 +83,7 @@ def test_every_way_is_exact_and_the_right_one(
 ) -> None:
     # The answer is the proved one: scipy's solver is not asked again.
     monkeypatch.setattr(lapjv, "_by_scipy", None)
-    problem = make_problem(features, size)
+    problem = make_instance(features, size)
     found = Lapjv().solve(problem.cost)
     expected = lowest_cost(problem.cost.double().numpy())
     assert float(found.cost) == pytest.approx(expected, abs=2e-6 * size)
@@ -105,7 +105,7 @@ def test_what_is_not_proved_as_it_is_is_evened_out(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(lapjv, "_proven", doubted)
     monkeypatch.setattr(lapjv, "_by_scipy", None)
-    problem = make_problem("clustered", 200)
+    problem = make_instance("clustered", 200)
     found = Lapjv().solve(problem.cost)
     assert proofs == [False, True]
     expected = lowest_cost(problem.cost.double().numpy())

@@ -42,13 +42,12 @@ SMALLER_SCRIPTS = {
     "python benchmarks/refresh.py": "--exact 256 --block 64 --samples 2000",
     "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
     "python benchmarks/target_rows.py": "--rows 4 --dim 16 --rounds 2",
-    "python benchmarks/solvers.py": "--sizes 8 16 --repeats 1",
-    "python benchmarks/small_matchings.py": "--sizes 8 --seeds 1 --rounds 2",
+    "python -m benchmarks.solvers ": "--sizes 8 16 --repeats 1",
+    "python -m benchmarks.solvers.small_matchings": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3 --dims 8 --ownership bank",
     "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
     "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
     "natlib report": "--points 20",
-    "natlib bench solvers": "--sizes 8,16 --repeats 1",
     "natlib eval runs/photos --protocol semi": (
         "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
         "--set finetune.epochs=1 --set finetune.min_updates=0"

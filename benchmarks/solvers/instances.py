@@ -19,14 +19,14 @@ from natlib.errors import ConfigError
 from natlib.solvers import pairwise_cost
 from natlib.targets import UniformSphere
 
-__all__ = ["FEATURES", "Problem", "make_problem"]
+__all__ = ["FEATURES", "Instance", "make_instance"]
 
 _CLUSTERS = 10
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Samples to be matched with targets.
+class Instance:
+    """A matching problem: samples and as many targets.
 
     Attributes:
         features: which kind of features.
@@ -108,10 +108,10 @@ FEATURES: dict[str, Callable[[torch.Generator, Tensor], Tensor]] = {
     "collapsed": _collapsed,
     "matched": _matched,
 }
-"""Kinds of features, see :func:`make_problem`."""
+"""Kinds of features, see :func:`make_instance`."""
 
 
-def make_problem(
+def make_instance(
     features: str,
     size: int,
     *,
@@ -119,7 +119,7 @@ def make_problem(
     count: int = 1,
     seed: int = 0,
     device: torch.device | str = "cpu",
-) -> Problem:
+) -> Instance:
     """Unit features of a kind, targets of ``uniform_sphere``, and what matchings of them cost.
 
     Args:
@@ -145,4 +145,4 @@ def make_problem(
     z, c = z.to(device), c.to(device)
     if count == 1:
         z, c = z[0], c[0]
-    return Problem(features, z, c, pairwise_cost(z, c))
+    return Instance(features, z, c, pairwise_cost(z, c))

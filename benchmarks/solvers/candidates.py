@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
 from torch import Tensor
 
-from natlib.benchmark.features import Problem
+from benchmarks.solvers.instances import Instance
+from natlib.configuration import describe
+from natlib.errors import ConfigError
 from natlib.solvers import Solver
 
 __all__ = ["Answer", "Candidate", "candidates"]
@@ -31,7 +34,7 @@ class Answer(NamedTuple):
     """What a candidate finds.
 
     Attributes:
-        columns: columns or a soft matching, see :meth:`Problem.similarity`.
+        columns: columns or a soft matching, see :meth:`Instance.similarity`.
         converged: whether it met its own tolerance.
         by: the solver that it left the work to, if it did.
         points: whether it worked on points, so that its time is all that a matching takes.
@@ -56,7 +59,7 @@ class Candidate:
 
     solver: str
     setting: str
-    call: Callable[[Problem], Answer]
+    call: Callable[[Instance], Answer]
     exact: bool
 
     @property
@@ -66,30 +69,44 @@ class Candidate:
 
 
 def candidates(chosen: Sequence[str | Solver] | None = None) -> list[Candidate]:
-    """Solvers to be measured, those with a knob for accuracy with several settings.
+    """Solvers to be measured, those that trade accuracy for time with several settings.
 
     Args:
-        chosen: kinds, or solvers with settings of their own; by default every
-            registered kind.
+        chosen: kinds, as ``greedy``, or with settings, as ``lapjv:levels=256``, or solvers; by
+            default every registered kind.
 
     Raises:
-        ConfigError: no such solver.
+        ConfigError: no such solver or setting.
     """
     found = []
     for one in Solver.registry.kinds() if chosen is None else chosen:
         if isinstance(one, Solver):
             found.append(one)
             continue
-        cls = Solver.registry.get(one)
-        found += [cls(**setting) for setting in _CURVES.get(one, [{}])]
+        kind, _, settings = one.partition(":")
+        cls = Solver.registry.get(kind)
+        if settings:
+            found.append(_with(cls, settings))
+        else:
+            found += [cls(**setting) for setting in _CURVES.get(kind, [{}])]
     return [_candidate(solver) for solver in found]
+
+
+def _with(cls: type[Solver], settings: str) -> Solver:
+    pairs = [setting.partition("=") for setting in settings.split(",")]
+    if not all(equals for _, equals, _ in pairs):
+        raise ConfigError(f"settings of a solver are key=value,key=value; got '{settings}'")
+    try:
+        return cls.model_validate({key: value for key, _, value in pairs})
+    except ValidationError as error:
+        raise ConfigError(f"{cls.__name__}: {describe(error)}") from error
 
 
 def _candidate(solver: Solver) -> Candidate:
     values = solver.model_dump(exclude={"kind"}, exclude_unset=True)
     setting = ", ".join(f"{name}={value}" for name, value in values.items())
 
-    def call(problem: Problem) -> Answer:
+    def call(problem: Instance) -> Answer:
         worker = solver.choose(problem.size, problem.size, problem.z.device)
         # Solvers that need no costs of all pairs are not charged for them.
         points = not worker.exact and type(worker).match is not Solver.match

@@ -1,7 +1,7 @@
 """What a matching by natlib's ``lapjv`` takes beside the search, piece by piece.
 
     pip install 'natlib[benchmark]'
-    python benchmarks/small_matchings.py
+    python -m benchmarks.solvers.small_matchings
 
 The raw call ``lapjv.lapjv`` and the steps of ``Lapjv.solve`` around the same search take turns; the
 least time of each counts, so that other work on the machine matters little. ``least`` is what no
@@ -20,9 +20,9 @@ from typing import Any
 import lapjv as package
 import numpy as np
 import torch
-from solver_peers import peers
 
-from natlib.benchmark import FEATURES, Problem, make_problem
+from benchmarks.solvers.instances import FEATURES, Instance, make_instance
+from benchmarks.solvers.peers import peers
 from natlib.solvers import Auto, Lapjv, Matching
 from natlib.solvers.base import checked
 from natlib.solvers.kernels.centre_costs import at, unopposed
@@ -40,7 +40,7 @@ def answer(array: np.ndarray, columns: np.ndarray) -> Matching:
     return Matching(found, paid, True, 0, True, torch.zeros_like(paid))
 
 
-def least(problem: Problem) -> Matching:
+def least(problem: Instance) -> Matching:
     """The raw search with a check of the costs, a proof and an answer in tensors around it."""
     checked(problem.cost, None)
     columns, _, (_, _, price) = package.lapjv(problem.array)
@@ -50,7 +50,7 @@ def least(problem: Problem) -> Matching:
 
 def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, float]:
     """Microseconds of each step, of the raw call and of the whole."""
-    problem = make_problem(features, size, seed=seed)
+    problem = make_instance(features, size, seed=seed)
     cost, array = problem.cost, problem.array
     memory = np.empty_like(array)
     span = float(array.max()) - float(array.min())
@@ -111,7 +111,7 @@ def print_peers(size: int, arguments: argparse.Namespace) -> None:
     for features in FEATURES:
         total = dict.fromkeys(calls, 0.0)
         for seed in range(arguments.seeds):
-            problem = make_problem(features, size, seed=seed)
+            problem = make_instance(features, size, seed=seed)
             taken: dict[str, list[float]] = {name: [] for name in calls}
             for _ in range(arguments.rounds):
                 for name, call in calls.items():

@@ -1,29 +1,10 @@
-"""natlib's solvers beside those of other packages, on the same costs in the same run.
+"""Measurements as Markdown: times, and the ratios that matter."""
 
-    pip install 'natlib[benchmark]'
-    python benchmarks/solvers.py --json solvers.json --picture solvers.svg
-
-Prints Markdown: times, then the ratios that matter. Calls of all solvers take turns, so that
-drift of the machine hits all alike; medians are compared. Sizes at which a call would take
-longer than ``--limit`` seconds, judged by the sizes before, are left out.
-"""
-
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 
-import torch
-from solver_peers import peers
+from benchmarks.solvers.measurement import Measurement
 
-from natlib.benchmark import (
-    FEATURES,
-    Measurement,
-    candidates,
-    draw,
-    measure,
-    write_measurements,
-)
-from natlib.runtime.progress import ConsoleProgress
-from natlib.solvers import Solver
+__all__ = ["Results", "print_approximate", "print_ratios", "print_surprises", "print_times"]
 
 Number = Callable[[str, int], float | None]
 
@@ -147,56 +128,3 @@ def print_surprises(measurements: Sequence[Measurement]) -> None:
             print(f"- not optimal: {where}: {100 * row.gap:.2g} %")
         if row.skipped:
             print(f"- left out: {where}: {row.skipped}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 1024, 2048, 4096, 8192])
-    parser.add_argument("--features", nargs="+", default=list(FEATURES), choices=list(FEATURES))
-    parser.add_argument("--solvers", nargs="*", default=None, help="natlib's; by default all")
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=8.0, help="seconds of a call")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=None, help="threads of torch")
-    parser.add_argument("--json", default=None)
-    parser.add_argument("--picture", default=None)
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-
-    chosen = candidates(arguments.solvers or Solver.registry.kinds())
-    others, missing = ([], []) if arguments.no_peers else peers(arguments.device)
-    measurements = measure(
-        [*chosen, *others],
-        features=arguments.features,
-        sizes=arguments.sizes,
-        dim=arguments.dim,
-        repeats=arguments.repeats,
-        limit=arguments.limit,
-        seed=arguments.seed,
-        device=arguments.device,
-        progress=ConsoleProgress(),
-    )
-    if arguments.json:
-        write_measurements(arguments.json, measurements)
-    if arguments.picture:
-        draw(measurements, arguments.picture)
-    print(f"{arguments.device}, {torch.get_num_threads()} threads, d = {arguments.dim}, ", end="")
-    print(f"medians of up to {arguments.repeats} calls")
-    for line in missing:
-        print(f"- {line}")
-    results = Results(measurements)
-    print_times(results)
-    if others:
-        print_ratios(results, [peer.label for peer in others if peer.exact], arguments.limit)
-    print_approximate(results)
-    print_surprises(measurements)
-
-
-if __name__ == "__main__":
-    main()

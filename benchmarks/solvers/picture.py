@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from natlib.benchmark.measurement import Measurement
+from benchmarks.solvers.measurement import Measurement
 from natlib.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Other packages' assignment and transport functions, as candidates for ``solvers.py``."""
+"""Other packages' assignment and transport functions, as candidates."""
 
 import warnings
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import lapjv
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from natlib.benchmark import Answer, Candidate, Problem
+from benchmarks.solvers.candidates import Answer, Candidate
+from benchmarks.solvers.instances import Instance
 
 __all__ = ["SINKHORN_REGULARISATION", "peers"]
 
@@ -47,7 +48,7 @@ def peers(device: str) -> tuple[list[Candidate], list[str]]:
 
 
 def _exact(name: str, function: Callable[[Any], Any]) -> Candidate:
-    def call(problem: Problem) -> Answer:
+    def call(problem: Instance) -> Answer:
         return Answer(torch.as_tensor(function(problem.array)).long())
 
     return Candidate(name, "", call, exact=True)
@@ -62,7 +63,7 @@ def _lap(lap: Any) -> list[Candidate]:
 
 def _ot(ot: Any) -> list[Candidate]:
     def sinkhorn(regularisation: float, method: str = "sinkhorn") -> Candidate:
-        def call(problem: Problem) -> Answer:
+        def call(problem: Instance) -> Answer:
             cost = problem.array
             spread = (cost - cost.mean(0) - cost.mean(1, keepdims=True) + cost.mean()).std()
             with warnings.catch_warnings(record=True) as complaints:
@@ -87,7 +88,7 @@ def _ot(ot: Any) -> list[Candidate]:
 
 
 def _torch_linear_assignment(package: Any) -> Candidate:
-    def call(problem: Problem) -> Answer:
+    def call(problem: Instance) -> Answer:
         return Answer(package.batch_linear_assignment(problem.cost[None])[0].long())
 
     return Candidate("torch-linear-assignment", "", call, exact=True)

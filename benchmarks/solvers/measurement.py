@@ -99,8 +99,8 @@ def read_measurements(path: Path | str) -> list[Measurement]:
     except (ValueError, LookupError, TypeError, ValidationError) as error:
         raise DataError(
             f"{path} holds no measurements ({type(error).__name__}); "
-            "give a file that natlib bench solvers --json wrote"
+            "give a file that python -m benchmarks.solvers --json wrote"
         ) from error
     raise DataError(
-        f"{path} has the format {content['format']}, this natlib reads {_FORMAT}; measure again"
+        f"{path} has the format {content['format']}, this benchmark reads {_FORMAT}; measure again"
     )

@@ -8,68 +8,19 @@ from dataclasses import dataclass, field
 
 import torch
 
-from natlib.benchmark.candidates import Answer, Candidate, candidates
-from natlib.benchmark.features import FEATURES, Problem, make_problem
-from natlib.benchmark.measurement import Measurement
-from natlib.benchmark.timing import Growth, timed
+from benchmarks.solvers.candidates import Answer, Candidate, candidates
+from benchmarks.solvers.instances import Instance, make_instance
+from benchmarks.solvers.measurement import Measurement
+from benchmarks.solvers.timing import Growth, timed
 from natlib.errors import ConfigError
 from natlib.runtime.malloc import disable_trim
 from natlib.runtime.progress import ProgressReporter, SilentProgress
-from natlib.solvers import Solver, pairwise_cost
+from natlib.solvers import pairwise_cost
 
-__all__ = ["measure", "solvers"]
+__all__ = ["measure"]
 
 # A first call that takes no longer is a warm-up, and is not counted.
 _WARM_UP = 0.5
-
-
-def solvers(
-    chosen: Sequence[str | Solver] | None = None,
-    *,
-    features: Sequence[str] = tuple(FEATURES),
-    sizes: Sequence[int] = (64, 256, 1024, 4096),
-    dim: int = 128,
-    problems: int = 1,
-    seed: int = 0,
-    repeats: int = 5,
-    limit: float = 10.0,
-    device: torch.device | str = "cpu",
-    progress: ProgressReporter | None = None,
-) -> list[Measurement]:
-    """Measure solvers: the time of a call, and how much worse than optimal its matching is.
-
-    Args:
-        chosen: kinds of solvers, or solvers; by default every registered kind, those with a
-            knob for accuracy with several settings.
-        features: kinds of features, see :func:`make_problem`.
-        sizes: samples b of a problem; there are as many targets.
-        dim: dimension of the targets.
-        problems: m, problems that are solved together.
-        seed: of features and targets.
-        repeats: calls that the median is taken of.
-        limit: seconds; a solver skips sizes at which a call is expected to take longer, and
-            repeats no more than fits into it, or into a quarter of it if it is not exact.
-        device: where the tensors lie.
-        progress: told how far it is.
-
-    Returns:
-        One measurement for each kind of features, size and solver, in this order.
-
-    Raises:
-        ConfigError: no such solver or features, or a number that makes no sense.
-    """
-    return measure(
-        candidates(chosen),
-        features=features,
-        sizes=sizes,
-        dim=dim,
-        problems=problems,
-        seed=seed,
-        repeats=repeats,
-        limit=limit,
-        device=device,
-        progress=progress,
-    )
 
 
 def measure(
@@ -85,9 +36,28 @@ def measure(
     device: torch.device | str = "cpu",
     progress: ProgressReporter | None = None,
 ) -> list[Measurement]:
-    """As :func:`solvers`, for anything that solves: other packages' functions, say.
+    """Measure the time of a call, and how much worse than optimal the matching is.
 
     On a CPU all of them have memory as in training, see :func:`natlib.runtime.malloc.disable_trim`.
+
+    Args:
+        chosen: what is measured: solvers, or other packages' functions.
+        features: kinds of features, see :func:`make_instance`.
+        sizes: samples b of a problem; there are as many targets.
+        dim: dimension of the targets.
+        problems: m, problems that are solved together.
+        seed: of features and targets.
+        repeats: calls that the median is taken of.
+        limit: seconds; a solver skips sizes at which a call is expected to take longer, and
+            repeats no more than fits into it, or into a quarter of it if it is not exact.
+        device: where the tensors lie.
+        progress: told how far it is.
+
+    Returns:
+        One measurement for each kind of features, size and candidate, in this order.
+
+    Raises:
+        ConfigError: no such features, or a number that makes no sense.
     """
     sizes = sorted(set(sizes))
     if not (chosen and features and sizes):
@@ -105,7 +75,7 @@ def measure(
             runners = [_Runner(candidate, limit) for candidate in chosen]
             reference = _Runner(candidates(["lapjv"])[0], limit)
             for size in sizes:
-                problem = make_problem(
+                problem = make_instance(
                     kind, size, dim=dim, count=problems, seed=seed, device=device
                 )
                 # In turns, so that a machine that is busy for a while slows all alike; and after
@@ -137,7 +107,7 @@ class _Runner:
     answer: Answer | None = None
     skipped: str = ""
 
-    def turn(self, problem: Problem, repeats: int) -> None:
+    def turn(self, problem: Instance, repeats: int) -> None:
         """One call, as long as any is wanted and fits; the first on a problem may be a warm-up."""
         if problem.size != self.size:
             self._begin(problem)
@@ -146,7 +116,7 @@ class _Runner:
         elif not self.times or sum(self.times) + max(self.times) <= self._budget:
             self.times.append(self._call(problem)[1])
 
-    def _begin(self, problem: Problem) -> None:
+    def _begin(self, problem: Instance) -> None:
         if self.times:
             self.growth.add(self.size, statistics.median(self.times))
         self.size, self.times, self.answer, self.skipped = problem.size, [], None, ""
@@ -163,12 +133,12 @@ class _Runner:
         # Exact solvers are compared by small ratios, others by orders of magnitude.
         return self.limit if self.candidate.exact else self.limit / 4
 
-    def _call(self, problem: Problem) -> tuple[Answer, float]:
+    def _call(self, problem: Instance) -> tuple[Answer, float]:
         return timed(lambda: self.candidate.call(problem), problem.z.device)
 
 
 def _measurements(
-    problem: Problem, runners: Iterable[_Runner], reference: _Runner
+    problem: Instance, runners: Iterable[_Runner], reference: _Runner
 ) -> list[Measurement]:
     runners = list(runners)
     found = {

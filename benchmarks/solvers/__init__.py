@@ -1,0 +1,1 @@
+"""What solvers cost and what they find, measured on this machine."""
