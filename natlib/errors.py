@@ -9,6 +9,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DeviceError",
+    "DivergedError",
     "DuplicateSampleError",
     "MatchingError",
     "NatlibError",
@@ -48,6 +49,10 @@ class NonFiniteError(NatlibError, FloatingPointError):
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
         self.position = position
+
+
+class DivergedError(NonFiniteError):
+    """Features became NaN or infinite although the inputs are finite: training diverged."""
 
 
 class DeviceError(NatlibError, RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 from natlib.errors import DataError
 from natlib.evaluation import ProtocolResult
 from natlib.protocols import read_results
-from natlib.training import RunConfig, RunDirectory
+from natlib.training import RunConfig, RunDirectory, RunInfo
 
 __all__ = ["Recorded", "Series", "read_recorded"]
 
@@ -42,6 +42,7 @@ class Recorded:
     Attributes:
         path: the run directory.
         config: its configuration.
+        info: what it is and how it stands.
         metrics: by name, in the order in which they first came up.
         results: what evaluations have found, by name: ``standard`` at the end of training, where
             there are labels, and those of protocols.
@@ -51,6 +52,7 @@ class Recorded:
 
     path: Path
     config: RunConfig
+    info: RunInfo
     metrics: dict[str, Series]
     results: dict[str, ProtocolResult]
     step: int
@@ -62,7 +64,8 @@ def read_recorded(run: Path | str) -> Recorded:
 
     Raises:
         RunNotFoundError: there is no run here.
-        ConfigError: its ``config.yaml``, or the result of an evaluation, cannot be read.
+        ConfigError: its ``run.json`` or ``config.yaml``, or a result of an evaluation, cannot be
+            read.
         DataError: ``metrics.jsonl`` is damaged.
     """
     directory = RunDirectory(run)
@@ -79,6 +82,7 @@ def read_recorded(run: Path | str) -> Recorded:
     return Recorded(
         directory.path,
         config,
+        directory.read_info(),
         metrics,
         read_results(run),
         int(last["step"]),

@@ -80,8 +80,9 @@ def doctor(
 
 
 def _head_of_run(report: RunReport) -> None:
-    of = "" if report.updates is None else f" of {report.updates}"
-    console.print(f"Run {report.run}: {report.step}{of} updates recorded", soft_wrap=True)
+    console.print(
+        f"Run {report.run}: {report.step} of {report.updates} updates recorded", soft_wrap=True
+    )
     if report.stopped_by is not None:
         console.print(f"It was stopped by an error: {report.stopped_by}", soft_wrap=True)
 

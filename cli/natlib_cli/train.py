@@ -168,10 +168,8 @@ def _conclude(result: TrainResult) -> None:
         raise SystemExit(128 + (result.signal or 0))
     if result.evaluation is not None:
         print_evaluation(result.evaluation)
-    elif result.unjudged is not None:
-        console.print(f"Not judged: {result.unjudged}", soft_wrap=True)
     else:
-        console.print("No labels, so there is no accuracy to measure.")
+        console.print(f"Not evaluated: {result.not_evaluated}.", soft_wrap=True)
     minutes, seconds = divmod(round(result.seconds), 60)
     run = shlex.quote(str(result.run))
     console.print(

@@ -35,14 +35,14 @@ class RunReport:
     Attributes:
         run: its directory.
         step: updates that are recorded.
-        updates: updates in the whole run; None if its log does not say.
+        updates: updates in the whole run.
         stopped_by: the error that stopped it, if one did.
         findings: by the name of the diagnosis, in order.
     """
 
     run: Path
     step: int
-    updates: int | None
+    updates: int
     stopped_by: str | None
     findings: dict[str, Finding]
 
@@ -74,8 +74,8 @@ def diagnose(
     return RunReport(
         Path(run),
         record.step,
-        record.updates,
-        record.last_error,
+        record.info.updates,
+        None if record.info.failure is None else record.info.failure.message,
         {each.name: each(patient) for each in DIAGNOSES},
     )
 

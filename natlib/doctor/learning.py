@@ -1,10 +1,9 @@
 """Diagnoses of whether the encoder learns, and how fast."""
 
-import re
-
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
 from natlib.doctor.patient import Patient
 from natlib.doctor.random_loss import random_target_loss
+from natlib.errors import DivergedError
 
 __all__ = ["LEARNING"]
 
@@ -125,14 +124,14 @@ def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
 
 @diagnosis(
     "learning rate too high",
-    reads="`weight_change`, `train.log`",
+    reads="`weight_change`, `run.json`",
     acts="features became infinite, an update moved the weights by half of their length, or those "
     "of the first quarter by 15 % each",
 )
 def rate_too_high(patient: Patient) -> Finding:
     record = patient.record
     lower = "lower training.optimizer.learning_rate to a tenth, or set training.clip_gradient to 1"
-    if record.last_error is not None and re.search("became NaN or infinite", record.last_error):
+    if record.info.failure is not None and record.info.failure.kind == DivergedError.__name__:
         return Finding(
             "act", "the run stopped since features became infinite", record.rates(), lower
         )
@@ -154,7 +153,7 @@ def rate_too_high(patient: Patient) -> Finding:
 def rate_too_low(patient: Patient) -> Finding:
     record = patient.record
     record.check_updates()
-    if record.step < min(record.config.training.schedule.warmup_steps, (record.updates or 0) // 10):
+    if record.step < min(record.config.training.schedule.warmup_steps, record.info.updates // 10):
         raise UnknownFactError("the run is still warming up")
     moved = record.weights_moved()
     evidence = {"weights_moved": moved} | record.rates()

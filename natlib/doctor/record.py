@@ -1,7 +1,6 @@
 """What a run has written down about itself."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +24,7 @@ _FEWEST_TO_LEARN = 100
 
 
 class RunRecord:
-    """Configuration, metrics, evaluation and log of a run.
+    """Configuration, metrics and evaluation of a run, and how it stands.
 
     Args:
         run: its directory.
@@ -33,6 +32,7 @@ class RunRecord:
     Attributes:
         directory: where its files are.
         config: the resolved configuration.
+        info: what its ``run.json`` says: samples, updates, processes, what stopped it.
         evaluation: accuracies, if it was judged.
         objective: the part of the objective that deals targets; None if there is none.
         step: updates that are recorded.
@@ -48,34 +48,17 @@ class RunRecord:
         recorded = read_recorded(run)
         self.directory = RunDirectory(run)
         self.config = recorded.config
+        self.info = recorded.info
         self.evaluation = _evaluation(self.directory.evaluation)
         self.step, self.epoch = recorded.step, recorded.epoch
         self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
         self._metrics = recorded.metrics
-        log = run / "train.log"
-        self._log = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-
-    @property
-    def updates(self) -> int | None:
-        """Updates that the whole run has, as its log says; None if it does not."""
-        planned = re.findall(r", (\d+) updates, ", self._log)
-        return int(planned[-1]) if planned else None
 
     @property
     def batch(self) -> int:
-        """Samples that are matched together, those of a pool left out, as the log says."""
-        config = self.config.training
-        samples = re.findall(r"training on (\d+) samples", self._log)
-        processes = re.findall(r", \w+ x (\d+), from update", self._log)
-        whole = config.batch_size // int(processes[-1] if processes else 1)
-        return max(1, min(whole, int(samples[-1]) if samples else whole))
-
-    @property
-    def last_error(self) -> str | None:
-        """What stopped the run, if an error is the last thing that its log says."""
-        lines = self._log.splitlines()
-        found = re.match(r"\S+ \S+ ERROR (.*)", lines[-1]) if lines else None
-        return found[1] if found else None
+        """Samples that are matched together, those of a pool left out."""
+        each = self.config.training.batch_size // self.info.processes
+        return max(1, min(each, self.info.samples))
 
     def values(self, name: str) -> list[float]:
         """All values of a metric, in order.
@@ -112,7 +95,7 @@ class RunRecord:
 
         Of a run that goes on, those to come are taken to be as long as those that are done.
         """
-        return self.per_update("weight_change") * max(self.step, self.updates or 0)
+        return self.per_update("weight_change") * max(self.step, self.info.updates)
 
     def rates(self) -> dict[str, float]:
         """Evidence: the highest learning rate."""
@@ -139,8 +122,10 @@ class RunRecord:
             raise UnknownFactError(
                 f"too early: {self.step} updates are recorded, {_FEWEST_TO_LEARN} are needed"
             )
-        if self.updates is not None and 2 * self.step < self.updates:
-            raise UnknownFactError(f"too early: {self.step} of {self.updates} updates are done")
+        if 2 * self.step < self.info.updates:
+            raise UnknownFactError(
+                f"too early: {self.step} of {self.info.updates} updates are done"
+            )
 
     def _series(self, name: str) -> list[tuple[int, float]]:
         stored = name

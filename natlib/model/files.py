@@ -45,7 +45,7 @@ ENCODER_FILE = "encoder.safetensors"
 HEAD_FILE = "head.safetensors"
 FITTED_FOLDER = "fitted"
 _JSON_FILE = "model.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save_model(
@@ -145,7 +145,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
     if version != _FORMAT:
         raise ConfigError(
             f"{folder / _JSON_FILE} has format {version}, this natlib reads format {_FORMAT}; "
-            f"use natlib {description.get('natlib', 'of the version that wrote it')}"
+            f"use natlib {description.get('natlib', '(unknown)')}, which wrote it, or train anew"
         )
     tensors = {}
     for name in (ENCODER_FILE, HEAD_FILE):
@@ -171,8 +171,7 @@ def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
     Raises:
         CheckpointError: one is missing or damaged.
     """
-    # Models of earlier versions have no such entry, and nothing fitted.
-    digests: dict[str, str] = description.get("fitted", {})
+    digests: dict[str, str] = description["fitted"]
     files = read_files(folder / FITTED_FOLDER)
     for name, digest in digests.items():
         if sha256(files.get(name, b"")).hexdigest() != digest:

@@ -115,6 +115,7 @@ def _facts(recorded: Recorded) -> list[tuple[str, str]]:
         ("encoder", config.encoder.kind),
         ("objective", config.objective.kind),
         ("epochs", f"{recorded.epoch} of {config.training.epochs}"),
-        ("updates", f"{recorded.step}"),
+        ("updates", f"{recorded.step} of {recorded.info.updates}"),
+        ("state", recorded.info.status),
         ("seed", f"{config.training.seed}"),
     ]

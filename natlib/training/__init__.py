@@ -10,16 +10,20 @@ from natlib.training.config import (
     TrainingConfig,
 )
 from natlib.training.processes import computing_device, decoding_workers
+from natlib.training.run import Run, TrainResult
 from natlib.training.run_directory import RunDirectory
-from natlib.training.train import TrainResult, resume, train
+from natlib.training.run_info import RunInfo
+from natlib.training.train import resume, train
 
 __all__ = [
     "ConsoleProgress",
     "EvaluationConfig",
     "OptimizerConfig",
     "ProgressReporter",
+    "Run",
     "RunConfig",
     "RunDirectory",
+    "RunInfo",
     "ScheduleConfig",
     "SilentProgress",
     "TrainResult",

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"step-(\d{9})")
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def read_checkpoint(
         if state["format"] != _FORMAT:
             raise CheckpointError(
                 f"{checkpoint} has format {state['format']}, this natlib reads {_FORMAT}; "
-                "use the version that wrote it"
+                "use the natlib that wrote it, or start a new run"
             )
         learner.load_state_dict(load_file(checkpoint / "weights.safetensors"))
         _restore_optimizer(optimizer, load_file(checkpoint / "optimizer.safetensors"))

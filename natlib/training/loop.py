@@ -26,7 +26,7 @@ from natlib.data import (
     TrainingLabels,
     load_batches,
 )
-from natlib.errors import DataError, DeviceError, NonFiniteError
+from natlib.errors import DataError, DeviceError, DivergedError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.checkpoint import Position
@@ -267,13 +267,13 @@ class Loop:
         sample = f"sample '{self.samples.names[index]}' (index {index})"
         if inputs_are_bad:
             text = f"{sample} holds NaN or infinity; repair it, then resume"
-        else:
-            text = (
-                f"the features of {sample} became NaN or infinite in update "
-                f"{self.position.step + 1}; lower training.optimizer.learning_rate or set "
-                "training.clip_gradient in a new run (--init-from takes over what was learnt)"
-            )
-        return NonFiniteError(text, position)
+            return NonFiniteError(text, position)
+        return DivergedError(
+            f"the features of {sample} became NaN or infinite in update "
+            f"{self.position.step + 1}; lower training.optimizer.learning_rate or set "
+            "training.clip_gradient in a new run (--init-from takes over what was learnt)",
+            position,
+        )
 
     def _measure(self, output: ObjectiveOutput, batch: Batch, accumulated: int) -> None:
         per_sample = output.loss.detach()

@@ -23,8 +23,9 @@ from natlib.errors import (
     RunExistsError,
     RunNotFoundError,
 )
-from natlib.runtime.storage import read_files, write_files
+from natlib.runtime.storage import flush, read_files, write_files
 from natlib.training.config import RunConfig
+from natlib.training.run_info import RUN_FORMAT, RunInfo
 
 __all__ = ["RunDirectory"]
 
@@ -39,6 +40,7 @@ class RunDirectory:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.yaml"
+        self.info_file = self.path / "run.json"
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.index = self.path / "index"
@@ -72,8 +74,13 @@ class RunDirectory:
                 "replace it (--overwrite) or choose another directory (--out)"
             )
 
-    def start(self, config: RunConfig, samples: SampleSet) -> None:
+    def start(self, config: RunConfig, samples: SampleSet, info: RunInfo) -> None:
         """Make the directory, replacing an older run, and write what is known at the start.
+
+        Args:
+            config: the configuration, with everything filled in.
+            samples: what the run trains on.
+            info: what the run is.
 
         Raises:
             CheckpointError: it could not be written; nothing is left of it.
@@ -87,6 +94,7 @@ class RunDirectory:
                     file.write(json.dumps(name) + "\n")
             write_files(self.fitted, config.data.fitted())
             self.write_environment()
+            self._write_info(info)
             # Last, since a directory with a config.yaml counts as a run.
             values = config.model_dump(mode="json")
             text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
@@ -130,18 +138,72 @@ class RunDirectory:
         beside.write_text(json.dumps([*starts, facts], indent=2) + "\n", encoding="utf-8")
         beside.replace(path)
 
-    def read_config(self) -> RunConfig:
-        """The configuration of the run.
+    def write_info(self, info: RunInfo) -> None:
+        """Replace ``run.json``.
+
+        Raises:
+            CheckpointError: it could not be written; the old one stays.
+        """
+        try:
+            self._write_info(info)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.info_file} could not be written: {error.strerror}; free some space, then "
+                "resume"
+            ) from error
+
+    def _write_info(self, info: RunInfo) -> None:
+        beside = self.info_file.with_suffix(".partial")
+        try:
+            beside.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            flush(beside)
+            beside.replace(self.info_file)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def read_info(self) -> RunInfo:
+        """What the run is and how it stands.
 
         Raises:
             RunNotFoundError: there is no run here.
-            ConfigError: its ``config.yaml``, or what its modality has fitted, cannot be read.
+            ConfigError: it was written by a natlib with another format, or is damaged.
         """
         if not self.config_file.exists():
             raise RunNotFoundError(
                 f"{self.path} holds no natlib run (no config.yaml); "
                 "give the directory that natlib train printed"
             )
+        advice = "use the natlib that wrote it, or train it anew (--overwrite replaces it)"
+        if not self.info_file.exists():
+            raise ConfigError(
+                f"{self.path} is a run of an older natlib (config.yaml without run.json), which "
+                f"this one does not read; {advice}"
+            )
+        try:
+            values = json.loads(self.info_file.read_text(encoding="utf-8"))
+            if values["format"] != RUN_FORMAT:
+                raise ConfigError(
+                    f"the run {self.path} has format {values['format']}, this natlib reads format "
+                    f"{RUN_FORMAT}; {advice}"
+                )
+            return RunInfo.model_validate(values)
+        except ConfigError:
+            raise
+        except (ValueError, TypeError, LookupError) as error:
+            raise ConfigError(
+                f"{self.info_file} is damaged: {describe(error)}; start a new run from its weights "
+                f"(--init-from {self.path})"
+            ) from error
+
+    def read_config(self) -> RunConfig:
+        """The configuration of the run.
+
+        Raises:
+            RunNotFoundError: there is no run here.
+            ConfigError: the run has another format, or its ``config.yaml``, or what its modality
+                has fitted, cannot be read.
+        """
+        self.read_info()
         try:
             config = RunConfig.model_validate(read_yaml(self.config_file))
         except ValidationError as error:

@@ -43,7 +43,7 @@ def test_what_the_run_directory_holds(run: Path) -> None:
     names = {path.name for path in run.iterdir()} - {"evaluations"}
     assert names == {
         "checkpoints", "config.yaml", "environment.json", "evaluation.json", "metrics.jsonl",
-        "model", "samples.jsonl.gz", "tensorboard", "train.log",
+        "model", "run.json", "samples.jsonl.gz", "tensorboard", "train.log",
     }  # fmt: skip
     assert {path.name for path in (run / "model").iterdir()} == {
         "encoder.safetensors", "head.safetensors", "model.json",
@@ -59,7 +59,7 @@ def test_what_the_run_directory_holds(run: Path) -> None:
     assert start["command"][:2] == ["natlib", "train"]
     log = (run / "train.log").read_text()
     assert "training on 32 samples (0 unreadable), 2 updates" in log
-    assert "stopped at update 2 of 2" in log
+    assert "finished at update 2 of 2" in log
 
 
 def test_metrics_are_the_same_in_the_file_and_in_tensorboard(run: Path) -> None:
@@ -79,7 +79,7 @@ def test_without_labels_it_says_so(tmp_path: Path) -> None:
     said = assert_done(
         natlib("train", "--modality", "image", "--data", photos, *SMALL, "--out", run)
     )
-    assert said.out.startswith("No labels, so there is no accuracy to measure.\n")
+    assert said.out.startswith("Not evaluated: there are no labels.\n")
     assert f"The run is in {run}\n" in said.out
     assert not (run / "evaluation.json").exists()
 
@@ -91,10 +91,10 @@ def test_labels_that_nothing_can_be_judged_by_do_not_stop_training(tmp_path: Pat
     run = tmp_path / "run"
     arguments = ("--data", photos, *SMALL, "--set", "training.knn_every_epochs=1", "--out", run)
     said = assert_done(natlib("train", "--modality", "image", *arguments))
-    assert said.out.startswith("Not judged: no class has two labelled samples")
+    assert said.out.startswith("Not evaluated: no class has two labelled samples")
     assert f"The run is in {run}\n" in said.out
     assert latest_checkpoint(run / "checkpoints").name == "step-000000002"
-    assert "not judged: no class has two labelled samples" in (run / "train.log").read_text()
+    assert "not evaluated: no class has two labelled samples" in (run / "train.log").read_text()
 
 
 def test_a_name_with_brackets_and_colons_is_printed_as_it_is(tmp_path: Path) -> None:

@@ -246,8 +246,8 @@ class TestMissingAndDamaged:
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
     def test_another_format(self, run):
-        self.change(run, format=2, natlib="9.9")
-        self.check(run, ConfigError, "format 2, this natlib reads format 1; use natlib 9.9")
+        self.change(run, format=1, natlib="0.1")
+        self.check(run, ConfigError, "format 1, this natlib reads format 2; use natlib 0.1")
 
     def test_an_unknown_component(self, run):
         self.change(run, encoder={"kind": "mlpp", "widths": [3]})

@@ -11,6 +11,7 @@ from natlib.errors import ConfigError, DataError, RunNotFoundError
 from natlib.report import compare, write_comparison
 from natlib.runs import read_recorded
 from tests.report.page import read_page
+from tests.training.support import INFO
 
 
 def run_at(path: Path, *settings: str, metrics: list[dict[str, float]]) -> Path:
@@ -18,6 +19,7 @@ def run_at(path: Path, *settings: str, metrics: list[dict[str, float]]) -> Path:
     path.mkdir(parents=True)
     config = natlib.compose("image", settings=list(settings))
     (path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    (path / "run.json").write_text(INFO.model_dump_json())
     lines = [json.dumps({"step": n, "epoch": 0, "time": 0.0} | line)
              for n, line in enumerate(metrics, start=1)]  # fmt: skip
     (path / "metrics.jsonl").write_text("\n".join(lines) + "\n")

@@ -5,8 +5,13 @@ from typing import Any
 
 import natlib
 from natlib.objectives import NAT, Objective
-from natlib.training import RunConfig
+from natlib.training import RunConfig, RunInfo
 from tests.evaluation.gaussian_blobs import GaussianBlobs
+
+INFO = RunInfo(
+    status="running", step=0, updates=9, samples=10, unreadable=0, weights=3, processes=1,
+    device="cpu", versions={},
+)  # fmt: skip
 
 
 def toy_config(objective: Objective | None = None, train: int = 80, **training: Any) -> RunConfig:

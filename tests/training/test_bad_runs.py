@@ -221,7 +221,7 @@ def test_a_checkpoint_of_another_format_or_another_model(tmp_path: Path) -> None
         read_checkpoint(written, other, torch.optim.AdamW(other.parameters()))
     state = json.loads((written / "state.json").read_text())
     (written / "state.json").write_text(json.dumps(state | {"format": 99}))
-    with pytest.raises(CheckpointError, match="has format 99, this natlib reads 1"):
+    with pytest.raises(CheckpointError, match="has format 99, this natlib reads 2"):
         read_checkpoint(written, *pair(0.0))
 
 

@@ -11,7 +11,7 @@ from natlib.errors import ConfigError, DataError, RunExistsError, RunNotFoundErr
 from natlib.training import RunDirectory
 from natlib.training.recorder import Recorder
 from tests.evaluation.gaussian_blobs import BlobSamples, blobs
-from tests.training.support import toy_config
+from tests.training.support import INFO, toy_config
 
 
 def recorded(run: Path) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def test_recorders_of_two_runs_do_not_write_into_each_other(tmp_path: Path) -> N
 def begun(path: Path, samples: BlobSamples) -> RunDirectory:
     directory = RunDirectory(path)
     directory.check_free(False)
-    directory.start(toy_config(), samples)
+    directory.start(toy_config(), samples, INFO)
     return directory
 
 
@@ -149,6 +149,7 @@ def test_environment_is_noted_at_every_start(tmp_path: Path) -> None:
 def test_reading_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError, match="holds no natlib run"):
         RunDirectory(tmp_path / "gone").read_config()
+    (tmp_path / "run.json").write_text(INFO.model_dump_json())
     (tmp_path / "config.yaml").write_text("data: {kind: gaussian_blobs, tran: 3}")
     with pytest.raises(ConfigError, match=r"config.yaml: unknown key 'data.tran'; did you mean"):
         RunDirectory(tmp_path).read_config()

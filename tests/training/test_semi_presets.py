@@ -68,5 +68,5 @@ def test_what_is_set_aside_to_test_on_are_labels_that_training_did_not_see(tmp_p
 def test_a_run_that_saw_all_labels_is_not_judged_on_them(tmp_path: Path) -> None:
     result = natlib.train(semi_config(), tmp_path / "run")
     assert result.evaluation is None
-    assert result.unjudged is not None
-    assert "training saw all labels that there are" in result.unjudged
+    assert result.not_evaluated is not None
+    assert "training saw all labels that there are" in result.not_evaluated
