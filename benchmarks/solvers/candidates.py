@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.solvers.instances import Instance
 from natlib.configuration import describe
 from natlib.errors import ConfigError
-from natlib.solvers import Solver
+from natlib.solvers import Auto, Solver
 
 __all__ = ["Answer", "Candidate", "candidates"]
 
@@ -107,7 +107,9 @@ def _candidate(solver: Solver) -> Candidate:
     setting = ", ".join(f"{name}={value}" for name, value in values.items())
 
     def call(problem: Instance) -> Answer:
-        worker = solver.choose(problem.size, problem.size, problem.z.device)
+        worker: Solver = solver
+        if isinstance(solver, Auto):
+            worker = solver.choose(problem.size, problem.size, problem.z.device)
         # Solvers that need no costs of all pairs are not charged for them.
         points = not worker.exact and type(worker).match is not Solver.match
         matching = solver.match(problem.z, problem.c) if points else solver.solve(problem.cost)

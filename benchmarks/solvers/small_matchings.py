@@ -23,8 +23,7 @@ import torch
 
 from benchmarks.solvers.instances import FEATURES, Instance, make_instance
 from benchmarks.solvers.peers import peers
-from natlib.solvers import Auto, Lapjv, Matching
-from natlib.solvers.base import checked
+from natlib.solvers import Auto, Lapjv, Matching, Problem
 from natlib.solvers.kernels.centre_costs import at, unopposed
 from natlib.solvers.kernels.quantise import grid_start, onto_grid, room_for
 from natlib.solvers.kernels.workspace import scratch
@@ -42,7 +41,7 @@ def answer(array: np.ndarray, columns: np.ndarray) -> Matching:
 
 def least(problem: Instance) -> Matching:
     """The raw search with a check of the costs, a proof and an answer in tensors around it."""
-    checked(problem.cost, None)
+    Problem(problem.cost)
     columns, _, (_, _, price) = package.lapjv(problem.array)
     _proven(scratch(problem.array.shape, np.float32), columns, price, None)
     return answer(problem.array, columns)
@@ -74,7 +73,7 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
     for _ in range(rounds):
         timed("raw", raw)
         timed("natlib", solver.solve, cost)
-        timed("check", checked, cost, None)
+        timed("check", Problem, cost)
         timed("wishes", unopposed, array)
         timed("few rows", _contended, array, span, room)
         whole = timed("grid", grid)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from natlib.objectives.pool import Pool, PoolEntries
-from natlib.solvers import HostSolver, Matching, Solver, pairwise_cost
+from natlib.solvers import Matching, Solver, pairwise_cost
 
 __all__ = ["Deal", "PendingMatching", "remember", "start_matching"]
 
@@ -95,10 +95,9 @@ def start_matching(
     device = z_BD.device
     if device.type == "cpu" or not overlap:
         return PendingMatching(lambda: solver.match(z_BD, candidates_MKD, allowed), overlap)
-    chosen = solver.choose(len(z_BD), candidates_MKD.shape[1], device)
-    if not isinstance(chosen, HostSolver):
+    if not solver.runs_on_host(len(z_BD), candidates_MKD.shape[1], device):
         # It gives the accelerator its work by itself; a second thread would gain nothing.
-        return PendingMatching(lambda: chosen.match(z_BD, candidates_MKD, allowed), False)
+        return PendingMatching(lambda: solver.match(z_BD, candidates_MKD, allowed), False)
     cost_MBK = pairwise_cost(z_BD, candidates_MKD)
     host = _on_its_way(cost_MBK)
     mask = None if allowed is None else _on_its_way(allowed)
@@ -107,7 +106,7 @@ def start_matching(
 
     def solve() -> Matching:
         copied.synchronize()
-        return chosen.solve(host, mask)
+        return solver.solve(host, mask)
 
     return PendingMatching(solve, True)
 

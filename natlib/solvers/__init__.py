@@ -9,6 +9,7 @@ from natlib.solvers.host import HostSolver
 from natlib.solvers.kernels.block_problem import Dealing
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.local import LocalSolver
+from natlib.solvers.problem import Problem
 from natlib.solvers.scipy import Scipy
 from natlib.solvers.sinkhorn import Plan, Sinkhorn
 from natlib.solvers.sliced import Sliced
@@ -25,6 +26,7 @@ __all__ = [
     "LocalSolver",
     "Matching",
     "Plan",
+    "Problem",
     "Scipy",
     "Sinkhorn",
     "Sliced",

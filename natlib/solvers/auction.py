@@ -6,12 +6,12 @@ Shapes: p problems, b rows, k columns.
 from typing import Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.auction_from_prices import deal
 from natlib.solvers.kernels.normalise_costs import even_out
+from natlib.solvers.problem import Problem
 
 __all__ = ["Auction"]
 
@@ -43,9 +43,9 @@ class Auction(Solver):
     def exact(self) -> bool:
         return False
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        even = even_out(cost, allowed)
-        return deal(cost, allowed, even, self._phases(), self.rounds)
+    def _solve(self, problem: Problem) -> Solution:
+        even = even_out(problem.cost, problem.allowed)
+        return deal(problem, even, self._phases(), self.rounds)
 
     def _phases(self) -> list[float]:
         phases = [self.epsilon]

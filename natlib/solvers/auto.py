@@ -12,6 +12,7 @@ from natlib.solvers.base import Matching, Solution, Solver
 from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.lapjv import Lapjv
+from natlib.solvers.problem import Problem
 from natlib.solvers.sparse import Sparse
 
 __all__ = ["Auto"]
@@ -71,11 +72,14 @@ class Auto(Solver):
             return Sparse()
         return Lapjv()
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        b, k = cost.shape[-2:]
-        chosen = self._of_costs(b, k, cost.device, allowed is not None)
-        self._announce(chosen, b, k, cost.device)
-        return chosen.solve_stack(cost, allowed)
+    def runs_on_host(self, rows: int, columns: int, device: torch.device | str) -> bool:
+        return self.choose(rows, columns, device).runs_on_host(rows, columns, device)
+
+    def _solve(self, problem: Problem) -> Solution:
+        b, k, device = problem.rows, problem.columns, problem.cost.device
+        chosen = self._of_costs(b, k, device, masked=problem.allowed is not None)
+        self._announce(chosen, b, k, device)
+        return chosen._solve(problem)
 
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
         b, k = z.shape[-2], c.shape[-2]

@@ -48,10 +48,7 @@ class Greedy(HostSolver):
     def exact(self) -> bool:
         return False
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        return self.solve_with_gap(cost, allowed)[0]
-
-    def solve_with_gap(
+    def _solve_matrix(
         self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], float | None]:
         if self.order == "priced" and cost.shape[0] == cost.shape[1]:

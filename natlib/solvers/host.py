@@ -1,4 +1,4 @@
-"""Solvers that work on one matrix at a time, in the memory of the host."""
+"""Solvers that work on one matrix at a time, in host memory."""
 
 from abc import abstractmethod
 from typing import Any
@@ -12,49 +12,54 @@ from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.centre_costs import at
 from natlib.solvers.kernels.dual_bound import lower_bound
 from natlib.solvers.kernels.threads import solve_all
+from natlib.solvers.problem import Problem
 
 __all__ = ["HostSolver"]
 
 
 class HostSolver(Solver):
-    """A solver of NumPy matrices; a stack of them is solved in as many threads as is fastest."""
+    """A solver of NumPy matrices; a stack of them is solved in as many threads as is fastest.
+
+    Those who write one implement ``_solve_matrix`` and ``exact``.
+    """
 
     @abstractmethod
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        """Columns int64[b] for one finite, C-contiguous cost matrix [b, k], k >= b >= 1.
-
-        Args:
-            cost: float32 or float64; not to be written to.
-            allowed: the pairs that may be matched; at least one matching exists.
-        """
-
-    def solve_with_gap(
+    def _solve_matrix(
         self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], float | None]:
-        """Columns of :meth:`solve_one`, and their gap if the solver knows it for less work
-        than a bound takes to compute.
-        """
-        return self.solve_one(cost, allowed), None
+        """Match one finite, C-contiguous cost matrix [b, k], k >= b >= 1.
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        problems = cost.cpu().numpy()
-        masks = [None] * len(problems) if allowed is None else list(allowed.cpu().numpy())
-        solved = solve_all(self.kind, self.solve_with_gap, problems, masks)
-        chosen = np.array([one for one, _ in solved])
+        Args:
+            cost: float32 or float64; not to be written to. 0 where a pair is not allowed.
+            allowed: bool[b, k], the pairs that may be matched; at least one matching exists.
+
+        Returns:
+            Columns int64[b], and the gap; None where a bound is to be computed for it.
+        """
+
+    def runs_on_host(self, rows: int, columns: int, device: torch.device | str) -> bool:
+        return True
+
+    def _solve(self, problem: Problem) -> Solution:
+        cost, allowed = problem.cost, problem.allowed
+        matrices = cost.cpu().numpy()
+        masks = [None] * len(matrices) if allowed is None else list(allowed.cpu().numpy())
+        solved = solve_all(self.kind, self._solve_matrix, matrices, masks)
+        chosen = np.array([columns for columns, _ in solved])
         # NumPy, since a tensor operation takes as long as a small problem does.
-        total = np.array([_paid(*one) for one in zip(problems, chosen, strict=True)])
-        columns, paid = _onto(cost.device, chosen), _onto(cost.device, total)
+        totals = np.array([_total(*one) for one in zip(matrices, chosen, strict=True)])
+        columns, total = _onto(cost.device, chosen), _onto(cost.device, totals)
         if self.exact:
-            return Solution(columns, paid=paid)
+            return Solution(columns, total=total)
         known = [gap for _, gap in solved if gap is not None]
         if len(known) < len(solved):
-            gap = (paid - lower_bound(cost, None, allowed)).clamp_min(0)
+            gap = (total - lower_bound(cost, None, allowed)).clamp_min(0)
         else:
             gap = _onto(cost.device, np.array(known))
-        return Solution(columns, gap, paid=paid)
+        return Solution(columns, gap, total=total)
 
 
-def _paid(cost: NDArray[Any], columns: NDArray[np.int64]) -> np.float64:
+def _total(cost: NDArray[Any], columns: NDArray[np.int64]) -> np.float64:
     chosen = at(cost, columns)
     if cost.dtype == np.float32:
         return np.float64(chosen.sum(dtype=np.float64))

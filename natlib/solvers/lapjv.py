@@ -75,13 +75,10 @@ class Lapjv(HostSolver):
     def exact(self) -> bool:
         return self.levels == _LEVELS
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        return self.solve_with_gap(cost, allowed)[0]
-
-    def solve_with_gap(
+    def _solve_matrix(
         self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], float]:
-        """See :meth:`HostSolver.solve_with_gap`; the gap is what rounding may have cost."""
+        # The gap is what rounding may have cost.
         if (wish := unopposed(without(cost, allowed, np.inf))) is not None:
             return wish, 0.0
         if cost.shape[0] < cost.shape[1]:

@@ -13,10 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.errors import MatchingError
-from natlib.solvers.base import Matching, Solution, Solver, checked
+from natlib.solvers.base import Matching, Solution, Solver
 from natlib.solvers.host import HostSolver
 from natlib.solvers.kernels.block_problem import Dealing, Rows
 from natlib.solvers.lapjv import Lapjv
+from natlib.solvers.problem import Problem
 
 __all__ = ["LocalSolver"]
 
@@ -51,15 +52,17 @@ class LocalSolver(HostSolver):
             Columns int64[b], the number of passes, and whether the last one gained little.
         """
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        if cost.shape[-1] <= self.part:
-            return self.inner.solve_stack(cost, allowed)
-        return super().solve_stack(cost, allowed)
+    def _solve(self, problem: Problem) -> Solution:
+        if problem.columns <= self.part:
+            return self.inner._solve(problem)
+        return super()._solve(problem)
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    def _solve_matrix(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float | None]:
         rng = np.random.default_rng(self.seed)
         dealing = Dealing.of_costs(cost, allowed, self.inner, rng)
-        return self.deal(dealing, len(cost), rng)[0]
+        return self.deal(dealing, len(cost), rng)[0], None
 
     @torch.no_grad()
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
@@ -68,7 +71,7 @@ class LocalSolver(HostSolver):
         stack = torch.broadcast_shapes(z.shape[:-2], c.shape[:-2])
         if k <= self.part or b == 0 or 0 in stack or allowed is not None:
             return super().match(z, c, allowed)
-        checked(z.new_empty(0, b, k), None)  # refuses k < b
+        Problem(z.new_empty(0, b, k))  # refuses k < b
         points = z.detach().cpu().expand(*stack, *z.shape[-2:])
         candidates = c.detach().cpu().expand(*stack, *c.shape[-2:])
         if points.dtype != torch.float64:

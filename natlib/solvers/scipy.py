@@ -29,6 +29,8 @@ class Scipy(HostSolver):
     def exact(self) -> bool:
         return True
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        even = without(centred(cost.astype(np.float64), allowed), allowed, np.inf)
-        return np.asarray(linear_sum_assignment(even)[1], dtype=np.int64)
+    def _solve_matrix(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float]:
+        centred_cost = without(centred(cost.astype(np.float64), allowed), allowed, np.inf)
+        return np.asarray(linear_sum_assignment(centred_cost)[1], dtype=np.int64), 0.0

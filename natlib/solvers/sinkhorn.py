@@ -10,10 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.component import register
-from natlib.solvers.base import Solution, Solver, checked
+from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.auction_from_prices import deal
 from natlib.solvers.kernels.normalise_costs import Even, even_out
 from natlib.solvers.kernels.scaling import Schedule, balance
+from natlib.solvers.problem import Problem
 
 __all__ = ["Plan", "Sinkhorn"]
 
@@ -88,13 +89,13 @@ class Sinkhorn(Solver):
         Raises:
             MatchingError: as :meth:`solve` does.
         """
-        wide, mask = checked(cost, allowed)
-        stack, b, k = cost.shape[:-2], *cost.shape[-2:]
+        problem = Problem(cost, allowed)
+        stack, b, k = problem.stack, problem.rows, problem.columns
         if cost.numel() == 0:
-            row, column = (wide.new_zeros(*stack, n, dtype=torch.float64) for n in (b, k))
-            nothing = wide.new_zeros(stack, dtype=torch.float64)
-            return Plan(wide.clone(), row, column, nothing, nothing, 0, True)
-        even = even_out(wide.reshape(-1, b, k).contiguous(), mask)
+            row, column = (cost.new_zeros(*stack, n, dtype=torch.float64) for n in (b, k))
+            nothing = cost.new_zeros(stack, dtype=torch.float64)
+            return Plan(problem.cost.reshape(cost.shape), row, column, nothing, nothing, 0, True)
+        even = even_out(problem.cost, problem.allowed)
         balanced = balance(even.cost, self._schedule())
         log_mass = balanced.row.unsqueeze(-1) + balanced.column.unsqueeze(-2) - even.cost
         row, column = _in_units_of_cost(even, balanced.row, balanced.column)
@@ -108,11 +109,11 @@ class Sinkhorn(Solver):
             balanced.converged,
         )
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        even = even_out(cost, allowed)
+    def _solve(self, problem: Problem) -> Solution:
+        even = even_out(problem.cost, problem.allowed)
         balanced = balance(even.cost, self._schedule())
         epsilon = min(_FINEST, self.epsilon)
-        solution = deal(cost, allowed, even, [epsilon], price=-balanced.column)
+        solution = deal(problem, even, [epsilon], price=-balanced.column)
         return solution._replace(
             iterations=balanced.iterations,
             converged=balanced.converged and solution.converged,

@@ -52,15 +52,17 @@ class Sparse(HostSolver):
     def exact(self) -> bool:
         return True
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    def _solve_matrix(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], float]:
         square = cost.shape[0] == cost.shape[1]
         if square and allowed is None and len(cost) >= max(self.smallest, 3):
             if (wish := unopposed(cost)) is not None:
-                return wish
+                return wish, 0.0
             found = self._among_candidates(cost)
             if found is not None:
-                return found
-        return Lapjv().solve_one(cost, allowed)
+                return found, 0.0
+        return Lapjv()._solve_matrix(cost, allowed)
 
     def _among_candidates(self, cost: NDArray[Any]) -> NDArray[np.int64] | None:
         size = len(cost)

@@ -13,7 +13,7 @@ from natlib.testing.costs import SHAPES, costs_of, lowest_cost
 
 __all__ = ["check_solver"]
 
-_INHERIT = "leave solve() as the family has it, and solve in solve_stack()"
+_INHERIT = "leave solve() as the family has it, and solve in _solve()"
 
 
 def check_solver(solver: Solver) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def _judge(solver: Solver, matching: Matching, cost: Tensor, allowed: Tensor | N
                 mask.gather(1, columns[:, None]).all(),
                 f"{where}: a pair is matched that is not allowed",
                 "allowed pairs only",
-                "heed `allowed` in solve_stack()",
+                "heed problem.allowed in _solve()",
             )
             values = values.masked_fill(~mask, 0.0)
         said, gap = float(matching.cost[number]), float(matching.gap[number])
@@ -245,8 +245,6 @@ def _points(solver: Solver) -> None:
     # Points alone broadcast against a stack of candidates, as slots of m layers need.
     matching = solver.match(z, c)
     _judge(solver, matching, pairwise_cost(z, c))
-    chosen = solver.choose(10, 10, torch.device("cpu"))
-    expect(isinstance(chosen, Solver), f"choose() returned {chosen!r}", "a solver", "return self")
 
 
 _CHECKS: tuple[Named[Solver], ...] = (

@@ -35,8 +35,10 @@ class AsTheyStand(HostSolver):
     def exact(self) -> bool:
         return False
 
-    def solve_one(self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        return np.arange(len(cost))
+    def _solve_matrix(
+        self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], None]:
+        return np.arange(len(cost)), None
 
 
 def measured_solvers(

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from natlib.solvers import redealing
+from natlib.solvers.kernels import block_problem
 
 __all__ = ["KINDS", "check_one_to_one", "points", "watched"]
 
@@ -33,14 +33,14 @@ def check_one_to_one(columns: Tensor, b: int, k: int) -> None:
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """Shapes of all cost matrices that are made from points, as they come."""
     sizes: list[tuple[int, ...]] = []
-    made = redealing.pairwise_cost
+    made = block_problem.pairwise_cost
 
     def watch(z: Tensor, c: Tensor) -> Tensor:
         cost = made(z, c)
         sizes.append(tuple(cost.shape[-2:]))
         return cost
 
-    monkeypatch.setattr(redealing, "pairwise_cost", watch)
+    monkeypatch.setattr(block_problem, "pairwise_cost", watch)
     # Nobody else makes any.
     monkeypatch.setattr("natlib.solvers.base.pairwise_cost", watch)
     return sizes

@@ -24,8 +24,8 @@ class Identity(HostSolver):
     kind: Literal["{kind}"] = "{kind}"
     exact: ClassVar[bool] = False
 
-    def solve_one(self, cost, allowed):
-        return np.arange(len(cost))
+    def _solve_matrix(self, cost, allowed):
+        return np.arange(len(cost)), None
 """
 
 Install = Callable[..., None]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from natlib.solvers import Problem
 from natlib.solvers.kernels.auction_from_prices import completed, deal
 from natlib.solvers.kernels.normalise_costs import even_out
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
@@ -34,7 +35,7 @@ def test_any_prices_lead_to_a_matching_with_the_same_promise(
     generator = torch.Generator().manual_seed(0)
     price = 3 * torch.randn(1, shape[1], generator=generator, dtype=torch.float64)
     even = even_out(cost)
-    solution = deal(cost, None, even, [0.05], price=price)
+    solution = deal(Problem(cost), even, [0.05], price=price)
     assert solution.converged
     assert solution.gap is not None
     assert len(solution.columns[0].unique()) == shape[0]

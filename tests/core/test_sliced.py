@@ -147,7 +147,7 @@ def test_errors_say_what_is_wrong(solver: Solver) -> None:
         solver.solve(pairwise_cost(bad, c))
     with pytest.raises(MatchingError, match="candidate"):
         solver.match(z, bad)
-    with pytest.raises(MatchingError, match="100 rows cannot own one column each of only 99"):
+    with pytest.raises(MatchingError, match="100 rows cannot have one column each of only 99"):
         solver.match(z, c[:99])
 
 

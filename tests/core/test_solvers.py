@@ -137,9 +137,9 @@ def test_infinities_that_cancel_are_seen(solver: Solver) -> None:
 
 @by_kind
 def test_impossible_shapes(solver: Solver) -> None:
-    with pytest.raises(MatchingError, match="4 rows cannot own one column each of only 3"):
+    with pytest.raises(MatchingError, match="4 rows cannot have one column each of only 3"):
         solver.solve(torch.zeros(4, 3))
-    with pytest.raises(MatchingError, match="1 rows cannot own"):
+    with pytest.raises(MatchingError, match="1 rows cannot have"):
         solver.solve(torch.zeros(2, 1, 0))
     with pytest.raises(MatchingError, match=r"shape \[\.\.\., b, k\], got \[4\]"):
         solver.solve(torch.zeros(4))

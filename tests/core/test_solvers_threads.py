@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from natlib.runtime.autotune import Autotune
-from natlib.solvers import Lapjv, threads
+from natlib.solvers import Lapjv
+from natlib.solvers.kernels import threads
 from tests.core.cost_matrices import stack
 
 Columns = NDArray[np.int64]

@@ -23,13 +23,13 @@ SMALL = Sparse(candidates=6, smallest=1)
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the problems that went to another solver."""
     sizes: list[int] = []
-    solve_one = Lapjv.solve_one
+    solve_matrix = Lapjv._solve_matrix
 
     def noted(self: Lapjv, cost: Any, allowed: Any) -> Any:
         sizes.append(len(cost))
-        return solve_one(self, cost, allowed)
+        return solve_matrix(self, cost, allowed)
 
-    monkeypatch.setattr(Lapjv, "solve_one", noted)
+    monkeypatch.setattr(Lapjv, "_solve_matrix", noted)
     return sizes
 
 

@@ -12,8 +12,7 @@ from natlib.component import register
 from natlib.data import Batch, Split
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.encoders.heads import Head
-from natlib.solvers import Lapjv
-from natlib.solvers.base import Solution
+from natlib.solvers import Lapjv, Problem, Solution
 from natlib.targets import Gaussian, UniformSphere
 from tests.evaluation.gaussian_blobs import FEATURES, BlobSamples, GaussianBlobs
 
@@ -60,9 +59,9 @@ class Sleepy(Lapjv):
 
     kind: Literal["sleepy"] = "sleepy"
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+    def _solve(self, problem: Problem) -> Solution:
         time.sleep(0.03)
-        return super().solve_stack(cost, allowed)
+        return super()._solve(problem)
 
 
 @register
@@ -75,8 +74,8 @@ class Rigid(Lapjv):
     def exact(self) -> bool:
         return False
 
-    def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-        return Solution(torch.arange(cost.shape[1]).expand(cost.shape[0], -1))
+    def _solve(self, problem: Problem) -> Solution:
+        return Solution(torch.arange(problem.rows).expand(len(problem.cost), -1))
 
 
 @register

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe, MlpEncoder, StagedEncoder
 from natlib.objectives import NAT, NATModule, ObjectiveOutput
-from natlib.solvers import Scipy, Solution
+from natlib.solvers import Problem, Scipy, Solution
 from natlib.targets import Gaussian, TargetModule, UniformSphere
 from natlib.testing import (
     ContractError,
@@ -129,51 +129,53 @@ class My(Scipy):
 
 class TestSolvers:
     class Twice(My):
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            return Solution(cost.argmin(-1))
+        def _solve(self, problem: Problem) -> Solution:
+            return Solution(problem.cost.argmin(-1))
 
     class NotExact(My):
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            return Solution(torch.arange(cost.shape[1]).expand(cost.shape[:2]))
+        def _solve(self, problem: Problem) -> Solution:
+            return Solution(torch.arange(problem.rows).expand(problem.cost.shape[:2]))
 
     class FalseGap(My):
         exact: ClassVar[bool] = False
 
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            rows = torch.arange(cost.shape[1]).expand(cost.shape[:2])
-            return Solution(rows, torch.full((len(cost),), 1e-3, dtype=torch.float64))
+        def _solve(self, problem: Problem) -> Solution:
+            rows = torch.arange(problem.rows).expand(problem.cost.shape[:2])
+            return Solution(rows, torch.full((len(problem.cost),), 1e-3, dtype=torch.float64))
 
     class NoMask(My):
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            return super().solve_stack(cost, None)
+        def _solve(self, problem: Problem) -> Solution:
+            return super()._solve(Problem(problem.cost))
 
     class Worst(My):
         exact: ClassVar[bool] = False
 
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            if allowed is not None:
-                return super().solve_stack(cost, allowed)
-            found = super().solve_stack(-cost, None)
-            return Solution(found.columns, torch.full((len(cost),), torch.inf).double())
+        def _solve(self, problem: Problem) -> Solution:
+            if problem.allowed is not None:
+                return super()._solve(problem)
+            found = super()._solve(Problem(-problem.cost))
+            return Solution(found.columns, torch.full((len(problem.cost),), torch.inf).double())
 
     class Drawn(My):
         """Breaks ties by chance."""
 
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
+        def _solve(self, problem: Problem) -> Solution:
+            cost = problem.cost
             noise = 1e-9 * cost.abs().amax((1, 2), keepdim=True) * torch.rand(cost.shape)
-            solution = super().solve_stack(cost.double() + noise, allowed)
-            return solution._replace(paid=None)
+            solution = super()._solve(Problem(cost.double() + noise, problem.allowed))
+            return solution._replace(total=None)
 
     class Tolerance(My):
         """Takes small costs for equal."""
 
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            return super().solve_stack(torch.where(cost.abs() < 1e-20, 0.0, cost), allowed)
+        def _solve(self, problem: Problem) -> Solution:
+            cost = torch.where(problem.cost.abs() < 1e-20, 0.0, problem.cost)
+            return super()._solve(Problem(cost, problem.allowed))
 
     class InPlace(My):
-        def solve_stack(self, cost: Tensor, allowed: Tensor | None) -> Solution:
-            found = super().solve_stack(cost, allowed)
-            cost.sub_(1.0)
+        def _solve(self, problem: Problem) -> Solution:
+            found = super()._solve(problem)
+            problem.cost.sub_(1.0)
             return found
 
     class AnyShape(My):

@@ -15,6 +15,7 @@ from natlib.solvers.kernels.dual_bound import lower_bound
 from natlib.solvers.kernels.mask import complete
 from natlib.solvers.kernels.normalise_costs import Even
 from natlib.solvers.kernels.reverse_auction import offer_unsold
+from natlib.solvers.problem import Problem
 
 __all__ = ["completed", "deal"]
 
@@ -24,8 +25,7 @@ _RIPPLE = 1e-5
 
 
 def deal(
-    cost: Tensor,
-    allowed: Tensor | None,
+    problem: Problem,
     even: Even,
     phases: Sequence[float],
     rounds: int = 20_000,
@@ -34,13 +34,13 @@ def deal(
     """Deal columns to rows by auction.
 
     Args:
-        cost: float32 or float64 Tensor[p, b, k].
-        allowed: bool[p, b, k]; None for all pairs.
-        even: the same costs, evened out; they are written to.
+        problem: what is solved.
+        even: its costs, evened out; they are written to.
         phases: epsilon of each phase, in the unit of the even costs.
         rounds: of bidding at most.
         price: [p, k], the prices that the auction starts from, for the even costs; by default 0.
     """
+    cost, allowed = problem.cost, problem.allowed
     even.cost.add_(_ripples(even.cost))
     auctioneer = Auctioneer(even.cost)
     if price is not None:
