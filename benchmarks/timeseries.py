@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from trained import cell
 
 import natlib
+from natlib.configuration import read_yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "natlib_timeseries"))
 
@@ -39,7 +39,7 @@ def trained(source: Path, augment: str, seed: int, epochs: int, out: Path) -> di
         found: dict[str, Any] = json.loads(summary.read_text())
         return found
     assert TimeSeries.presets is not None
-    values = yaml.safe_load((TimeSeries.presets / "nat.yaml").read_text())
+    values = read_yaml(TimeSeries.presets / "nat.yaml")
     values["data"] = TimeSeries(source=str(source), augment=CANDIDATES[augment])
     # Of the random encoder too, which each seed draws anew.
     values["evaluation"] = {**values.get("evaluation", {}), "seed": seed}

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
-from natlib.configuration import commented_yaml
+from natlib.configuration import commented_yaml, dump_yaml
 from natlib.errors import ConfigError
 from natlib.training import RunConfig, RunDirectory, compose
 from natlib_cli import options
@@ -35,7 +34,7 @@ def show(
     """Print the resolved configuration, of a run or of the options that train takes."""
     base = None if run is None else RunDirectory(run).read_config()
     resolved = _composed(modality, data, preset, config, settings, base)
-    typer.echo(yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False), nl=False)
+    typer.echo(dump_yaml(resolved.model_dump(mode="json")), nl=False)
 
 
 @config_app.command()

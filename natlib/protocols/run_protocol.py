@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from natlib.configuration import assignment, describe, merge
+from natlib.configuration import describe, merge, parse_setting
 from natlib.errors import ConfigError
 from natlib.evaluation import EvaluationProgress, ProtocolResult
 from natlib.model import load
@@ -83,7 +83,7 @@ def compose_protocol(kind: str, settings: Sequence[str] = ()) -> Protocol:
         ConfigError: there is no such protocol, or a setting is not valid.
     """
     member = Protocol.registry.get(kind)
-    layers: list[Mapping[str, Any]] = [{"kind": kind}, *(assignment(text) for text in settings)]
+    layers: list[Mapping[str, Any]] = [{"kind": kind}, *(parse_setting(text) for text in settings)]
     try:
         composed: Protocol = member.model_validate(merge(member, layers))
     except ValidationError as error:

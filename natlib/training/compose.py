@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from natlib.configuration import assignment, describe, merge, read_preset, read_yaml
+from natlib.configuration import describe, merge, parse_setting, read_preset, read_yaml
 from natlib.data import Modality
 from natlib.errors import ConfigError
 from natlib.training.config import RunConfig
@@ -41,7 +41,7 @@ def compose(
     upper += [{"data": {"kind": modality}}] if modality else []
     upper += [{"preset": preset}] if preset else []
     upper += [options] if options else []
-    upper += [assignment(text) for text in settings]
+    upper += [parse_setting(text) for text in settings]
     try:
         if preset or base is None:
             data = merge(RunConfig, [*layers, *upper]).get("data", {})

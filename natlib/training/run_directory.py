@@ -11,10 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
-import yaml
 from pydantic import ValidationError
 
-from natlib.configuration import describe, read_yaml
+from natlib.configuration import describe, dump_yaml, read_yaml
 from natlib.data import SampleSet
 from natlib.errors import (
     CheckpointError,
@@ -96,8 +95,7 @@ class RunDirectory:
             self.write_environment()
             self._write_info(info)
             # Last, since a directory with a config.yaml counts as a run.
-            values = config.model_dump(mode="json")
-            text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+            text = dump_yaml(config.model_dump(mode="json"))
             self.config_file.write_text(text, encoding="utf-8")
         except OSError as error:
             self._clear()

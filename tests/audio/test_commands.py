@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from safetensors.torch import load_file
 
 import natlib as library
+from natlib.configuration import read_yaml
 from tests.cli.command import Said, assert_done, assert_refused, content, natlib
 from tests.training.test_exact_resume import StopAfter, assert_same_run
 
@@ -55,7 +55,7 @@ def run(sounds: Path) -> Path:
 
 
 def test_a_run_says_how_inputs_are_made(run: Path) -> None:
-    data = yaml.safe_load((run / "config.yaml").read_text())["data"]
+    data = read_yaml(run / "config.yaml")["data"]
     assert (data["kind"], data["rate"], data["seconds"]) == ("audio", RATE, 0.4)
     assert data["mean"] < 0 < data["std"]
 
@@ -311,5 +311,5 @@ def test_the_embedded_notes_are_the_default(tmp_path: Path) -> None:
         "--set", "evaluation.max_train_samples=48", "--out", out,
     )  # fmt: skip
     assert_done(said)
-    config = yaml.safe_load((out / "config.yaml").read_text())
+    config = read_yaml(out / "config.yaml")
     assert (config["preset"], config["data"]["source"]) == ("notes", "notes")

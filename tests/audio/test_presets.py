@@ -1,8 +1,8 @@
 """The presets that come with sound are valid, and say what they claim to say."""
 
 import pytest
-import yaml
 
+from natlib.configuration import read_yaml
 from natlib.encoders import LinearHead
 from natlib.objectives import NAT
 from natlib.training.config import RunConfig
@@ -14,7 +14,7 @@ NAMES = sorted(path.stem for path in Audio.presets.glob("*.yaml"))
 
 def load(name: str) -> RunConfig:
     assert Audio.presets is not None
-    values = yaml.safe_load((Audio.presets / f"{name}.yaml").read_text())
+    values = read_yaml(Audio.presets / f"{name}.yaml")
     data = values.setdefault("data", {})
     assert "kind" not in data  # the command line sets it
     data["kind"] = "audio"

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from natlib.component import Component
+from natlib.configuration import parse_yaml, read_yaml
 from natlib.data import Modality
 from natlib.encoders import EncoderRecipe, Head
 from natlib.objectives import Objective
@@ -23,7 +23,7 @@ PRESETS = Modality.registry.get("image").presets
 
 def shown(*arguments: str | Path) -> dict[str, Any]:
     """What ``natlib config show ARGUMENTS`` prints, as nested values."""
-    values = yaml.safe_load(assert_done(natlib("config", "show", *arguments)).out)
+    values = parse_yaml(assert_done(natlib("config", "show", *arguments)).out, "shown")
     assert isinstance(values, dict)
     return values
 
@@ -35,7 +35,7 @@ def look_up(values: Any, key: str) -> Any:
 
 
 def test_show_of_a_run_is_its_config_file(run: Path) -> None:
-    assert shown(run) == yaml.safe_load((run / "config.yaml").read_text())
+    assert shown(run) == read_yaml(run / "config.yaml")
 
 
 def test_show_of_a_run_with_other_settings(run: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_later_layer_wins(layers: list[str], expected: str, tmp_path: Path) ->
     resolved = shown(*IMAGE, "--preset", "digits", *arguments)
     assert resolved["data"]["source"] == expected
     # What a layer does not name stays as the layers under it have it.
-    preset = yaml.safe_load((PRESETS / "digits.yaml").read_text())
+    preset = read_yaml(PRESETS / "digits.yaml")
     epochs = 11 if "file" in layers else preset["training"]["epochs"]
     assert resolved["training"]["epochs"] == epochs
     assert resolved["training"]["batch_size"] == preset["training"]["batch_size"]

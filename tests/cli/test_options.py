@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 import typer.main
-import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
 import natlib as library
+from natlib.configuration import parse_yaml, read_yaml
 from natlib.training.checkpoint import latest_checkpoint
 from natlib_cli.main import app
 from tests.cli.command import (
@@ -64,7 +64,7 @@ def train(folder: Path, *arguments: str | Path) -> Path:
 
 
 def config(run: Path) -> Any:
-    return yaml.safe_load((run / "config.yaml").read_text())
+    return read_yaml(run / "config.yaml")
 
 
 def weights(run: Path) -> dict[str, Tensor]:
@@ -337,7 +337,7 @@ def show_run(folder: Path) -> None:
     out = natlib("config", "show", folder / "run", "--set", "training.epochs=9").out
     expected = config(folder / "run")
     expected["training"]["epochs"] = 9
-    assert yaml.safe_load(out) == expected
+    assert parse_yaml(out, "shown") == expected
 
 
 @check(
@@ -356,8 +356,8 @@ def config_options(folder: Path) -> None:
         "--config", folder / "c.yaml", "--set", "training.seed=6",
     )  # fmt: skip
     assert_done(natlib("config", "init", folder / "all.yaml", *options))
-    shown = yaml.safe_load(assert_done(natlib("config", "show", *options)).out)
-    assert yaml.safe_load((folder / "all.yaml").read_text()) == shown
+    shown = parse_yaml(assert_done(natlib("config", "show", *options)).out, "shown")
+    assert read_yaml(folder / "all.yaml") == shown
     assert (shown["data"]["kind"], shown["data"]["source"]) == ("image", "photos")
     assert (shown["preset"], shown["objective"]["ownership"]) == ("nat2017", "bank")
     assert (shown["training"]["epochs"], shown["training"]["seed"]) == (5, 6)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
+from natlib.configuration import dump_yaml, read_yaml
 from tests.cli.command import (
     SMALL,
     Said,
@@ -35,9 +35,9 @@ def folder(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A copy of it, in which commands run."""
     copy = tmp_path / "copy"
     shutil.copytree(original, copy)
-    config = yaml.safe_load((copy / "run" / "config.yaml").read_text())
+    config = read_yaml(copy / "run" / "config.yaml")
     config["data"]["source"] = str(copy / "photos")
-    (copy / "run" / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (copy / "run" / "config.yaml").write_text(dump_yaml(config))
     monkeypatch.chdir(copy)
     return copy
 
@@ -231,7 +231,7 @@ def test_resuming_a_run_with_other_damage(folder: Path) -> None:
     config = run / "config.yaml"
     text = config.read_text()
     for broken, word in (
-        (text + "[", f"is not valid YAML: line {text.count(chr(10)) + 1}, column 1: "),
+        (text + "[", f"line {text.count(chr(10)) + 1}, column 1: "),
         (text + "more: 1\n", "'more'"),
         ("", "data: a value is needed"),
     ):

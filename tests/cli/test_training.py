@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from natlib.configuration import read_yaml
 from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import SMALL, Said, assert_done, natlib, write_pictures
@@ -49,7 +49,7 @@ def test_what_the_run_directory_holds(run: Path) -> None:
         "encoder.safetensors", "head.safetensors", "model.json",
     }  # fmt: skip
     assert latest_checkpoint(run / "checkpoints").name == "step-000000002"
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = read_yaml(run / "config.yaml")
     assert (config["preset"], config["data"]["source"], config["data"]["size"]) == (
         "digits",
         "digits",
@@ -115,5 +115,5 @@ def test_by_default_the_run_is_a_new_one_in_runs(
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("image-nat-")
     assert f"The run is in runs/{run.name}\n" in said.out
-    saved = yaml.safe_load((run / "config.yaml").read_text())
+    saved = read_yaml(run / "config.yaml")
     assert saved["data"]["source"] == str(tmp_path / "photos")

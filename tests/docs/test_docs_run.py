@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
+from natlib.configuration import parse_yaml
 from tests.audio.sounds import write_labelled
 from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
 from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
@@ -149,7 +149,7 @@ def test_toml_and_yaml_blocks_can_be_parsed():
         if block.language == "toml":
             assert tomllib.loads(block.text)
         if block.language == "yaml":
-            assert yaml.safe_load(block.text)
+            assert parse_yaml(block.text, "the block")
 
 
 def test_exceptions_are_not_stale():

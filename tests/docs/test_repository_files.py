@@ -6,11 +6,11 @@ import tomllib
 from importlib import metadata
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from natlib.configuration import read_yaml
 from tests.docs.pages import ROOT
 
 # What constraints.txt leaves out on purpose; its first lines say why.
@@ -61,7 +61,7 @@ def test_everything_that_is_needed_indirectly_is_pinned_too(pinned):
 
 
 def test_hooks_need_no_download():
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = read_yaml(ROOT / ".pre-commit-config.yaml")
     assert [repo["repo"] for repo in hooks["repos"]] == ["local"]
     assert {hook["language"] for hook in hooks["repos"][0]["hooks"]} == {"system"}
     assert [hook["name"] for hook in hooks["repos"][0]["hooks"]] == [

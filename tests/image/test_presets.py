@@ -1,8 +1,8 @@
 """The presets that come with images are valid, and say what they claim to say."""
 
 import pytest
-import yaml
 
+from natlib.configuration import read_yaml
 from natlib.encoders import LinearHead
 from natlib.objectives import NAT
 from natlib.training.config import RunConfig
@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in Image.presets.glob("*.yaml"))
 
 def load(name: str) -> RunConfig:
     assert Image.presets is not None
-    values = yaml.safe_load((Image.presets / f"{name}.yaml").read_text())
+    values = read_yaml(Image.presets / f"{name}.yaml")
     assert "kind" not in values["data"]  # the command line sets it
     values["data"]["kind"] = "image"
     return RunConfig.model_validate(values)

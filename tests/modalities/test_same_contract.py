@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 import natlib as library
-from natlib.configuration import preset_names
+from natlib.configuration import parse_yaml, preset_names, read_yaml
 from natlib.data import Modality
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import assert_done, assert_refused, natlib
@@ -53,7 +52,7 @@ def config_of(kind: str) -> library.RunConfig:
 @by_kind
 def test_train_leaves_a_whole_run(kind: str, runs: dict[str, Path]) -> None:
     run = runs[kind]
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = read_yaml(run / "config.yaml")
     assert (config["data"]["kind"], config["preset"]) == (kind, "nat")
     assert config["encoder"]["kind"]
     assert latest_checkpoint(run / "checkpoints").name == f"step-{UPDATES:09d}"
@@ -82,7 +81,7 @@ def test_embed_writes_every_sample_with_its_name(
     kind: str, output: str, runs: dict[str, Path], tmp_path: Path
 ) -> None:
     run, out = runs[kind], tmp_path / "e.npz"
-    source = yaml.safe_load((run / "config.yaml").read_text())["data"]["source"]
+    source = read_yaml(run / "config.yaml")["data"]["source"]
     assert_done(natlib("embed", run, source, "--out", out, "--output", output))
     model = library.load(run)
     counts = [
@@ -157,7 +156,7 @@ def test_settings_are_explained_and_refused_alike(kind: str, tmp_path: Path) -> 
     assert_done(natlib("config", "init", file, "--modality", kind))
     shown = assert_done(natlib("config", "show", "--config", file, "--modality", kind)).out
     plain = assert_done(natlib("config", "show", "--modality", kind)).out
-    assert yaml.safe_load(shown) == yaml.safe_load(plain)
+    assert parse_yaml(shown, "shown") == parse_yaml(plain, "plain")
     said = natlib("train", "--modality", kind, "--set", "data.sorce=x", "--out", tmp_path / "run")
     assert_refused(said, "unknown key 'data.sorce'; did you mean 'source'?")
     said = natlib("train", "--modality", kind, "--preset", "nta", "--out", tmp_path / "run")

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 import natlib
+from natlib.configuration import dump_yaml
 from natlib.errors import ConfigError, DataError, RunNotFoundError
 from natlib.report import compare, write_comparison
 from natlib.runs import read_recorded
@@ -18,7 +18,7 @@ def run_at(path: Path, *settings: str, metrics: list[dict[str, float]]) -> Path:
     """A run directory as training leaves it, without the training."""
     path.mkdir(parents=True)
     config = natlib.compose("image", settings=list(settings))
-    (path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    (path / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json")))
     (path / "run.json").write_text(INFO.model_dump_json())
     lines = [json.dumps({"step": n, "epoch": 0, "time": 0.0} | line)
              for n, line in enumerate(metrics, start=1)]  # fmt: skip

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from safetensors.torch import load_file
 
 import natlib as library
+from natlib.configuration import read_yaml
 from natlib.errors import CheckpointError, ConfigError
 from tests.cli.command import Said, assert_done, assert_refused, content, natlib
 from tests.training.test_exact_resume import StopAfter, assert_same_run
@@ -54,13 +54,13 @@ def test_a_run_keeps_what_it_has_fitted(run: Path) -> None:
     ))  # fmt: skip
     assert sorted(fitted) == ["tfidf.safetensors", "tokenizer.json"]
     assert fitted == saved
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = read_yaml(run / "config.yaml")
     assert config["encoder"]["vocabulary"] == 300
     assert config["data"]["column"] == "text"
 
 
 def test_raw_inputs_are_tf_idf(run: Path) -> None:
-    found = yaml.safe_load((run / "evaluation.json").read_text())
+    found = read_yaml(run / "evaluation.json")
     # A third of the words tells the topic, which counting words finds.
     assert found["raw"]["linear"] > 85
     assert found["details"]["test_split"] == "test"
@@ -132,7 +132,7 @@ def test_a_run_on_docstrings(tmp_path: Path) -> None:
         "--set", "evaluation.weight_decays=[0.001]", "--out", out,
     )  # fmt: skip
     assert_done(said)
-    config = yaml.safe_load((out / "config.yaml").read_text())
+    config = read_yaml(out / "config.yaml")
     assert (config["preset"], config["data"]["source"]) == ("docstrings", "docstrings")
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import yaml
 
+from natlib.configuration import read_yaml
 from tests.timeseries.test_plugin import python
 from tests.timeseries.test_tutorial import ROOT
 
@@ -35,7 +35,7 @@ def test_every_set_has_its_baselines(tmp_path: Path) -> None:
     assert all("±" in row[2] for row in rows)
     # A seed is that of the random encoder too, so that its row has a spread of its own.
     for config in (tmp_path / "runs").glob("*/*-[01]/config.yaml"):
-        values = yaml.safe_load(config.read_text())
+        values = read_yaml(config)
         seed = int(config.parent.name[-1])
         assert (values["training"]["seed"], values["evaluation"]["seed"]) == (seed, seed)
     # Finished runs are read, not made again.

@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from natlib.component import Component
-from natlib.configuration import assignment, commented_yaml, describe, merge, read_yaml
+from natlib.configuration import (
+    commented_yaml,
+    describe,
+    dump_yaml,
+    merge,
+    parse_setting,
+    parse_yaml,
+    read_yaml,
+)
 from natlib.data import Modality
 from natlib.encoders import Head, MlpEncoder
 from natlib.errors import ConfigError
@@ -47,6 +54,22 @@ from tests.training.support import toy_config
         ("a=some text", {"a": "some text"}),
         ("a=1e", {"a": "1e"}),
         ("a=inf", {"a": "inf"}),
+        ("a=.inf", {"a": math.inf}),
+        ("a=on", {"a": "on"}),
+        ("a=off", {"a": "off"}),
+        ("a=no", {"a": "no"}),
+        ("a=1:30", {"a": "1:30"}),
+        ("a=2020-12-24", {"a": "2020-12-24"}),
+        ("a=1_000", {"a": "1_000"}),
+        ("a=~", {"a": None}),
+        ("a={b: no, c: [1:30, 1e-3]}", {"a": {"b": "no", "c": ["1:30", 0.001]}}),
+        # Text without quotes goes on to its end, whatever is in it.
+        ("a=photos #1", {"a": "photos #1"}),
+        ("a=# 1", {"a": "# 1"}),
+        ("a=b: c", {"a": "b: c"}),
+        ("a=*.png", {"a": "*.png"}),
+        ("a=!x", {"a": "!x"}),
+        ("a=- x", {"a": "- x"}),
         ("a=2020-12", {"a": "2020-12"}),
         ("a='1'", {"a": "1"}),
         ("a=x=y", {"a": "x=y"}),
@@ -56,28 +79,28 @@ from tests.training.support import toy_config
         ("a=C:/photos", {"a": "C:/photos"}),
     ],
 )
-def test_assignment(text: str, expected: dict[str, Any]) -> None:
-    assert assignment(text) == expected
+def test_setting(text: str, expected: dict[str, Any]) -> None:
+    assert parse_setting(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "a", "=1", " =1"])
-def test_assignment_without_key_and_value(text: str) -> None:
+def test_setting_without_key_and_value(text: str) -> None:
     with pytest.raises(ConfigError, match=f"cannot read the setting '{text}'; expected key=value"):
-        assignment(text)
+        parse_setting(text)
 
 
 @given(
     st.lists(st.from_regex(r"[a-z_]+", fullmatch=True), min_size=1, max_size=4),
     st.one_of(st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False)),
 )
-def test_assignment_reads_what_yaml_and_json_write(keys: list[str], value: Any) -> None:
+def test_setting_reads_what_yaml_and_json_write(keys: list[str], value: Any) -> None:
     expected: Any = value
     for key in reversed(keys):
         expected = {key: expected}
     if not (isinstance(value, float) and math.isinf(value)):
-        assert assignment(f"{'.'.join(keys)}={json.dumps(value)}") == expected
-    text = yaml.safe_dump(value).removesuffix("...\n").strip()
-    assert assignment(f"{'.'.join(keys)}={text}") == expected
+        assert parse_setting(f"{'.'.join(keys)}={json.dumps(value)}") == expected
+    text = dump_yaml(value).strip()
+    assert parse_setting(f"{'.'.join(keys)}={text}") == expected
 
 
 # --- layers
@@ -318,8 +341,8 @@ def test_a_configuration_survives_every_way_of_writing_it(config: RunConfig) -> 
     plain = config.model_dump(mode="json")
     assert RunConfig.model_validate(plain) == config
     assert RunConfig.model_validate(json.loads(json.dumps(plain))) == config
-    assert RunConfig.model_validate(yaml.safe_load(yaml.safe_dump(plain))) == config
-    assert RunConfig.model_validate(yaml.safe_load(commented_yaml(config))) == config
+    assert RunConfig.model_validate(parse_yaml(dump_yaml(plain), "p")) == config
+    assert RunConfig.model_validate(parse_yaml(commented_yaml(config), "c")) == config
     assert RunConfig.model_validate(merge(RunConfig, [plain, {}, plain])) == config
     assert compose(base=config) == config
 

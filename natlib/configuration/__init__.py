@@ -1,0 +1,19 @@
+"""Configuration: YAML 1.2, presets, layers, errors in one line, files that explain themselves."""
+
+from natlib.configuration.commented import commented_yaml
+from natlib.configuration.layers import merge, parse_setting
+from natlib.configuration.messages import describe
+from natlib.configuration.presets import preset_names, read_preset
+from natlib.configuration.yaml12 import dump_yaml, parse_yaml, read_yaml
+
+__all__ = [
+    "commented_yaml",
+    "describe",
+    "dump_yaml",
+    "merge",
+    "parse_setting",
+    "parse_yaml",
+    "preset_names",
+    "read_preset",
+    "read_yaml",
+]

@@ -1,0 +1,121 @@
+"""Layers of configuration: one laid over the other, the later ones on top."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from natlib.component import Component
+from natlib.configuration.yaml12 import parse_scalar, parse_yaml
+from natlib.errors import ConfigError
+
+__all__ = ["merge", "parse_setting"]
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """``a.b=value`` as a nested mapping.
+
+    A value that begins with ``[``, ``{`` or a quote is read as YAML 1.2. Anything else is one
+    value, to its end: ``null``, a boolean, a number, or else text, whatever is in it.
+
+    Raises:
+        ConfigError: there is no ``=``, or the value cannot be parsed.
+    """
+    key, equals, raw = text.partition("=")
+    path = [part.strip() for part in key.split(".")]
+    if not equals or not all(path):
+        raise ConfigError(f"cannot read the setting '{text}'; expected key=value, as in a.b=3")
+    nested: Any = _setting_value(raw.strip(), text)
+    for part in reversed(path):
+        nested = {part: nested}
+    values: dict[str, Any] = nested
+    return values
+
+
+def _setting_value(raw: str, text: str) -> Any:
+    if raw.startswith(("[", "{", '"', "'")):
+        return parse_yaml(raw, f"the value of '{text}' (text goes into quotes)")
+    try:
+        return parse_scalar(raw)
+    except ValueError as error:
+        raise ConfigError(f"cannot read the value of '{text[:40]}...': {error}") from error
+
+
+def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay mappings over each other, the later ones on top.
+
+    Where a later layer names another ``kind`` of component, of the lower layers only
+    those keys stay that the new kind also has.
+
+    Args:
+        model: the model that the result is for; it tells where components are.
+        layers: nested mappings, lowest first.
+
+    Raises:
+        ConfigError: keys are laid over something that holds no keys.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _lay(model, merged, layer)
+    return merged
+
+
+def _lay(
+    model: type[BaseModel] | None,
+    low: Mapping[str, Any],
+    high: Mapping[str, Any],
+    prefix: str = "",
+    of_each: type[BaseModel] | None = None,
+) -> dict[str, Any]:
+    """``of_each`` is the model of every value, in a mapping whose keys are names."""
+    if model is not None and issubclass(model, Component):
+        kind = high.get("kind", low.get("kind"))
+        model = _member(model, kind)
+        if model is not None and low.get("kind") not in (None, kind):
+            low = {key: value for key, value in low.items() if key in model.model_fields}
+    result = dict(low)
+    for key, value in high.items():
+        below = result.get(key)
+        inner, named = (of_each, False) if of_each else _field_model(model, key)
+        if inner is not None and not named and issubclass(inner, Component):
+            # The bare name of a kind stands for a mapping.
+            value = {"kind": value} if isinstance(value, str) else value
+            below = {"kind": below} if isinstance(below, str) else below
+        if isinstance(value, Mapping):
+            if below is None and "kind" not in value:
+                below = _default_kind(model, key)
+            if not isinstance(below, Mapping | None):
+                raise ConfigError(f"{prefix}{key}: expected keys and values, got {below!r}")
+            path = f"{prefix}{key}."
+            one, each = (None, inner) if named else (inner, None)
+            result[key] = _lay(one, below or {}, value, path, each)
+        else:
+            result[key] = value
+    return result
+
+
+def _default_kind(model: type[BaseModel] | None, key: str) -> dict[str, Any] | None:
+    """The kind of a field that holds a component by default: what settings without one are of."""
+    if model is None or key not in model.model_fields:
+        return None
+    default = model.model_fields[key].get_default()
+    return {"kind": default.kind} if isinstance(default, Component) else None
+
+
+def _member(family: type[Component], kind: Any) -> type[Component] | None:
+    """The class of a kind; None where there is none, which validating says better."""
+    try:
+        return family.registry.get(kind) if isinstance(kind, str) else None
+    except ConfigError:
+        return None
+
+
+def _field_model(model: type[BaseModel] | None, key: str) -> tuple[type[BaseModel] | None, bool]:
+    """The model in a field's annotation, if there is one, and whether it is that of each value."""
+    if model is None or key not in model.model_fields:
+        return None, False
+    annotation = model.model_fields[key].annotation
+    for option in (annotation, *get_args(annotation)):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            return option, get_origin(annotation) is dict
+    return None, False

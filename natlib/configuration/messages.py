@@ -1,0 +1,31 @@
+"""What is wrong with a configuration, in one line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["describe"]
+
+
+def describe(error: Exception) -> str:
+    """What is wrong with a configuration, in one line with dotted keys."""
+    if isinstance(error, ValidationError):
+        return "; ".join(_one(detail) for detail in error.errors()[:3])
+    return " ".join(str(error).split())
+
+
+def _one(detail: Any) -> str:
+    path = ".".join(str(part) for part in detail["loc"])
+    context = detail.get("ctx", {})
+    if detail["type"] == "unknown_key":
+        full = f"{path}.{context['key']}" if path else context["key"]
+        return f"unknown key '{full}'; {context['hint']}"
+    text = detail["msg"].removeprefix("Value error, ")
+    text = text[0].lower() + text[1:]
+    if detail["type"] == "missing":
+        text = "a value is needed"
+    elif detail["type"] != "component" and not isinstance(detail["input"], Mapping | BaseModel):
+        # The input of a check on a whole group is that group: too long to show.
+        text = f"{text}, got {detail['input']!r}"
+    return f"{path}: {text}" if path else text
