@@ -41,10 +41,18 @@ class ObjectiveModule(nn.Module):
         head: from features to what :meth:`embed` returns, or most of the way.
         loss_is_sum: whether the loss is a sum over the batch; otherwise it is a mean.
             Whoever averages gradients over processes needs to know.
+        shown: what people who watch training read beside the loss: format strings such as
+            ``"matched {matched_cosine:.3f}"`` with names of metrics. One whose metrics a line
+            lacks is left out.
+        timed: what the objective measures the time of. ``solver`` stands for the measure
+            ``solver_seconds`` in ``health``, which is logged as ``solver_share``: its share of
+            the time, 0 where it is not measured.
     """
 
     head: nn.Module
     loss_is_sum: bool = False
+    shown: Sequence[str] = ()
+    timed: Sequence[str] = ("solver",)
 
     @property
     def main(self) -> "ObjectiveModule":

@@ -35,6 +35,8 @@ class CombinedModule(ObjectiveModule):
                     f"objective.parts.{name}.objective.reduction to 'mean'"
                 )
         self.parts = nn.ModuleDict(built)
+        self.shown = _union(module.shown for module in built.values())
+        self.timed = _union(module.timed for module in built.values())
         # How many extra inputs each part has in this step, in their order.
         self._extra = dict.fromkeys(built, 0)
 
@@ -171,6 +173,11 @@ class _Shared:
             )
 
 
+def _union(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """All texts, each once, in their order."""
+    return tuple(dict.fromkeys(text for group in groups for text in group))
+
+
 def compare_gradients(
     losses: dict[str, Tensor], weights: dict[str, float], features: Sequence[Tensor]
 ) -> dict[str, Tensor]:
@@ -206,7 +213,7 @@ def compare_gradients(
 
 def _add_measures(measures: dict[str, Tensor], found: dict[str, Tensor], prefix: str) -> None:
     for name, value in found.items():
-        if name == "solver_seconds":  # of all parts together
+        if name.endswith("_seconds"):  # of all parts together
             measures[name] = measures.get(name, torch.zeros(())) + value
         else:
             measures[prefix + name] = value

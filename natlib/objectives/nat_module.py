@@ -45,6 +45,10 @@ class NATModule(ObjectiveModule):
     """Head, table or counter, pool, teacher, and the loss of :class:`NAT`."""
 
     step: Tensor
+    shown = (
+        "matched {matched_cosine:.3f} (random {random_cosine:.3f})",
+        "pseudo-labels {pseudo_label_accuracy:.1f} %",
+    )
 
     def __init__(self, config: NAT, feature_dim: int, samples: int | None) -> None:
         super().__init__()

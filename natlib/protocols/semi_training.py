@@ -27,8 +27,9 @@ from natlib.runtime.progress import SilentProgress
 from natlib.targets import Mixture, ProjectedNormal
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.learner import Learner
-from natlib.training.loop import Loop, Meter
+from natlib.training.loop import Loop
 from natlib.training.processes import Processes
+from natlib.training.pseudo_labels import PSEUDO_LABEL_ACCURACY
 
 __all__ = ["METHODS", "Method", "SemiTrained", "nat_of", "semi_objective", "train_with_labels"]
 
@@ -151,11 +152,10 @@ def train_with_labels(
         for position in loop.run(SilentProgress()):
             subject.progress("training with labels", position.step, loop.updates)
             if position.epoch == config.epochs - 1 and position.epoch_step == 0:
-                loop.meter = Meter()  # of the last epoch alone
+                loop.meter.restart()  # of the last epoch alone
     learner.eval()
-    guessed = loop.meter.guessed
     return SemiTrained(
         encoder,
         module.modules_by_name()["labels"] if isinstance(module, CombinedModule) else None,
-        100.0 * loop.meter.guessed_right / guessed if guessed else None,
+        loop.meter.read(updates_left=0).get(PSEUDO_LABEL_ACCURACY),
     )

@@ -11,7 +11,6 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -33,45 +32,14 @@ from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for
 from natlib.training.learner import Learner
+from natlib.training.meter import Meter
 from natlib.training.optimisation import learning_rate, make_optimizer, weight_change
 from natlib.training.processes import Processes
+from natlib.training.pseudo_labels import measure_pseudo_labels
 
-__all__ = ["Loop", "Meter"]
+__all__ = ["Loop"]
 
 logger = logging.getLogger("natlib")
-
-
-@dataclass
-class Meter:
-    """What has been measured since the last line of metrics."""
-
-    updates: int = 0
-    samples: int = 0
-    loader_seconds: float = 0.0
-    solver_seconds: float = 0.0
-    began: float = field(default_factory=time.perf_counter)
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    health: dict[str, Tensor] = field(default_factory=dict)
-    guessed: int = 0
-    guessed_right: int = 0
-
-    def add(self, name: str, value: Tensor) -> None:
-        """Add a scalar of one update; it stays on its device until it is read."""
-        self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-
-    def values(self, updates_left: int) -> dict[str, float]:
-        """Means over the updates, rates over the time, the estimate of the end; starts anew."""
-        seconds = time.perf_counter() - self.began
-        result = {name: float(value) / self.updates for name, value in self.sums.items()}
-        result |= {name: float(value) for name, value in self.health.items()}
-        if self.guessed:
-            result["pseudo_label_accuracy"] = 100.0 * self.guessed_right / self.guessed
-        result["seconds_left"] = seconds / self.updates * updates_left
-        result["samples_per_second"] = self.samples / seconds
-        result["solver_share"] = self.solver_seconds / seconds
-        result["loader_share"] = self.loader_seconds / seconds
-        self.__init__()  # type: ignore[misc]
-        return result
 
 
 class Loop:
@@ -109,7 +77,7 @@ class Loop:
         self.processes = processes
         self.workers = workers
         self.position = Position(0, 0, 0)
-        self.meter = Meter()
+        self.meter = Meter((*learner.objective.timed, "loader"))
         self._unreadable: set[int] = set()
         self.labels = labels
         self._partition = partition_for(samples, config, processes, labels, labelled_share)
@@ -151,7 +119,7 @@ class Loop:
             progress: told of work between epochs.
         """
         self.learner.train()
-        self.meter = Meter()
+        self.meter.restart()
         while self.position.epoch < self.config.epochs:
             epoch = self.position.epoch
             work = self.learner.objective.before_epoch(epoch)
@@ -204,9 +172,9 @@ class Loop:
         self.optimizer.step()
         self.learner.objective.after_update(self.learner.encoder, step / self.updates)
         if health:
-            self.meter.health["weight_change"] = weight_change(before, trained)
-        self.meter.updates += 1
-        self.meter.health["learning_rate"] = torch.tensor(rate)
+            self.meter.latest({"weight_change": weight_change(before, trained)})
+        self.meter.latest({"learning_rate": torch.tensor(rate)})
+        self.meter.updated()
 
     def _backward(
         self,
@@ -220,7 +188,7 @@ class Loop:
         """Forward and backward of one batch; gradients add up."""
         waited = time.perf_counter()
         batch = next(batches)
-        self.meter.loader_seconds += time.perf_counter() - waited
+        self.meter.spent("loader", time.perf_counter() - waited)
         self._note_unreadable(batch)
         if len(batch.index) < 2:
             raise DataError(
@@ -279,21 +247,12 @@ class Loop:
         per_sample = output.loss.detach()
         if self.learner.objective.loss_is_sum:
             per_sample = per_sample / len(batch.index)
-        self.meter.add("loss", per_sample / accumulated)
+        self.meter.average("loss", per_sample / accumulated)
         for name, value in output.parts.items():
-            self.meter.add(f"loss_{name}", value / accumulated)
-        health = dict(output.health)
-        self.meter.solver_seconds += float(health.pop("solver_seconds", 0.0))
-        self.meter.health |= health
-        self.meter.samples += len(batch.index) * self.processes.count
-        if self.labels is not None and output.pseudo_labels is not None:
-            # The known ones that training does not see: for this metric only.
-            index = batch.index.cpu()
-            known = self.labels.known[index]
-            asked = (known >= 0) & (self.labels.visible[index] < 0)
-            right = output.pseudo_labels.cpu()[asked] == known[asked]
-            self.meter.guessed += int(asked.sum())
-            self.meter.guessed_right += int(right.sum())
+            self.meter.average(f"loss_{name}", value / accumulated)
+        self.meter.latest(output.health)
+        self.meter.trained(len(batch.index) * self.processes.count)
+        measure_pseudo_labels(self.meter, output, batch.index, self.labels)
 
     def _loss_scale(self, batch: Batch, number: int, accumulated: int) -> float:
         """What makes the mean of all processes' gradients the gradient of the whole loss."""

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -240,15 +241,9 @@ class Run:
     def _record(self, recorder: Recorder, knn: OnlineKnn, position: Position) -> None:
         """Record and report what is due after an update."""
         if position.step % self.config.training.log_every_steps == 0 or position.step == 1:
-            values = self.loop.meter.values(self.loop.updates - position.step)
+            values = self.loop.meter.read(self.loop.updates - position.step)
             recorder.record(position.step, position.epoch, values)
-            note = f"loss {values['loss']:.3f}"
-            if "matched_cosine" in values:
-                note += f"  matched {values['matched_cosine']:.3f}"
-                note += f" (random {values['random_cosine']:.3f})"
-            if "pseudo_label_accuracy" in values:
-                note += f"  pseudo-labels {values['pseudo_label_accuracy']:.1f} %"
-            self._progress.advance(position.step, note)
+            self._progress.advance(position.step, _note(values, self.loop.learner.objective.shown))
         accuracy = knn.measure(position)
         if accuracy is not None:
             recorder.record(position.step, position.epoch, {"knn": accuracy})
@@ -345,6 +340,16 @@ class Run:
             info.samples, info.unreadable, info.updates, info.weights, info.device,
             info.processes, info.step,
         )  # fmt: skip
+
+
+def _note(values: Mapping[str, float], shown: Sequence[str]) -> str:
+    """What a person who watches reads: the loss, and what the objective wants to be shown."""
+    notes = []
+    for template in ("loss {loss:.3f}", *shown):
+        # A line that lacks one of its metrics goes without it.
+        with contextlib.suppress(KeyError):
+            notes.append(template.format_map(values))
+    return "  ".join(notes)
 
 
 def _default_name(config: RunConfig) -> str:
