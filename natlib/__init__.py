@@ -1,43 +1,53 @@
-"""Noise As Targets: unsupervised training of encoders, for any modality."""
+"""Noise As Targets: unsupervised training of encoders, for any modality.
 
-from importlib.metadata import version
+Names are imported when they are first used: ``import natlib`` takes milliseconds, and imports no
+torch.
+"""
 
-from natlib.assignment import AssignmentTable, SemiDiscrete
-from natlib.assignment.reassignment import reassign
-from natlib.component import Component, Registry, register
-from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
-from natlib.errors import NatlibError
-from natlib.evaluation import evaluate
-from natlib.model import Model, export_embeddings, load
-from natlib.objectives import NAT, Objective
-from natlib.solvers import (
-    Auction,
-    Auto,
-    Blockwise,
-    Greedy,
-    Lapjv,
-    Matching,
-    Scipy,
-    Sinkhorn,
-    Sliced,
-    Solver,
-    Sparse,
-)
-from natlib.targets import (
-    FromArray,
-    Gaussian,
-    Hypercube,
-    LowDiscrepancy,
-    Mixture,
-    OneHot,
-    ProjectedNormal,
-    Prototypes,
-    TargetDistribution,
-    UniformSphere,
-)
-from natlib.training import RunConfig, compose, resume, train
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
 
-__version__ = version("natlib")
+if TYPE_CHECKING:
+    from natlib.assignment import AssignmentTable, SemiDiscrete
+    from natlib.assignment.reassignment.reassign import reassign
+    from natlib.component import Component, Registry, register
+    from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
+    from natlib.errors import NatlibError
+    from natlib.evaluation import evaluate
+    from natlib.model import Model, export_embeddings, load
+    from natlib.objectives import NAT, Objective
+    from natlib.solvers import (
+        Auction,
+        Auto,
+        Blockwise,
+        Greedy,
+        Lapjv,
+        Matching,
+        Scipy,
+        Sinkhorn,
+        Sliced,
+        Solver,
+        Sparse,
+    )
+    from natlib.targets import (
+        FromArray,
+        Gaussian,
+        Hypercube,
+        LowDiscrepancy,
+        Mixture,
+        OneHot,
+        ProjectedNormal,
+        Prototypes,
+        TargetDistribution,
+        UniformSphere,
+    )
+    from natlib.training.compose import compose
+    from natlib.training.config import RunConfig
+    from natlib.training.train import resume, train
+
+    __version__: str
 
 __all__ = [
     "NAT",
@@ -83,3 +93,63 @@ __all__ = [
     "resume",
     "train",
 ]
+
+# Where each name comes from: what stands above for type checkers, once more.
+_NAMES = {
+    "natlib.assignment": ("AssignmentTable", "SemiDiscrete"),
+    "natlib.assignment.reassignment.reassign": ("reassign",),
+    "natlib.component": ("Component", "Registry", "register"),
+    "natlib.encoders": ("EncoderRecipe", "LinearHead", "MlpEncoder", "MlpHead"),
+    "natlib.errors": ("NatlibError",),
+    "natlib.evaluation": ("evaluate",),
+    "natlib.model": ("Model", "export_embeddings", "load"),
+    "natlib.objectives": ("NAT", "Objective"),
+    "natlib.solvers": (
+        "Auction",
+        "Auto",
+        "Blockwise",
+        "Greedy",
+        "Lapjv",
+        "Matching",
+        "Scipy",
+        "Sinkhorn",
+        "Sliced",
+        "Solver",
+        "Sparse",
+    ),
+    "natlib.targets": (
+        "FromArray",
+        "Gaussian",
+        "Hypercube",
+        "LowDiscrepancy",
+        "Mixture",
+        "OneHot",
+        "ProjectedNormal",
+        "Prototypes",
+        "TargetDistribution",
+        "UniformSphere",
+    ),
+    "natlib.training.compose": ("compose",),
+    "natlib.training.config": ("RunConfig",),
+    "natlib.training.train": ("resume", "train"),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Called for a name that has not been used yet."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name == "__version__":
+        value = import_module("importlib.metadata").version("natlib")
+    elif not name.startswith("_") and find_spec(f"natlib.{name}") is not None:
+        return import_module(f"natlib.{name}")
+    else:
+        raise AttributeError(f"module 'natlib' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    packages = [module.name for module in iter_modules(__path__)]
+    return sorted({*globals(), *__all__, *packages, "__version__"})

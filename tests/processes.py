@@ -29,9 +29,12 @@ _FORKED = multiprocessing.get_context("forkserver")
 # Everything that takes long. Not the command line: it reads the width of the terminal when it is
 # imported.
 _PRELOADED = [
-    "natlib", "natlib_audio", "natlib_image", "natlib_text", "natlib_vector",
-    "hypothesis", "matplotlib.pyplot", "pytest", "rich.progress", "sklearn.cluster",
-    "torch.distributed", "torchmetrics.detection", "transformers", "typer",
+    "natlib.doctor", "natlib.protocols", "natlib.report", "natlib.training",
+    "natlib_audio", "natlib_image", "natlib_text", "natlib_vector",
+    "hypothesis", "kornia.filters", "matplotlib.pyplot", "natlib.data.tables", "pytest",
+    "rich.progress", "sklearn.cluster", "torch.distributed", "torch.utils.tensorboard",
+    "torchaudio.transforms", "torchmetrics.detection", "torchvision.models", "transformers",
+    "typer",
 ]  # fmt: skip
 _FORKED.set_forkserver_preload(_PRELOADED)
 _STREAMS = ("out", "err")

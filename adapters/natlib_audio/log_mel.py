@@ -3,14 +3,17 @@
 import math
 import warnings
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torchaudio.transforms import MelScale, Spectrogram
 
 from natlib.component import Settings
 from natlib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import MelScale, Spectrogram
 
 __all__ = ["Mel", "band_hertz", "frames", "log_mel", "valid_frames", "warped_bands"]
 
@@ -111,7 +114,9 @@ def _mel(hertz: float) -> float:
 
 
 @lru_cache(maxsize=16)
-def _transforms(settings: Mel, rate: int, device: torch.device) -> tuple[Spectrogram, MelScale]:
+def _transforms(settings: Mel, rate: int, device: torch.device) -> "tuple[Spectrogram, MelScale]":
+    from torchaudio.transforms import MelScale, Spectrogram
+
     window, top = max(2, round(settings.window * rate)), settings.top(rate)
     if settings.low >= top:
         raise ConfigError(

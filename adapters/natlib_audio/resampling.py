@@ -2,10 +2,13 @@
 
 from fractions import Fraction
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchaudio.transforms import Resample
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import Resample
 
 __all__ = ["resample", "resampled_length"]
 
@@ -37,5 +40,7 @@ def _ratio(old: int, new: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=32)
-def _resampler(above: int, below: int, device: torch.device) -> Resample:
+def _resampler(above: int, below: int, device: torch.device) -> "Resample":
+    from torchaudio.transforms import Resample
+
     return Resample(above, below).to(device)

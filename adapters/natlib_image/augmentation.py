@@ -3,7 +3,6 @@
 from typing import Annotated, Literal, Self
 
 import torch
-from kornia.filters import gaussian_blur2d
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -124,6 +123,8 @@ def _blur(view: Tensor, chosen: Tensor, sigma: Tensor) -> Tensor:
     rows = chosen.nonzero()[:, 0]
     if len(rows) == 0:
         return view
+    from kornia.filters import gaussian_blur2d
+
     # A tenth of the image as in SimCLR, made odd.
     kernel = max(3, view.shape[-1] // 10 // 2 * 2 + 1)
     sigma_2 = sigma[rows, None].expand(-1, 2)

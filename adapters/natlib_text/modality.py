@@ -11,6 +11,7 @@ from torch import Tensor
 
 from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
 from natlib.data.sparse import csr_tensor
+from natlib.data.table_names import is_table
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
 from natlib_text import tfidf, tokenizer
@@ -21,7 +22,7 @@ from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.transformer import TextTransformer
 from natlib_text.fitting import fit
 from natlib_text.line_index import Unit
-from natlib_text.sources import Source, TextTable, find_source, is_path
+from natlib_text.sources import Source, find_source, is_path
 from natlib_text.textset import TextSet
 from natlib_text.tfidf import TfIdf
 from natlib_text.tokenizer import TextTokenizer
@@ -76,7 +77,10 @@ class Text(Modality):
             # Found again from any working directory, by ``--resume`` for example.
             "source": str(Path(name).expanduser().absolute()) if is_path(name) else name,
         }
-        if isinstance(source, TextTable):
+        if is_path(name) and is_table(Path(name)):
+            from natlib_text.sources.table import TextTable
+
+            assert isinstance(source, TextTable)
             columns = {"column": source.text, "label": source.label, "split": source.split_column}
             update |= columns
         given = None
@@ -143,7 +147,7 @@ class Text(Modality):
         columns = {"label": self.label, "split": self.split}
         if is_path(source) and path.is_file():
             # Another table need not have the labels and splits of the first one.
-            there = TextTable.names(path)
+            there = _column_names(path)
             columns = {key: name for key, name in columns.items() if name in there}
         missing = {key: columns.get(key) for key in ("label", "split")}
         return elsewhere.model_copy(update=missing)
@@ -244,5 +248,14 @@ def _word_starts(content: bytes) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+def _column_names(path: Path) -> list[str]:
+    """Names of the columns of a file; none if it is no table."""
+    if not is_table(path):
+        return []
+    from natlib.data.tables import column_names
+
+    return column_names(path)
+
+
 def _tfidf(content: bytes) -> TfIdf:
     return TfIdf.from_bytes(content)

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from natlib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import HashingVectorizer
 
 __all__ = ["FILE", "TfIdf"]
 
@@ -25,7 +28,9 @@ _FEWEST_TEXTS = 2
 _BLOCK = 1024
 
 
-def _hasher() -> HashingVectorizer:
+def _hasher() -> "HashingVectorizer":
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     # Hashed, so that what is kept is numbers and not a list of words out of private texts.
     return HashingVectorizer(
         ngram_range=(1, 2), n_features=_BUCKETS, alternate_sign=False, norm=None, dtype=np.float32

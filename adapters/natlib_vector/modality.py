@@ -22,14 +22,13 @@ from natlib.data import (
     sparkline,
     unknown_source,
 )
-from natlib.data.tables import TABLE_SUFFIXES, column_names, is_table
+from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.errors import ConfigError, DataError
 from natlib_vector.arrays import EMBEDDED, Arrays, Embedded
 from natlib_vector.augmentation import Augmentation, changed_rows
 from natlib_vector.columns import Columns, sound
 from natlib_vector.source import Source
-from natlib_vector.table import Table
 
 __all__ = ["Vector"]
 
@@ -104,10 +103,13 @@ class Vector(Modality):
     def with_source(self, source: str) -> Self:
         other = super().with_source(source)
         path = Path(source).expanduser()
-        if is_table(path) and path.is_file() and self.label not in column_names(path):
-            # Labels serve evaluation only: what is merely embedded may come without.
-            return other.model_copy(update={"label": None})
-        return other
+        if not (is_table(path) and path.is_file()):
+            return other
+        from natlib.data.tables import column_names
+
+        # Labels serve evaluation only: what is merely embedded may come without.
+        label = self.label if self.label in column_names(path) else None
+        return other.model_copy(update={"label": label})
 
     def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         columns = self._known()
@@ -192,6 +194,8 @@ class Vector(Modality):
         if path.is_file() and path.suffix.lower() in _ARRAYS:
             return Arrays(path)
         if path.is_file() and is_table(path):
+            from natlib_vector.table import Table
+
             return Table(
                 path, self.columns, self.ignore, self.label, self.split, self.max_categories, fitted
             )

@@ -1,14 +1,15 @@
 """``natlib compare``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from natlib.report import Comparison, write_comparison
-from natlib.report import compare as compare_runs
 from natlib_cli.output import console
+
+if TYPE_CHECKING:
+    from natlib.report import Comparison
 
 __all__ = ["compare"]
 
@@ -23,13 +24,16 @@ def compare(
 
     Prints one table, and writes a page with the curves of all runs in one chart for each metric.
     """
+    from natlib.report import compare as compare_runs
+    from natlib.report import write_comparison
+
     comparison = compare_runs(runs)
     write_comparison(comparison, out)
     console.print(_table(comparison))
     console.print(f"The curves are in {out}", soft_wrap=True)
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: "Comparison") -> Table:
     table = Table()
     table.add_column("", overflow="fold")
     for run in comparison.runs:

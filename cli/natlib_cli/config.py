@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from natlib.configuration import commented_yaml, dump_yaml
 from natlib.errors import ConfigError
-from natlib.training import RunConfig, RunDirectory, compose
 from natlib_cli import options
 from natlib_cli.output import console
+
+if TYPE_CHECKING:
+    from natlib.training import RunConfig
 
 __all__ = ["config_app"]
 
@@ -32,6 +33,9 @@ def show(
     settings: options.Settings = None,
 ) -> None:
     """Print the resolved configuration, of a run or of the options that train takes."""
+    from natlib.configuration import dump_yaml
+    from natlib.training import RunDirectory
+
     base = None if run is None else RunDirectory(run).read_config()
     resolved = _composed(modality, data, preset, config, settings, base)
     typer.echo(dump_yaml(resolved.model_dump(mode="json")), nl=False)
@@ -40,6 +44,8 @@ def show(
 @config_app.command()
 def schema() -> None:
     """Print the JSON schema of a configuration, plug-ins included (for editors)."""
+    from natlib.training import RunConfig
+
     typer.echo(json.dumps(RunConfig.model_json_schema(), indent=2))
 
 
@@ -53,6 +59,8 @@ def init(
     settings: options.Settings = None,
 ) -> None:
     """Write a configuration file in which every setting is explained."""
+    from natlib.configuration import commented_yaml
+
     if out.exists():
         raise ConfigError(f"{out} exists; choose another name or remove it first")
     resolved = _composed(modality, data, preset, config, settings)
@@ -66,8 +74,10 @@ def _composed(
     preset: str | None,
     config: Path | None,
     settings: list[str] | None,
-    base: RunConfig | None = None,
-) -> RunConfig:
+    base: "RunConfig | None" = None,
+) -> "RunConfig":
+    from natlib.training import compose
+
     return compose(
         modality,
         preset=preset,

@@ -4,16 +4,17 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from natlib.doctor import DataReport, Finding, RunReport, diagnose, diagnose_data
 from natlib.errors import ConfigError
-from natlib.training import ConsoleProgress, compose, decoding_workers
 from natlib_cli import options
 from natlib_cli.output import console
+
+if TYPE_CHECKING:
+    from natlib.doctor import DataReport, Finding, RunReport
 
 __all__ = ["doctor"]
 
@@ -51,6 +52,9 @@ def doctor(
     Every diagnosis gives a verdict, the numbers that it stands on, and what to do next. The exit
     code is 0 if nothing needs to be done, and 3 if something does.
     """
+    from natlib.doctor import diagnose, diagnose_data
+    from natlib.training import ConsoleProgress, compose, decoding_workers
+
     report: RunReport | DataReport
     if run is not None:
         if data is not None or modality is not None or settings:
@@ -79,7 +83,7 @@ def doctor(
         raise SystemExit(_NEEDS_ACTION)
 
 
-def _head_of_run(report: RunReport) -> None:
+def _head_of_run(report: "RunReport") -> None:
     console.print(
         f"Run {report.run}: {report.step} of {report.updates} updates recorded", soft_wrap=True
     )
@@ -87,7 +91,7 @@ def _head_of_run(report: RunReport) -> None:
         console.print(f"It was stopped by an error: {report.stopped_by}", soft_wrap=True)
 
 
-def _print(name: str, finding: Finding) -> None:
+def _print(name: str, finding: "Finding") -> None:
     verdict = (f"{_WORDS[finding.verdict]:8}", _COLOURS[finding.verdict])
     console.print(Text.assemble(verdict, (name, "bold"), f": {finding.said}"), soft_wrap=True)
     if finding.evidence:
@@ -106,6 +110,6 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
-def _as_json(report: RunReport | DataReport) -> str:
+def _as_json(report: "RunReport | DataReport") -> str:
     values: dict[str, Any] = dataclasses.asdict(report) | {"healthy": report.healthy}
     return json.dumps(values, indent=2, default=str) + "\n"

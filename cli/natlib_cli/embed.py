@@ -5,14 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-import natlib
-from natlib.training import (
-    ConsoleProgress,
-    RunDirectory,
-    computing_device,
-    decoding_workers,
-    stages,
-)
 from natlib_cli.options import Device
 from natlib_cli.output import console
 
@@ -30,16 +22,25 @@ def embed(
     device: Device = None,
 ) -> None:
     """Write embeddings of a source, with sample names and, if there are any, labels."""
+    from natlib.model import export_embeddings, load
+    from natlib.training import (
+        ConsoleProgress,
+        RunDirectory,
+        computing_device,
+        decoding_workers,
+        stages,
+    )
+
     directory = RunDirectory(run)
     # A model folder will do, and it says nothing about devices.
     trained_on = (
         directory.read_config().training.device if directory.config_file.exists() else "auto"
     )
-    model = natlib.load(run, computing_device(device, trained_on))
+    model = load(run, computing_device(device, trained_on))
     model.modality = model.modality.with_source(source)
     with ConsoleProgress() as progress:
         tell = stages(progress)
-        embedded, unreadable = natlib.export_embeddings(
+        embedded, unreadable = export_embeddings(
             model,
             out,
             output=output,

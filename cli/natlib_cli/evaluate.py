@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from natlib.errors import ConfigError
-from natlib.evaluation import evaluate as evaluate_model
-from natlib.protocols import Protocol, compose_protocol, keep, subject_of
-from natlib.training import ConsoleProgress, stages
+from natlib.families import PROTOCOLS
 from natlib_cli.options import Device, kinds
 from natlib_cli.output import console, print_evaluation, print_result
 
@@ -22,7 +20,7 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help=f"How to judge: {kinds(Protocol)}. By default kNN and a linear probe. "
+            help=f"How to judge: {kinds(PROTOCOLS)}. By default kNN and a linear probe. "
             "'imagenet' is the 2017 paper's: a perceptron on frozen convolutions, ten crops.",
         ),
     ] = None,
@@ -53,6 +51,10 @@ def evaluate(
     Measured on the encoder's features, on the head's output, on a randomly initialised
     encoder and on raw inputs. The result of a protocol is kept in RUN/evaluations.
     """
+    from natlib.evaluation import evaluate as evaluate_model
+    from natlib.protocols import compose_protocol, keep, subject_of
+    from natlib.training import ConsoleProgress, stages
+
     shared = [text for text in settings or [] if text.strip().startswith("evaluation.")]
     own = [text for text in settings or [] if text not in shared]
     chosen = None if protocol is None else compose_protocol(protocol, own)

@@ -1,4 +1,8 @@
-"""The application: its commands and its entry point."""
+"""The application: its commands and its entry point.
+
+The modules of commands import what computes inside their functions: help, completion and errors in
+options come without torch.
+"""
 
 import inspect
 from collections.abc import Callable

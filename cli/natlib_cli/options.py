@@ -5,19 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from natlib.component import Component
-from natlib.data import Modality as AnyModality
 from natlib.errors import ConfigError
+from natlib.families import MODALITIES
+from natlib.registry import Registry
 
 __all__ = ["ConfigFile", "Device", "Modality", "Preset", "Settings", "Source", "kinds", "nested"]
 
 WHAT = "What to train"
 
 
-def kinds(family: type[Component]) -> str:
-    """Whatever is installed of a family, by name; no plug-in is imported."""
+def kinds(registry: Registry[Any]) -> str:
+    """Whatever is installed of a family, by name; nothing of it is imported."""
     try:
-        return ", ".join(family.registry.kinds())
+        return ", ".join(registry.kinds())
     except ConfigError:  # two of one name, which a command says better than its help
         return "one of several"
 
@@ -26,7 +26,7 @@ Modality = Annotated[
     str | None,
     typer.Option(
         "--modality",
-        help=f"Kind of data: {kinds(AnyModality)}; `natlib plugins` says where each comes from.",
+        help=f"Kind of data: {kinds(MODALITIES)}; `natlib plugins` says where each comes from.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from natlib.errors import NatlibError
-from natlib.evaluation import Evaluation, ProtocolResult
+
+if TYPE_CHECKING:
+    from natlib.evaluation import Evaluation, ProtocolResult
 
 __all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation", "print_result"]
 
@@ -67,7 +69,7 @@ def _say(text: str) -> None:
     _errors.print(line, soft_wrap=True)
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: "Evaluation") -> None:
     """Accuracies of the encoder beside its baselines."""
     _print_table(
         "Accuracy on the test samples (%)",
@@ -78,7 +80,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print(_NOT_HELD_OUT, soft_wrap=True)
 
 
-def print_result(result: ProtocolResult) -> None:
+def print_result(result: "ProtocolResult") -> None:
     """Figures of a protocol."""
     _print_table(result.title, ["features", *result.columns.values()], result.cells())
     details = result.details

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from natlib.report import write_report
-from natlib.training import ConsoleProgress
 from natlib_cli.output import console
 
 __all__ = ["report"]
@@ -29,5 +27,8 @@ def report(
     One file that needs no other and no network: curves, accuracies, nearest neighbours, a map of
     the samples, views, what fits its targets, and more.
     """
+    from natlib.report import write_report
+    from natlib.training import ConsoleProgress
+
     page = write_report(run, against=against, points=points, progress=ConsoleProgress())
     console.print(f"The report is in {page}", soft_wrap=True)

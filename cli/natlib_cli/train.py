@@ -3,16 +3,16 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from natlib.errors import ConfigError
-from natlib.training import ConsoleProgress, RunDirectory, SilentProgress, TrainResult, compose
-from natlib.training import resume as resume_run
-from natlib.training import train as train_run
 from natlib_cli import options
 from natlib_cli.output import SPEAKS, console, print_evaluation
+
+if TYPE_CHECKING:
+    from natlib.training import TrainResult
 
 __all__ = ["train"]
 
@@ -110,6 +110,10 @@ def train(
     With nothing but a modality it trains on a small embedded data set and ends with a table
     of what was learnt. Several devices: torchrun --nproc-per-node N -m natlib_cli train ...
     """
+    from natlib.training import ConsoleProgress, RunDirectory, SilentProgress, compose
+    from natlib.training import resume as resume_run
+    from natlib.training import train as train_run
+
     given = options.nested(
         data__source=data,
         data__max_samples=max_samples,
@@ -154,7 +158,7 @@ def _program() -> str:
     return "natlib" if count == "1" else f"torchrun --nproc-per-node {count} -m natlib_cli"
 
 
-def _conclude(result: TrainResult) -> None:
+def _conclude(result: "TrainResult") -> None:
     if result.unreadable:
         console.print(
             f"Left out, since they cannot be decoded: {result.unreadable} (see train.log)"

@@ -16,6 +16,7 @@ from natlib.data.splits import Split
 from natlib.data.thumbnail import Thumbnail
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
+from natlib.families import MODALITIES
 
 __all__ = ["Batch", "Modality", "SampleSet", "Unreadable"]
 
@@ -103,7 +104,7 @@ class Modality(Component):
     works on whole batches, on the device that trains.
     """
 
-    registry: ClassVar[Registry[Any]] = Registry("modality", "natlib.modalities")
+    registry: ClassVar[Registry[Any]] = MODALITIES
     presets: ClassVar[Path | None] = None
     """Folder of the YAML files that ``--preset`` names, if the modality ships any."""
 

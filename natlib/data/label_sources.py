@@ -5,8 +5,6 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -14,7 +12,7 @@ from natlib.data.base import Modality, SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.labelling import LabelsConfig
 from natlib.data.labels import encode_labels
-from natlib.data.tables import column, column_names, is_table, open_table
+from natlib.data.table_names import is_table
 from natlib.errors import ConfigError, DataError
 
 __all__ = ["read_labels", "training_samples"]
@@ -41,7 +39,7 @@ def training_samples(
     if labels is None or labels.source is None:
         return samples
     path = Path(labels.source).expanduser()
-    if is_table(path) and path.exists() and set(column_names(path)) >= _COLUMNS:
+    if is_table(path) and path.exists() and _columns(path) >= _COLUMNS:
         given, classes = read_labels(path, samples.names)
         return ConcatenatedSamples([samples], given, classes)
     beside = _opened(modality.with_source(labels.source), cache)
@@ -75,6 +73,11 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     Raises:
         DataError: the table names unknown samples or one of them twice.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from natlib.data.tables import column, open_table
+
     table = open_table(path)
     given = column(table, "name").cast(pa.string()).to_pylist()
     values = column(table, "label")
@@ -99,6 +102,12 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     assert encoded is not None
     labels[torch.from_numpy(rows[here])] = encoded
     return labels, classes
+
+
+def _columns(path: Path) -> set[str]:
+    from natlib.data.tables import column_names
+
+    return set(column_names(path))
 
 
 def _like(unknown: str, names: Sequence[str]) -> str:

@@ -14,25 +14,15 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from natlib.data.table_names import TABLE_SUFFIXES, table_format
 from natlib.errors import DataError
 
-__all__ = ["TABLE_SUFFIXES", "blocks", "names_of", "table_format"]
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-"""How the names of tables end; but for parquet, ``.gz`` may follow."""
+__all__ = ["blocks", "names_of"]
 
 # Bytes of a file that are parsed at once. A single value may be longer than the first.
 _BLOCKS = (16 << 20, 256 << 20, 1 << 30)
 _DELIMITER = {".csv": ",", ".tsv": "\t"}
 _NULLS = pa.array(pa.csv.ConvertOptions().null_values)
-
-
-def table_format(path: Path) -> str | None:
-    """Which of :data:`TABLE_SUFFIXES` a file has; None for another kind of file."""
-    name = path.name.lower()
-    plain = name.removesuffix(".gz")
-    suffix = next((suffix for suffix in TABLE_SUFFIXES if plain.endswith(suffix)), None)
-    return None if suffix == ".parquet" and plain != name else suffix
 
 
 def names_of(path: Path) -> list[str]:

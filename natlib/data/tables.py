@@ -15,14 +15,12 @@ import pyarrow.compute as pc
 
 from natlib.component import nearest
 from natlib.data.splits import Split
-from natlib.data.table_readers import TABLE_SUFFIXES, blocks, names_of, table_format
+from natlib.data.table_readers import blocks, names_of
 from natlib.errors import DataError
 
 __all__ = [
-    "TABLE_SUFFIXES",
     "column",
     "column_names",
-    "is_table",
     "open_table",
     "split_rows",
 ]
@@ -42,11 +40,6 @@ _SPLITS: dict[str, Split] = {
 
 # Tables in temporary files that are in use: the splits of a source share one.
 _in_use: WeakValueDictionary[tuple[Path, bytes], pa.Table] = WeakValueDictionary()
-
-
-def is_table(path: Path) -> bool:
-    """Whether a file is called like a table that :func:`open_table` reads."""
-    return table_format(path) is not None
 
 
 def open_table(path: Path, cache: Path | None = None) -> pa.Table:

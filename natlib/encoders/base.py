@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from natlib.component import Component, Registry
 from natlib.encoders.pooling import pooled
+from natlib.families import ENCODERS
 
 __all__ = ["Encoder", "EncoderRecipe"]
 
@@ -40,7 +41,7 @@ class Encoder(nn.Module):
 class EncoderRecipe(Component):
     """How to build an encoder; the weights live in what ``build`` returns."""
 
-    registry: ClassVar[Registry[Any]] = Registry("encoder", "natlib.encoders")
+    registry: ClassVar[Registry[Any]] = ENCODERS
 
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> Encoder:

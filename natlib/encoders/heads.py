@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from natlib.component import Component, Registry, register
+from natlib.families import HEADS
 
 __all__ = ["Head", "LinearHead", "MlpHead"]
 
@@ -18,7 +19,7 @@ __all__ = ["Head", "LinearHead", "MlpHead"]
 class Head(Component):
     """How to build a projection head."""
 
-    registry: ClassVar[Registry[Any]] = Registry("head", "natlib.heads")
+    registry: ClassVar[Registry[Any]] = HEADS
 
     @abstractmethod
     def build(self, feature_dim: int, target_dim: int) -> nn.Module:

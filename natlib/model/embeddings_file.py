@@ -3,11 +3,9 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from natlib.data import SampleSet
 from natlib.errors import ConfigError, DataError
@@ -93,15 +91,18 @@ def _write(columns: dict[str, np.ndarray[Any, Any]], out: Path) -> None:
                 # Plain arrays only: readers need no pickle.
                 np.savez_compressed(file, **columns)  # type: ignore[arg-type]
             else:
-                pq.write_table(_table(columns), file)
+                _write_parquet(columns, file)
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _table(columns: dict[str, np.ndarray[Any, Any]]) -> pa.Table:
+def _write_parquet(columns: dict[str, np.ndarray[Any, Any]], file: IO[bytes]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     vectors = columns["embeddings"]
     flat = pa.array(vectors.reshape(-1))
     arrays = {"embeddings": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
     arrays |= {name: pa.array(column) for name, column in columns.items() if name != "embeddings"}
-    return pa.table(arrays)
+    pq.write_table(pa.table(arrays), file)

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
+from natlib.families import OBJECTIVES
 from natlib.runtime.progress import ProgressReporter
 
 __all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput", "Work"]
@@ -160,7 +161,7 @@ class ObjectiveModule(nn.Module):
 class Objective(Component):
     """What to minimise. Works inside natlib's loop and in anybody else's."""
 
-    registry: ClassVar[Registry[Any]] = Registry("objective", "natlib.objectives")
+    registry: ClassVar[Registry[Any]] = OBJECTIVES
 
     views: int = Field(default=2, ge=1)
     """Augmented views of a sample in a step."""

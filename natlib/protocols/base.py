@@ -23,6 +23,7 @@ from natlib.evaluation import (
     embed_splits,
     find_splits,
 )
+from natlib.families import PROTOCOLS
 from natlib.model import Model
 from natlib.training import RunConfig, RunDirectory
 
@@ -126,7 +127,7 @@ class Subject:
 class Protocol(Component):
     """One way to judge a run. A plug-in registers its own under ``natlib.protocols``."""
 
-    registry: ClassVar[Registry[Any]] = Registry("protocol", "natlib.protocols")
+    registry: ClassVar[Registry[Any]] = PROTOCOLS
 
     @abstractmethod
     def run(self, subject: Subject) -> ProtocolResult:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from natlib.component import Component, Registry
+from natlib.families import SOLVERS
 from natlib.solvers.problem import Problem
 
 __all__ = ["Matching", "Solution", "Solver", "pairwise_cost"]
@@ -85,7 +86,7 @@ class Solver(Component):
     Those who write a solver implement ``_solve(problem) -> Solution`` and ``exact``.
     """
 
-    registry: ClassVar[Registry[Any]] = Registry("solver", "natlib.solvers")
+    registry: ClassVar[Registry[Any]] = SOLVERS
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
+from natlib.families import TARGETS
 
 __all__ = ["Seed", "TargetDistribution", "TargetModule"]
 
@@ -23,7 +24,7 @@ class TargetDistribution(Component):
     and every resumed run agrees, and a data set may grow.
     """
 
-    registry: ClassVar[Registry[Any]] = Registry("target distribution", "natlib.targets")
+    registry: ClassVar[Registry[Any]] = TARGETS
 
     dim: int = Field(default=128, ge=1)
     """Length d of a target vector."""

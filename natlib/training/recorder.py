@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from natlib.errors import CheckpointError
 
 __all__ = ["Recorder"]
@@ -39,6 +37,8 @@ class Recorder:
             beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
             beside.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
+        from torch.utils.tensorboard import SummaryWriter  # 100 modules, for training only
+
         self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)
         self._handler = _LogFile(run / "train.log", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -6,9 +6,8 @@ from importlib import metadata
 import pytest
 
 import natlib as library
-from natlib.component import Registry
 from natlib.data import Modality
-from natlib_cli.plugins import FAMILIES
+from natlib.families import FAMILIES
 from tests.cli.command import assert_done, assert_refused, natlib
 
 
@@ -60,8 +59,7 @@ def test_plugins_lists_every_kind_of_every_family() -> None:
     out = assert_done(natlib("plugins")).out
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
     listed = {(row[0], row[1], row[2]) for row in rows if row}
-    for family in FAMILIES:
-        registry: Registry = family.registry
+    for registry in FAMILIES:
         for row in registry.listing():
             assert (registry.noun, row.kind, row.origin) in listed
     assert ("modality", "image", f"natlib {library.__version__}") in listed

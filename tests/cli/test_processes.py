@@ -120,7 +120,7 @@ class Impatient:
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("natlib_cli.train.ConsoleProgress", Impatient)
+    monkeypatch.setattr("natlib.training.ConsoleProgress", Impatient)
     run = tmp_path / "run"
     handler = signal.getsignal(signal.SIGINT)
     said = natlib("train", *DIGITS, *LONG, "--epochs", "2", "--out", run)

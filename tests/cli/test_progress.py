@@ -21,7 +21,7 @@ def lines(text: str) -> list[str]:
 def test_without_a_terminal_there_are_lines_with_an_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("natlib_cli.train.ConsoleProgress", partial(ConsoleProgress, every=0.0))
+    monkeypatch.setattr("natlib.training.ConsoleProgress", partial(ConsoleProgress, every=0.0))
     settings = ("--set", "training.log_every_steps=2", "--set", "training.knn_every_epochs=2")
     said = assert_done(
         natlib("train", *DIGITS, *settings, "--epochs", "4", "--out", tmp_path / "[b] run")

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from natlib.data import table_readers
-from natlib.data.tables import column, column_names, is_table, open_table, split_rows
+from natlib.data.table_names import is_table
+from natlib.data.tables import column, column_names, open_table, split_rows
 from natlib.errors import DataError
 
 ROWS: list[dict[str, Any]] = [

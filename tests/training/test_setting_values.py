@@ -9,8 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from natlib.component import Component
 from natlib.configuration import parse_setting
+from natlib.families import FAMILIES
 from natlib.training import RunConfig
-from natlib_cli.plugins import FAMILIES
 
 
 def literals(annotation: Any) -> list[Any]:
@@ -38,9 +38,9 @@ def groups(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 MODELS: dict[str, type[BaseModel]] = {
-    f"{family.registry.noun} {kind}": family.registry.get(kind)
-    for family in FAMILIES
-    for kind in family.registry.kinds()
+    f"{registry.noun} {kind}": registry.get(kind)
+    for registry in FAMILIES
+    for kind in registry.kinds()
 } | {"run": RunConfig}
 
 

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torchvision.models
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
@@ -34,6 +33,8 @@ class _Residual(Encoder):
     def __init__(self, depth: int, channels: int) -> None:
         super().__init__()
         self.dim = _DIM[depth]
+        import torchvision.models
+
         net = getattr(torchvision.models, f"resnet{depth}")(weights=None)
         first = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")

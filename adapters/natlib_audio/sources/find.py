@@ -4,11 +4,10 @@ from pathlib import Path
 
 from natlib.data import unknown_source
 from natlib.data.files import Folder
-from natlib.data.tables import TABLE_SUFFIXES, is_table
+from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.errors import DataError
 from natlib_audio.decoding import EXTENSIONS
 from natlib_audio.sources.base import Source
-from natlib_audio.sources.labels import LabelledFolder
 from natlib_audio.sources.notes import Notes
 
 __all__ = ["find_source", "is_path"]
@@ -44,6 +43,8 @@ def find_source(source: str | None, labels: str | None) -> Source:
                 f"data.labels: {labels} {what}; expected a file that ends in "
                 f"{', '.join(TABLE_SUFFIXES)}, with the columns 'file' and 'label'"
             )
+        from natlib_audio.sources.labels import LabelledFolder
+
         return LabelledFolder(path, table, EXTENSIONS)
     expected = f"a folder of sounds ({', '.join(EXTENSIONS)}) or 'notes'"
     if path.exists():

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torchvision.models
 from torch import nn
 
 from natlib.encoders import EncoderRecipe, StagedEncoder
@@ -29,6 +28,8 @@ class ResNet(EncoderRecipe):
             raise ConfigError(
                 f"a resnet needs inputs [channels, height, width], got {list(input_shape)}"
             )
+        import torchvision.models
+
         net = getattr(torchvision.models, f"resnet{self.depth}")(weights=None)
         if self.small_stem:
             first = nn.Conv2d(input_shape[0], 64, 3, padding=1, bias=False)

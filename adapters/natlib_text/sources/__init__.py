@@ -2,6 +2,5 @@
 
 from natlib_text.sources.base import Source, Texts
 from natlib_text.sources.find import find_source, is_path
-from natlib_text.sources.table import TextTable
 
-__all__ = ["Source", "TextTable", "Texts", "find_source", "is_path"]
+__all__ = ["Source", "Texts", "find_source", "is_path"]

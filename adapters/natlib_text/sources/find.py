@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from natlib.data import unknown_source
-from natlib.data.tables import is_table
+from natlib.data.table_names import is_table
 from natlib.errors import DataError
 from natlib_text.line_index import Unit
 from natlib_text.sources.base import Source
 from natlib_text.sources.docstrings import Docstrings
 from natlib_text.sources.folder import TextFolder
-from natlib_text.sources.table import TextTable
 from natlib_text.sources.text_file import TextFile
 
 __all__ = ["find_source", "is_path"]
@@ -45,6 +44,8 @@ def find_source(
     if path.is_file() and path.suffix.lower() == ".txt":
         return TextFile(path, unit)
     if path.is_file() and is_table(path):
+        from natlib_text.sources.table import TextTable
+
         return TextTable(path, text, label, split)
     if path.exists():
         hint = ", unpack it" if path.suffix.lower() == ".gz" else ", rename or convert it"

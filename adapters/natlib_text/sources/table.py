@@ -13,7 +13,7 @@ from torch import Tensor
 from natlib.component import nearest
 from natlib.data import Split
 from natlib.data.files import ChosenNames, NumberedNames
-from natlib.data.tables import column, column_names, is_table, open_table, split_rows
+from natlib.data.tables import column, column_names, open_table, split_rows
 from natlib.errors import DataError
 from natlib_text.sources.base import digest_of, excerpts
 
@@ -83,11 +83,6 @@ class TextTable:
         self.text = self._chosen(names, text, "column") or self._only(names)
         self.label = self._chosen(names, label, "label")
         self.split_column = self._chosen(names, split, "split")
-
-    @staticmethod
-    def names(path: Path) -> list[str]:
-        """Names of the columns of a file; none if it is no table."""
-        return column_names(path) if is_table(path) else []
 
     def split(self, split: Split, cache: Path | None) -> TableTexts | None:
         table = open_table(self._path, cache)

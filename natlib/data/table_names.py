@@ -1,0 +1,21 @@
+"""Which files are tables, by their names; reading them is natlib.data.tables."""
+
+from pathlib import Path
+
+__all__ = ["TABLE_SUFFIXES", "is_table", "table_format"]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+"""How the names of tables end; but for parquet, ``.gz`` may follow."""
+
+
+def table_format(path: Path) -> str | None:
+    """Which of :data:`TABLE_SUFFIXES` a file has; None for another kind of file."""
+    name = path.name.lower()
+    plain = name.removesuffix(".gz")
+    suffix = next((suffix for suffix in TABLE_SUFFIXES if plain.endswith(suffix)), None)
+    return None if suffix == ".parquet" and plain != name else suffix
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is called like a table that :func:`natlib.data.tables.open_table` reads."""
+    return table_format(path) is not None

@@ -1,0 +1,93 @@
+"""The families of natlib's components: their registries, and the names of natlib's own kinds.
+
+Listing kinds imports none of them, and no torch. What a plug-in registers comes from its entry
+points; a kind of natlib's own is a line here beside its ``@register``.
+"""
+
+from typing import Any
+
+from natlib.registry import Registry
+
+__all__ = [
+    "ENCODERS",
+    "FAMILIES",
+    "HEADS",
+    "MODALITIES",
+    "OBJECTIVES",
+    "PROTOCOLS",
+    "SOLVERS",
+    "TARGETS",
+]
+
+MODALITIES: Registry[Any] = Registry("modality", "natlib.modalities")
+ENCODERS: Registry[Any] = Registry(
+    "encoder", "natlib.encoders", own=["mlp"], package="natlib.encoders"
+)
+HEADS: Registry[Any] = Registry(
+    "head", "natlib.heads", own=["linear", "mlp"], package="natlib.encoders"
+)
+OBJECTIVES: Registry[Any] = Registry(
+    "objective",
+    "natlib.objectives",
+    own=[
+        "combined",
+        "masked",
+        "nat",
+        "nt_xent",
+        "rotation",
+        "sigreg",
+        "supervised",
+        "vicreg",
+    ],
+    package="natlib.objectives",
+)
+TARGETS: Registry[Any] = Registry(
+    "target distribution",
+    "natlib.targets",
+    own=[
+        "from_array",
+        "gaussian",
+        "hypercube",
+        "low_discrepancy",
+        "mixture",
+        "one_hot",
+        "projected_normal",
+        "prototypes",
+        "uniform_sphere",
+    ],
+    package="natlib.targets",
+)
+SOLVERS: Registry[Any] = Registry(
+    "solver",
+    "natlib.solvers",
+    own=[
+        "auction",
+        "auto",
+        "blockwise",
+        "greedy",
+        "lapjv",
+        "scipy",
+        "sinkhorn",
+        "sliced",
+        "sparse",
+    ],
+    package="natlib.solvers",
+)
+PROTOCOLS: Registry[Any] = Registry(
+    "protocol",
+    "natlib.protocols",
+    own=[
+        "clusters",
+        "few_labels",
+        "finetune",
+        "knn",
+        "layers",
+        "linear",
+        "mlp",
+        "retrieval",
+        "semi",
+    ],
+    package="natlib.protocols",
+)
+
+FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, SOLVERS, PROTOCOLS)

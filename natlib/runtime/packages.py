@@ -1,0 +1,19 @@
+"""Packages that are imported only when they are used."""
+
+from importlib.util import find_spec
+
+__all__ = ["require"]
+
+
+def require(*packages: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    An adapter calls this when it is imported, for what it imports inside functions: so a missing
+    package is noticed before a run begins, and not in the middle of one.
+
+    Raises:
+        ModuleNotFoundError: one of them is missing.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
