@@ -6,7 +6,6 @@ from natlib.solvers.base import Matching, Solution, Solver, pairwise_cost
 from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.host import HostSolver
-from natlib.solvers.kernels.block_problem import Dealing
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.local import LocalSolver
 from natlib.solvers.problem import Problem
@@ -19,7 +18,6 @@ __all__ = [
     "Auction",
     "Auto",
     "Blockwise",
-    "Dealing",
     "Greedy",
     "HostSolver",
     "Lapjv",

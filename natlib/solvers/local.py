@@ -1,4 +1,4 @@
-"""Solvers that look at small parts of a large problem.
+"""Solvers that match a large problem in small parts.
 
 Shapes: b rows, k columns, d dimensions.
 """
@@ -15,7 +15,8 @@ from torch import Tensor
 from natlib.errors import MatchingError
 from natlib.solvers.base import Matching, Solution, Solver
 from natlib.solvers.host import HostSolver
-from natlib.solvers.kernels.block_problem import Dealing, Rows
+from natlib.solvers.kernels.block_problem import BlockProblem, Index
+from natlib.solvers.kernels.points import Points
 from natlib.solvers.lapjv import Lapjv
 from natlib.solvers.problem import Problem
 
@@ -26,8 +27,8 @@ class LocalSolver(HostSolver):
     """Matches points without the costs of all pairs, on the CPU.
 
     A problem that fits into one part is solved by ``inner`` as a whole. Given costs in place of
-    points, it makes points from some rows and columns of them. Given a mask, it computes all
-    costs, as large as the mask.
+    points, it makes points from some of their rows and columns. Given a mask, it computes the
+    costs of all pairs: the mask is as large.
     """
 
     inner: Solver = Lapjv()
@@ -45,8 +46,15 @@ class LocalSolver(HostSolver):
         """Columns of a part at most."""
 
     @abstractmethod
-    def deal(self, dealing: Dealing, rows: int, rng: np.random.Generator) -> tuple[Rows, int, bool]:
+    def _match_parts(
+        self, points: Points, problem: BlockProblem, rng: np.random.Generator
+    ) -> tuple[Index, int, bool]:
         """Match a problem of more than one part.
+
+        Args:
+            points: where rows and columns lie.
+            problem: what pairs cost.
+            rng: seeded by ``seed``.
 
         Returns:
             Columns int64[b], the number of passes, and whether the last one gained little.
@@ -61,8 +69,9 @@ class LocalSolver(HostSolver):
         self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], float | None]:
         rng = np.random.default_rng(self.seed)
-        dealing = Dealing.of_costs(cost, allowed, self.inner, rng)
-        return self.deal(dealing, len(cost), rng)[0], None
+        points = Points.of_costs(cost, allowed, rng)
+        problem = BlockProblem.of_costs(cost, allowed, self.inner)
+        return self._match_parts(points, problem, rng)[0], None
 
     @torch.no_grad()
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
@@ -72,29 +81,36 @@ class LocalSolver(HostSolver):
         if k <= self.part or b == 0 or 0 in stack or allowed is not None:
             return super().match(z, c, allowed)
         Problem(z.new_empty(0, b, k))  # refuses k < b
-        points = z.detach().cpu().expand(*stack, *z.shape[-2:])
-        candidates = c.detach().cpu().expand(*stack, *c.shape[-2:])
-        if points.dtype != torch.float64:
-            points, candidates = points.float(), candidates.float()
-        if not torch.isfinite(candidates).all():
+        z_host = z.detach().cpu().expand(*stack, *z.shape[-2:])
+        c_host = c.detach().cpu().expand(*stack, *c.shape[-2:])
+        if z_host.dtype != torch.float64:
+            z_host, c_host = z_host.float(), c_host.float()
+        if not torch.isfinite(c_host).all():
             raise MatchingError("a candidate holds NaN or infinity; check the targets")
-        bad = (~torch.isfinite(points).all(-1)).nonzero()
+        bad = (~torch.isfinite(z_host).all(-1)).nonzero()
         if len(bad):
             raise MatchingError(
                 f"the point of row {int(bad[0][-1])} holds NaN or infinity; check the features"
             )
-        found, paid, most, settled = [], [], 0, True
+        found, totals, most, all_converged = [], [], 0, True
         for one, other in zip(
-            points.reshape(-1, *points.shape[-2:]),
-            candidates.reshape(-1, *candidates.shape[-2:]),
+            z_host.reshape(-1, *z_host.shape[-2:]),
+            c_host.reshape(-1, *c_host.shape[-2:]),
             strict=True,
         ):
-            rng = np.random.default_rng(self.seed)
-            dealing = Dealing.of_points(one, other, self.inner)
-            columns, passes, converged = self.deal(dealing, b, rng)
+            problem = BlockProblem.of_points(one, other, self.inner)
+            columns, passes, converged = self._match_parts(
+                Points.of_vectors(one, other), problem, np.random.default_rng(self.seed)
+            )
             found.append(torch.from_numpy(columns))
-            paid.append(dealing.paid(columns))
-            most, settled = max(most, passes), settled and converged
-        columns_ = torch.stack(found).view(*stack, b).to(z.device)
-        cost = torch.tensor(paid, dtype=torch.float64, device=z.device).view(stack)
-        return Matching(columns_, cost, False, most, settled, torch.full_like(cost, torch.inf))
+            totals.append(problem.total(columns))
+            most, all_converged = max(most, passes), all_converged and converged
+        cost = torch.tensor(totals, dtype=torch.float64, device=z.device).view(stack)
+        return Matching(
+            torch.stack(found).view(*stack, b).to(z.device),
+            cost,
+            exact=False,
+            iterations=most,
+            converged=all_converged,
+            gap=torch.full_like(cost, torch.inf),
+        )

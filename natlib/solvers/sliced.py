@@ -1,4 +1,4 @@
-"""Matching by halving.
+"""Matching by repeated halving.
 
 Shapes: b rows, k columns, d dimensions.
 """
@@ -9,11 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from natlib.component import register
-from natlib.solvers.kernels.block_problem import Dealing, Rows
-from natlib.solvers.kernels.blocks import cells, halved
+from natlib.solvers.kernels.block_problem import BlockProblem, Index
+from natlib.solvers.kernels.partition import halving_order, leaf_count
+from natlib.solvers.kernels.points import Points
 from natlib.solvers.local import LocalSolver
 
-__all__ = ["Sliced", "sliced"]
+__all__ = ["Sliced", "match_leaves"]
 
 
 @register
@@ -22,10 +23,10 @@ class Sliced(LocalSolver):
     another, down to leaves that are matched exactly: O(b log b) for leaves of a fixed size.
 
     A single sort sees one dimension of d; this sees one for each halving (as BSP-OT,
-    Genest et al. 2025). Further passes halve the matched pairs instead, by the
-    point or by the candidate, and match each leaf again if that is cheaper. Directions are
-    differences of two points. Where there are more candidates, those left over are shared
-    out evenly among the leaves. The same points in another order get the same matching.
+    Genest et al. 2025). Further passes halve the matched pairs instead, each placed at its point
+    or at its candidate, and match a leaf again if that is cheaper. Directions are
+    differences of two points. Surplus candidates are divided evenly among the leaves. The same
+    points in another order get the same matching.
     """
 
     kind: Literal["sliced"] = "sliced"
@@ -38,30 +39,36 @@ class Sliced(LocalSolver):
     def part(self) -> int:
         return self.leaf
 
-    def deal(self, dealing: Dealing, rows: int, rng: np.random.Generator) -> tuple[Rows, int, bool]:
-        columns = sliced(dealing, rows, self.leaf, rng)
-        count = cells(dealing.size, self.leaf)
+    def _match_parts(
+        self, points: Points, problem: BlockProblem, rng: np.random.Generator
+    ) -> tuple[Index, int, bool]:
+        columns = match_leaves(points, problem, self.leaf, rng)
+        count = leaf_count(problem.width, self.leaf)
         for _ in range(self.passes - 1):
-            order = halved(dealing.places(columns, rng), _directions(dealing, count, rng))
-            bounds = dealing.size * np.arange(1, count) // count
-            columns, _ = dealing.improve(columns, np.split(order, bounds))
+            places = points.places(columns, rng)
+            order = halving_order(places, _directions(points, count, rng))
+            bounds = problem.width * np.arange(1, count) // count
+            columns, _ = problem.improve(columns, np.split(order, bounds))
         return columns, self.passes, True
 
 
-def sliced(dealing: Dealing, rows: int, leaf: int, rng: np.random.Generator) -> Rows:
-    """Columns int64[b] from one division of ``rows`` points and all candidates, leaves matched."""
-    count = cells(dealing.size, leaf)
-    along = _directions(dealing, count, rng)
-    row, column = halved(dealing.z, along), halved(dealing.c, along)
+def match_leaves(
+    points: Points, problem: BlockProblem, leaf: int, rng: np.random.Generator
+) -> Index:
+    """Columns int64[b] from one division of all rows and columns, each leaf matched."""
+    rows, width = len(points.z), problem.width
+    count = leaf_count(width, leaf)
+    directions = _directions(points, count, rng)
+    row, column = halving_order(points.z, directions), halving_order(points.c, directions)
     part = np.arange(1, count)
     row_bounds = rows * part // count
-    bounds = row_bounds + (dealing.size - rows) * part // count
+    bounds = row_bounds + (width - rows) * part // count
     leaves = np.split(column, bounds)
     columns = np.empty(rows, dtype=np.int64)
-    for held, offered in zip(np.split(row, row_bounds), leaves, strict=True):
-        columns[held] = offered[: len(held)]
-    return dealing.improve(dealing.feasible(columns), leaves)[0]
+    for own, offered in zip(np.split(row, row_bounds), leaves, strict=True):
+        columns[own] = offered[: len(own)]
+    return problem.improve(problem.feasible(columns), leaves)[0]
 
 
-def _directions(dealing: Dealing, count: int, rng: np.random.Generator) -> np.ndarray:
-    return dealing.spread(count.bit_length() - 1, rng)
+def _directions(points: Points, count: int, rng: np.random.Generator) -> np.ndarray:
+    return points.directions(count.bit_length() - 1, rng)

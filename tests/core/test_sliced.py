@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from natlib.errors import MatchingError
 from natlib.solvers import Blockwise, Greedy, Lapjv, Sliced, Solver, pairwise_cost
-from natlib.solvers.kernels.blocks import cells, grouped, halved
+from natlib.solvers.kernels.partition import balanced_groups, halving_order, leaf_count
 from tests.core.large_pools import KINDS, check_one_to_one, points, watched
 from tests.core.matchings import check_matching, paid
 
@@ -184,7 +184,7 @@ def test_groups_are_as_large_as_each_other_and_near() -> None:
     generator = torch.Generator().manual_seed(0)
     x = F.normalize(torch.randn(103, 3, generator=generator), dim=-1).numpy()
     affinity = x @ x[:10].T
-    groups = grouped(affinity.copy())
+    groups = balanced_groups(affinity.copy())
     assert sorted(np.concatenate(groups)) == list(range(103))
     assert {len(group) for group in groups} == {10, 11}
     own = np.mean([affinity[group, n].mean() for n, group in enumerate(groups)])
@@ -192,16 +192,16 @@ def test_groups_are_as_large_as_each_other_and_near() -> None:
 
 
 def test_halves_of_halves() -> None:
-    assert [cells(n, 4) for n in (1, 4, 5, 8, 9, 16, 17)] == [1, 1, 2, 2, 4, 4, 8]
+    assert [leaf_count(n, 4) for n in (1, 4, 5, 8, 9, 16, 17)] == [1, 1, 2, 2, 4, 4, 8]
     x = np.random.default_rng(0).standard_normal((103, 3))
     along = np.random.default_rng(1).standard_normal((3, 3))
-    order = halved(x, along)
+    order = halving_order(x, along)
     assert sorted(order) == list(range(103))
 
     def check(cell: np.ndarray, level: int, first: int, end: int) -> None:
         if level == 3:
             return
-        # The same bounds as those of cells in general: i n / 2^(level + 1).
+        # The same bounds as those of leaves in general: i n / 2^(level + 1).
         parts = 2 ** (level + 1)
         number = round(first * 2**level / 103 + 0.49)
         middle = 103 * (2 * number + 1) // parts

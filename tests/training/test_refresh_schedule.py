@@ -103,7 +103,7 @@ class SignalIn(SilentProgress):
 def test_a_signal_in_the_middle_of_a_refresh_loses_nothing(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     natlib.train(config(), whole)
-    stopped = natlib.train(config(), parts, progress=SignalIn("refresh"))
+    stopped = natlib.train(config(), parts, progress=SignalIn("reassignment"))
     assert not stopped.finished
     assert stopped.signal == signal.SIGTERM
     assert stopped.step == 10

@@ -23,7 +23,7 @@ Source = Tensor | NDArray[Any] | str | Path
 """Features [n, d]: in memory, memory-mapped, or the path of a .npy file."""
 
 _CHUNK = 2**15
-# Targets that mean and size are estimated from, and how many are made at a time.
+# Targets that mean and scale are estimated from, and how many are computed at a time.
 _SOME, _FEW = 4096, 8192
 
 
@@ -32,7 +32,7 @@ class FeatureRows:
 
     Args:
         source: [n, d] in any floating type.
-        samples: n, as many as there must be.
+        samples: n, the rows that the features must have.
         index: int64[s], the selected samples.
 
     Attributes:
@@ -69,7 +69,7 @@ class FeatureRows:
         self.mean = total / count
         self.square = float(squares.sum())
         self.scale = math.sqrt(max(self.square / count - float(self.mean @ self.mean), 0.0))
-        # What is left of equal features is rounding, which decides nothing.
+        # What is left of equal features is rounding, which must not decide.
         if self.scale <= 1e-6 * math.sqrt(self.square / count):
             self.scale = 1.0
         self.digest = digest.hexdigest()
@@ -92,7 +92,7 @@ class TargetRows:
     """Targets of slots, a few thousand at a time, in float32 on the host.
 
     Args:
-        targets: where they come from.
+        targets: computes targets from slots.
         samples: n, the slots of a layer.
         device: where slots are turned into targets.
 
@@ -136,7 +136,7 @@ def _check_finite(x: NDArray[np.float32], sample: NDArray[np.int64]) -> None:
     if len(bad):
         first = int(sample[bad[0]])
         raise NonFiniteError(
-            f"the features of sample {first} hold NaN or infinity, so its slots cannot be dealt; "
-            "leave it out of index, or find out why the encoder gave them",
+            f"the features of sample {first} hold NaN or infinity, so its slots cannot be "
+            "reassigned; leave it out of index, or find out why the encoder returns them",
             first,
         )

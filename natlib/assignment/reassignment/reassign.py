@@ -1,4 +1,4 @@
-"""Deal every slot of a data set out again.
+"""Reassign the slots of a whole data set.
 
 Shapes: n samples, s of them selected, d dimensions, m layers.
 """
@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from natlib.assignment.reassignment.blocks import Allowed, Dealer, Dealt
 from natlib.assignment.reassignment.features import FeatureRows, Source, TargetRows
-from natlib.assignment.reassignment.state import Place, State
+from natlib.assignment.reassignment.groups import Allowed, GroupResult, Groups
+from natlib.assignment.reassignment.state import Cursor, State
 from natlib.assignment.table import AssignmentTable
 from natlib.errors import ConfigError, DataError
 from natlib.runtime.interruption import Interruption
@@ -31,15 +31,15 @@ __all__ = ["Reassigned", "reassign"]
 
 
 class Reassigned(NamedTuple):
-    """What a refresh did.
+    """What a reassignment did.
 
     Attributes:
-        before: half the squared distance between a sample and its targets, on average over
+        before: half the squared distance between a sample and its targets, averaged over
             samples and layers, as the table was; NaN if a signal came in the first pass.
         costs: the same after each pass; never rising.
-        moved: share of the slots that changed hands.
-        seconds: of work, all calls together if it was resumed.
-        finished: whether all passes are done; False if a signal came in between.
+        moved: share of the slots that belong to another sample now.
+        seconds: of work, summed over all calls if it was resumed.
+        finished: whether all passes are done; False if a signal came before.
     """
 
     before: float
@@ -66,41 +66,44 @@ def reassign(
     progress: ProgressReporter | None = None,
     allowed: Allowed | None = None,
 ) -> Reassigned:
-    """Deal the slots of all samples out again, block by block; the cost never rises.
+    """Reassign the slots of all samples, block by block; the cost never rises.
 
-    In each pass, samples and slots that are near each other come together in blocks, and each
-    block is matched by the solver. Nothing of size n x d is held: features are read and targets
-    made a few blocks at a time. The result does not depend on the number of threads.
+    In each pass, pairs of samples and slots that lie near each other form blocks, and the solver
+    matches each block. Nothing of size n x d is held: features are read and targets
+    computed a few blocks at a time. The result does not depend on the number of threads.
 
-    A signal (Ctrl-C, SIGTERM) is obeyed after the blocks in work: the table is a permutation,
-    the state is saved, then the signal takes its usual course. With several processes
-    call it after :meth:`AssignmentTable.merge`, in each with the same features.
+    On a signal (Ctrl-C, SIGTERM) the groups of blocks in work are finished and the state is
+    saved; then the signal takes its usual course. The table is a permutation at every moment.
+    With several processes call it after :meth:`AssignmentTable.merge`, in each with the same
+    features.
 
     Args:
         features: [n, d], what the samples are matched by, in the space of the targets: a tensor,
             an array (memory-mapped or not) or the path of a .npy file. Any floating type.
-        table: who owns what; changed in place, in all layers.
+        table: which sample has which slots; changed in cursor, in all layers.
         targets: of the slots.
-        index: int64[s], the samples with known features; the others keep their slots.
+        index: int64[s], the samples with known features; the others keep their slots. By
+            default all samples.
         block: samples that are matched at a time.
-        passes: how many at most.
-        tolerance: stop when a pass gains less than this part of what matching has gained
+        passes: over the data set at most.
+        tolerance: stop when a pass gains less than this share of what matching has gained
             over random slots.
         seed: of the choice of blocks.
         solver: matches a block; by default ``lapjv``.
-        threads: blocks at a time; by default as many as torch uses.
-        state: a file to go on from if it exists; it is written every ``save_every`` seconds
-            and when a signal comes, and removed at the end. The result is that of a call without
+        threads: groups of blocks that are matched in parallel; by default as many as torch
+            uses.
+        state: a file to resume from if it exists; it is written every ``save_every`` seconds
+            and on a signal, and removed at the end. The result is that of a call without
             interruption, bit for bit.
         save_every: seconds between two writings.
         progress: is told what is done.
-        allowed: says which samples may own which slots, if not all may own all. Every sample
-            must be allowed what it owns; so it stays.
+        allowed: which samples may have which slots; by default all. Every sample must be allowed
+            the slot that it has; its new one is allowed too.
 
     Raises:
         DataError: features that are not [n, d], or an index that holds a sample twice.
         NonFiniteError: features that hold NaN or infinity; names the first sample.
-        CheckpointError: the state is of another refresh, or cannot be read or written.
+        CheckpointError: the state is of another reassignment, or cannot be read or written.
         ConfigError: ``block``, ``passes`` or ``threads`` below 1.
     """
     for name, value in (("block", block), ("passes", passes), ("threads", threads or 1)):
@@ -109,7 +112,7 @@ def reassign(
     solver = solver or Lapjv()
     before = torch.get_num_threads()
     threads = threads or before
-    # Blocks run side by side instead, and arithmetic in one thread always gives the same.
+    # Groups run in parallel instead, and arithmetic in one thread always gives the same.
     torch.set_num_threads(1)
     host = table.permutation.detach().cpu().numpy()
     interruption = Interruption()
@@ -121,7 +124,7 @@ def reassign(
                 f"features have {rows.dim} dimensions, targets {len(source.mean)}; "
                 "give features from after the head"
             )
-        dealer = Dealer(rows, source, solver, block, seed, allowed)
+        groups = Groups(rows, source, solver, block, seed, allowed)
         about = {
             "features": rows.digest,
             "targets": _fingerprint(targets, source),
@@ -129,9 +132,9 @@ def reassign(
             + ["constrained"] * (allowed is not None),
         }
         nothing = np.zeros(0, dtype=np.int64)
-        work = _Work(
-            dealer,
-            State(host.copy(), host, nothing, Place(), about),
+        work = _Passes(
+            groups,
+            State(host.copy(), host, nothing, Cursor(), about),
             passes,
             tolerance,
             Path(state) if state is not None else None,
@@ -147,19 +150,19 @@ def reassign(
     return work.result(finished)
 
 
-class _Work:
-    """The passes of a refresh, from where the state says."""
+class _Passes:
+    """The passes of a reassignment, from where the state says."""
 
     def __init__(
         self,
-        dealer: Dealer,
+        groups: Groups,
         state: State,
         passes: int,
         tolerance: float,
         path: Path | None,
         save_every: float,
     ) -> None:
-        self.dealer, self.state, self.path = dealer, state, path
+        self.groups, self.state, self.path = groups, state, path
         self.passes, self.tolerance, self.save_every = passes, tolerance, save_every
         if path is not None and path.exists():
             state.resume(path)
@@ -167,25 +170,25 @@ class _Work:
 
     @property
     def _pairs(self) -> int:
-        return len(self.dealer.features.index) * len(self.state.permutation)
+        return len(self.groups.features.index) * len(self.state.permutation)
 
     def run(self, threads: int, asked: Interruption, progress: ProgressReporter) -> bool:
         """Do what is left; False if a signal came first."""
-        place, samples = self.state.place, len(self.dealer.features.index)
+        cursor, samples = self.state.cursor, len(self.groups.features.index)
         if samples == 0:
             return True
-        done = (place.turn * len(self.state.permutation) + place.layer) * samples
-        groups = np.array_split(self.state.order, self.dealer.groups)
-        done += sum(map(len, groups[: place.group]))
-        progress.stage("refresh", self.passes * self._pairs, done)
-        pool = ThreadPoolExecutor(threads, "natlib-refresh", lambda: torch.set_num_threads(1))
+        done = (cursor.pass_number * len(self.state.permutation) + cursor.layer) * samples
+        positions = np.array_split(self.state.order, self.groups.count)
+        done += sum(map(len, positions[: cursor.group]))
+        progress.stage("reassignment", self.passes * self._pairs, done)
+        pool = ThreadPoolExecutor(threads, "natlib-reassignment", lambda: torch.set_num_threads(1))
         try:
             while not self._ended():
-                for dealt in self._groups(pool, threads):
-                    self._take(dealt)
-                    done += len(dealt.slots)
-                    note = f"pass {place.turn + 1} of {self.passes}"
-                    progress.advance(done, note + _cost(place.costs))
+                for result in self._results(pool, threads):
+                    self._take(result)
+                    done += len(result.slots)
+                    note = f"pass {cursor.pass_number + 1} of {self.passes}"
+                    progress.advance(done, note + _cost(cursor.costs))
                     if asked.signal is not None:
                         self._save()
                         return False
@@ -198,89 +201,89 @@ class _Work:
             self.path.unlink(missing_ok=True)
         return True
 
-    def _groups(self, pool: ThreadPoolExecutor, threads: int) -> Iterator[Dealt]:
-        """Groups of this layer that are left, in order; a few are in work ahead."""
-        place, dealer = self.state.place, self.dealer
-        owned = self.state.permutation[place.layer]
-        if place.group == 0:
-            slots = owned[dealer.features.index]
-            turn = place.turn, place.layer
-            shares = pool.map(lambda n: dealer.share(slots, *turn, n), range(dealer.shares()))
-            self.state.order = _joined(list(shares))
-        groups = np.array_split(self.state.order, dealer.groups)
-        ahead: deque[Future[Dealt]] = deque()
-        number = place.group
-        for number in range(place.group, len(groups) + threads):
-            if number < len(groups):
-                samples = dealer.features.index[groups[number]]
+    def _results(self, pool: ThreadPoolExecutor, threads: int) -> Iterator[GroupResult]:
+        """Of the groups of this layer that are left, in order; a few are in work ahead."""
+        cursor, groups = self.state.cursor, self.groups
+        current = self.state.permutation[cursor.layer]
+        if cursor.group == 0:
+            slots = current[groups.features.index]
+            where = cursor.pass_number, cursor.layer
+            chunks = pool.map(lambda n: groups.divide(slots, *where, n), range(groups.chunks))
+            self.state.order = _concatenated(list(chunks))
+        positions = np.array_split(self.state.order, groups.count)
+        ahead: deque[Future[GroupResult]] = deque()
+        for number in range(cursor.group, len(positions) + threads):
+            if number < len(positions):
+                position = positions[number]
+                slots = current[groups.features.index[position]]
                 ahead.append(
                     pool.submit(
-                        dealer.deal, groups[number], owned[samples], place.turn, place.layer, number
+                        groups.rematch, position, slots, cursor.pass_number, cursor.layer, number
                     )
                 )
-            if len(ahead) > threads or (number >= len(groups) and ahead):
+            if len(ahead) > threads or (number >= len(positions) and ahead):
                 yield ahead.popleft().result()
 
-    def _take(self, dealt: Dealt) -> None:
-        place, dealer = self.state.place, self.dealer
-        group = np.array_split(self.state.order, dealer.groups)[place.group]
-        self.state.permutation[place.layer, dealer.features.index[group]] = dealt.slots
-        place.group += 1
-        place.similarity += dealt.after
-        if place.turn == 0:
-            place.before += dealt.before
-            place.total = list(dealt.total + (place.total or 0.0))
-            place.square += dealt.square
+    def _take(self, result: GroupResult) -> None:
+        cursor, groups = self.state.cursor, self.groups
+        position = np.array_split(self.state.order, groups.count)[cursor.group]
+        self.state.permutation[cursor.layer, groups.features.index[position]] = result.slots
+        cursor.group += 1
+        cursor.similarity += result.after
+        if cursor.pass_number == 0:
+            cursor.before += result.before
+            cursor.total = list(result.total + (cursor.total or 0.0))
+            cursor.square += result.square
 
     def _next(self) -> None:
         """To the next layer, or the next pass."""
-        place = self.state.place
-        place.group = 0
-        place.layer += 1
-        if place.layer < len(self.state.permutation):
+        cursor = self.state.cursor
+        cursor.group = 0
+        cursor.layer += 1
+        if cursor.layer < len(self.state.permutation):
             return
-        if place.turn == 0:
-            place.costs.append(self._cost(place.before))
-        place.costs.append(self._cost(place.similarity))
-        place.layer, place.similarity, place.turn = 0, 0, place.turn + 1
+        if cursor.pass_number == 0:
+            cursor.costs.append(self._cost(cursor.before))
+        cursor.costs.append(self._cost(cursor.similarity))
+        cursor.layer, cursor.similarity, cursor.pass_number = 0, 0, cursor.pass_number + 1
 
     def _cost(self, similarity: int) -> float:
         """Mean cost of a pair, from the sum of similarities with centred features."""
-        rows, place = self.dealer.features, self.state.place
-        squares = 0.5 * (rows.square * len(self.state.permutation) + place.square)
-        dots = similarity * self.dealer.unit + float(rows.mean @ np.array(place.total))
+        rows, cursor = self.groups.features, self.state.cursor
+        squares = 0.5 * (rows.square * len(self.state.permutation) + cursor.square)
+        dots = similarity * self.groups.unit + float(rows.mean @ np.array(cursor.total))
         return (squares - dots) / self._pairs
 
     def _ended(self) -> bool:
-        place = self.state.place
-        if place.layer or place.group or place.turn == 0:
+        cursor = self.state.cursor
+        if cursor.layer or cursor.group or cursor.pass_number == 0:
             return False
-        gain = place.costs[-2] - place.costs[-1]
-        matched = self._cost(0) - place.costs[-1]  # random slots have similarity 0, on average
-        return place.turn >= self.passes or gain <= self.tolerance * matched
+        gain = cursor.costs[-2] - cursor.costs[-1]
+        matched = self._cost(0) - cursor.costs[-1]  # random slots have similarity 0, on average
+        return cursor.pass_number >= self.passes or gain <= self.tolerance * matched
 
     def _save(self) -> None:
         now = time.monotonic()
-        self.state.place.seconds += now - self._clock
+        self.state.cursor.seconds += now - self._clock
         self._clock = self._saved = now
         if self.path is not None:
             self.state.save(self.path)
 
     def result(self, finished: bool) -> Reassigned:
-        place, index = self.state.place, self.dealer.features.index
+        cursor, index = self.state.cursor, self.groups.features.index
         changed = self.state.start[:, index] != self.state.permutation[:, index]
         return Reassigned(
-            place.costs[0] if place.costs else float("nan"),
-            place.costs[1:],
+            cursor.costs[0] if cursor.costs else float("nan"),
+            cursor.costs[1:],
             float(changed.mean()) if changed.size else 0.0,
-            place.seconds + time.monotonic() - self._clock,
+            cursor.seconds + time.monotonic() - self._clock,
             finished,
         )
 
 
-def _joined(shares: list[list[NDArray[np.int64]]]) -> NDArray[np.int64]:
-    """The groups of all parts, one group after the other."""
-    return np.concatenate([np.concatenate(group) for group in zip(*shares, strict=True)])
+def _concatenated(chunks: list[list[NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """The groups of all chunks, one group after the other."""
+    return np.concatenate([np.concatenate(group) for group in zip(*chunks, strict=True)])
 
 
 def _selected(index: Tensor | None, samples: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""How far a refresh is, in memory and in a file."""
+"""How far a reassignment is, in memory and in a file."""
 
 import contextlib
 import json
@@ -15,20 +15,21 @@ from safetensors.torch import save_file
 from natlib.errors import CheckpointError
 from natlib.runtime.storage import flush
 
-__all__ = ["Place", "State"]
+__all__ = ["Cursor", "State"]
 
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass
-class Place:
+class Cursor:
     """Where the work stands.
 
     Attributes:
-        turn: number of the pass.
+        pass_number: counted from 0.
         layer: of the table, within the pass.
         group: groups of this layer that are done in this pass.
-        costs: of the table, mean over samples and layers, before and after each finished pass.
+        costs: of the table, averaged over samples and layers: before, and after each
+            finished pass.
         similarity: so far in this pass, in units.
         before: in the first pass, similarity of the table as it was, in units.
         total: in the first pass, the sum of all targets.
@@ -36,7 +37,7 @@ class Place:
         seconds: of work.
     """
 
-    turn: int = 0
+    pass_number: int = 0
     layer: int = 0
     group: int = 0
     costs: list[float] = field(default_factory=list)
@@ -49,20 +50,20 @@ class Place:
 
 @dataclass
 class State:
-    """All that a refresh needs to go on.
+    """All that a reassignment needs to go on.
 
     Attributes:
         start: int64[m, n], the table as it was.
         permutation: int64[m, n], the table as it is.
         order: int64[s], the groups of the layer in work, one after the other.
-        place: where the work stands.
+        cursor: where the work stands.
         about: what features, targets and settings these are.
     """
 
     start: NDArray[np.int64]
     permutation: NDArray[np.int64]
     order: NDArray[np.int64]
-    place: Place
+    cursor: Cursor
     about: dict[str, Any]
 
     def save(self, path: Path) -> None:
@@ -79,7 +80,7 @@ class State:
         }
         note = {
             "format": _FORMAT,
-            "place": json.dumps(asdict(self.place)),
+            "cursor": json.dumps(asdict(self.cursor)),
             "about": json.dumps(self.about),
         }
         try:
@@ -92,11 +93,12 @@ class State:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise CheckpointError(
-                f"the state of the refresh cannot be written to {path}: {error}; free some space"
+                f"the state of the reassignment cannot be written to {path}: {error}; "
+                "free some space"
             ) from error
 
     def resume(self, path: Path) -> None:
-        """Go on where a file of the same work says.
+        """Continue from a file of the same reassignment.
 
         Raises:
             CheckpointError: it cannot be read, or belongs to other features, targets, settings
@@ -105,24 +107,25 @@ class State:
         try:
             with safe_open(path, framework="pt") as held:
                 note = held.metadata()
-                about, place = json.loads(note["about"]), Place(**json.loads(note["place"]))
                 if note["format"] != _FORMAT:
                     raise ValueError(f"format {note['format']}, not {_FORMAT}")
+                about, cursor = json.loads(note["about"]), Cursor(**json.loads(note["cursor"]))
                 start, now, order = (
                     held.get_tensor(name).numpy() for name in ("start", "permutation", "order")
                 )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             why = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(
-                f"the state of a refresh in {path} cannot be read: {why}; remove it to start anew"
+                f"the state of a reassignment in {path} cannot be read: {why}; "
+                "remove it to start anew"
             ) from error
         other = [name for name in self.about if about.get(name) != self.about[name]]
         if not other and not any(np.array_equal(self.permutation, t) for t in (start, now)):
             other = ["table"]
         if other:
             raise CheckpointError(
-                f"{path} holds the state of a refresh with another {' and '.join(other)}; "
-                "remove it to start anew, or call with what it was begun with"
+                f"{path} holds the state of a reassignment with another {' and '.join(other)}; "
+                "remove it to start anew, or call with what it was started with"
             )
-        self.start, self.order, self.place = start, order, place
+        self.start, self.order, self.cursor = start, order, cursor
         self.permutation[:] = now
