@@ -92,7 +92,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
         config = configuration(0, arguments)
         both = beside_nat(config.objective, name, 1.0)
         # Nobody asks how good these features are.
-        judged = config.evaluation.model_copy(update={"max_train_samples": 500})
+        judged = config.evaluation.model_copy(update={"final": False})
         config = config.model_copy(update={"objective": both, "evaluation": judged})
         train_or_resume(config, folder)
         share = statistics.mean(line[f"gradient_share_{name}"] for line in metrics(folder))

@@ -20,7 +20,7 @@ from pathlib import Path
 from trained import ATTRACTION, cell, train_or_resume
 
 import natlib
-from natlib.protocols import FineTuning, Semi, judge
+from natlib.protocols import FineTuning, Semi, run_protocol
 
 # Modality, settings of the run of NAT.
 SETTINGS: dict[str, tuple[str, list[str]]] = {
@@ -75,7 +75,7 @@ def judged(name: str, run: Path, part: str, seed: int) -> dict:
         seeds=1,
         finetune=FineTuning(epochs=20, min_updates=UPDATES[name], learning_rates=(4e-3,)),
     )
-    result = judge(run, protocol, settings=[f"evaluation.seed={seed}"])
+    result = run_protocol(run, protocol, settings=[f"evaluation.seed={seed}"])
     (column,) = result.columns
     values = {
         "seed": seed,

@@ -74,7 +74,7 @@ def run(name: str, table: Path, seed: int, folder: Path, settings: list[str]) ->
     values = {"seed": seed, "seconds": round(samples / rate, 1)}
     values["loader_share"] = round(statistics.mean(line["loader_share"] for line in log), 4)
     values |= accuracies(result.evaluation)
-    values["majority"] = round(result.evaluation.details.majority, 2)
+    values["majority"] = round(result.evaluation.details.more["majority"], 2)
     summary.write_text(json.dumps(values, indent=2) + "\n")
     return values
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from trained import cell
+from trained import accuracies, cell
 
 import natlib
 from natlib.configuration import read_yaml
@@ -49,7 +49,7 @@ def trained(source: Path, augment: str, seed: int, epochs: int, out: Path) -> di
     if result.evaluation is None:
         raise SystemExit(f"{out} was interrupted; run the same command again")
     values = {"seconds": time.perf_counter() - began}
-    values |= result.evaluation.model_dump(exclude={"details"})
+    values |= accuracies(result.evaluation)
     summary.write_text(json.dumps(values, indent=2) + "\n")
     return values
 

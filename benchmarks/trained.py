@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import natlib
-from natlib.evaluation import Evaluation
+from natlib.evaluation import ROWS, Evaluation
 from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["ATTRACTION", "PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
 
-ROWS = ("encoder", "head", "random", "raw")
 PROBES = ("knn", "linear")
 # NAT as all presets had it once: what several tables were measured with.
 ATTRACTION = (
@@ -51,13 +50,12 @@ def metrics(folder: Path, having: str = "samples_per_second") -> list[dict[str, 
 
 
 def accuracies(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
-    """Accuracies in percent, by row and probe; without baselines if they were not judged."""
+    """Accuracies in percent, by row and probe; without baselines if they were not evaluated."""
     assert evaluation is not None
-    rows = {row: getattr(evaluation, row) for row in ROWS}
     return {
-        row: {probe: round(getattr(accuracy, probe), 2) for probe in PROBES}
-        for row, accuracy in rows.items()
-        if accuracy is not None
+        row: {probe: round(figure.value, 2) for probe, figure in evaluation.rows[name].items()}
+        for row, name in ROWS.items()
+        if name in evaluation.rows
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import natlib
 from natlib.evaluation import Figure
-from natlib.protocols import compose_protocol, judge
+from natlib.protocols import compose_protocol, run_protocol
 
 # Small enough for one core: five narrow convolutions, and images of about a quarter of a VGA photo.
 RUN = {
@@ -56,7 +56,7 @@ def train(source: Path, epochs: int, batch_size: int, out: Path) -> str:
 
 
 def judged(run: Path, kind: str, source: Path, seed: int, *settings: str) -> dict[str, Any]:
-    result = judge(
+    result = run_protocol(
         run,
         compose_protocol(kind, settings),
         data=str(source),

@@ -86,6 +86,7 @@ PROTOCOLS: Registry[Any] = Registry(
         "mlp",
         "retrieval",
         "semi",
+        "standard",
     ],
     package="natlib.protocols",
 )

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from natlib.errors import DataError
-from natlib.evaluation import ProtocolResult
-from natlib.protocols import read_results
-from natlib.training import RunConfig, RunDirectory, RunInfo
+from natlib.evaluation import Evaluation
+from natlib.training import RunConfig, RunDirectory, RunInfo, read_evaluations
 
 __all__ = ["Recorded", "Series", "read_recorded"]
 
@@ -44,8 +43,8 @@ class Recorded:
         config: its configuration.
         info: what it is and how it stands.
         metrics: by name, in the order in which they first came up.
-        results: what evaluations have found, by name: ``standard`` at the end of training, where
-            there are labels, and those of protocols.
+        evaluations: what was found, by name: ``standard`` at the end of training, where there
+            are labels, and those of protocols.
         step: updates done when the last line of metrics was written.
         epoch: the epoch of that line.
     """
@@ -54,7 +53,7 @@ class Recorded:
     config: RunConfig
     info: RunInfo
     metrics: dict[str, Series]
-    results: dict[str, ProtocolResult]
+    evaluations: dict[str, Evaluation]
     step: int
     epoch: int
 
@@ -84,7 +83,7 @@ def read_recorded(run: Path | str) -> Recorded:
         config,
         directory.read_info(),
         metrics,
-        read_results(run),
+        read_evaluations(directory),
         int(last["step"]),
         int(last["epoch"]),
     )

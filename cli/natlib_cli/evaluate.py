@@ -8,7 +8,7 @@ import typer
 from natlib.errors import ConfigError
 from natlib.families import PROTOCOLS
 from natlib_cli.options import Device, kinds
-from natlib_cli.output import console, print_evaluation, print_result
+from natlib_cli.output import console, print_evaluation
 
 __all__ = ["evaluate"]
 
@@ -20,7 +20,7 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help=f"How to judge: {kinds(PROTOCOLS)}. By default kNN and a linear probe. "
+            help=f"How: {kinds(PROTOCOLS)}. By default 'standard', kNN and a linear probe. "
             "'imagenet' is the 2017 paper's: a perceptron on frozen convolutions, ten crops.",
         ),
     ] = None,
@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(
             "--data",
             metavar="SOURCE",
-            help="Judge on this source; by default on the one that the run was trained on.",
+            help="Evaluate on this source; by default on the one that the run was trained on.",
         ),
     ] = None,
     device: Device = None,
@@ -46,50 +46,30 @@ def evaluate(
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the result here.")
     ] = None,
 ) -> None:
-    """Judge a trained encoder: kNN and linear probe, beside its baselines.
+    """Evaluate a trained encoder beside its baselines, by kNN and a linear probe.
 
     Measured on the encoder's features, on the head's output, on a randomly initialised
-    encoder and on raw inputs. The result of a protocol is kept in RUN/evaluations.
+    encoder and on raw inputs. The result is saved in RUN/evaluations.
     """
-    from natlib.evaluation import evaluate as evaluate_model
-    from natlib.protocols import compose_protocol, keep, subject_of
-    from natlib.training import ConsoleProgress, stages
+    from natlib.evaluation import STANDARD
+    from natlib.protocols import compose_protocol, subject_of
+    from natlib.training import ConsoleProgress, save_evaluation, stages
 
     shared = [text for text in settings or [] if text.strip().startswith("evaluation.")]
     own = [text for text in settings or [] if text not in shared]
-    chosen = None if protocol is None else compose_protocol(protocol, own)
-    if chosen is None and own:
+    if protocol is None and own:
         raise ConfigError(
             f"'{own[0]}' is a setting of a protocol; name one (--protocol), or begin the key with "
             "'evaluation.'"
         )
+    chosen = compose_protocol(protocol or STANDARD, own)
     with ConsoleProgress() as progress:
         subject = subject_of(
             run, data=data, settings=shared, device=device, progress=stages(progress)
         )
-        if chosen is None:
-            train, seen = subject.training_samples()
-            evaluation = evaluate_model(
-                subject.model.encoder,
-                subject.model.objective,
-                subject.modality,
-                subject.evaluation,
-                subject.model.recipe,
-                device=subject.device,
-                workers=subject.workers,
-                progress=subject.progress,
-                train=train,
-                seen=seen,
-            )
-        else:
-            result = chosen.run(subject)
-    if chosen is None:
-        print_evaluation(evaluation)
-        text = evaluation.to_json()
-    else:
-        print_result(result)
-        console.print(f"Kept in {keep(subject.directory, result)}", soft_wrap=True)
-        text = result.to_json()
+        evaluation = chosen.run(subject)
+    print_evaluation(evaluation)
+    console.print(f"Saved in {save_evaluation(subject.directory, evaluation)}", soft_wrap=True)
     if json_file is not None:
-        json_file.write_text(text, encoding="utf-8")
+        json_file.write_text(evaluation.to_json(), encoding="utf-8")
         console.print(f"Written to {json_file}", soft_wrap=True)

@@ -13,9 +13,9 @@ from rich.text import Text
 from natlib.errors import NatlibError
 
 if TYPE_CHECKING:
-    from natlib.evaluation import Evaluation, ProtocolResult
+    from natlib.evaluation import Evaluation
 
-__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation", "print_result"]
+__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation"]
 
 # Of the processes that torchrun starts, one speaks.
 SPEAKS = int(os.environ.get("RANK", 0)) == 0
@@ -29,7 +29,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 _SEEN = (
-    "The encoder has seen {seen} of the {judged} test samples in training, without their labels."
+    "The encoder has seen {seen} of the {tested} test samples in training, without their labels."
 )
 _NOT_HELD_OUT = (
     "The source has no test split, so the probes were tested on a fifth of its samples. "
@@ -70,30 +70,15 @@ def _say(text: str) -> None:
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
-    """Accuracies of the encoder beside its baselines."""
-    _print_table(
-        "Accuracy on the test samples (%)",
-        ["features", "kNN", "linear probe"],
-        [[row.features, f"{row.knn:.1f}", f"{row.linear:.1f}"] for row in evaluation.table()],
-    )
-    if not evaluation.details.held_out:
-        console.print(_NOT_HELD_OUT, soft_wrap=True)
-
-
-def print_result(result: "ProtocolResult") -> None:
-    """Figures of a protocol."""
-    _print_table(result.title, ["features", *result.columns.values()], result.cells())
-    details = result.details
-    if not details.held_out:
-        seen, judged = details.more.get("seen_in_training"), details.test_samples
-        said = _SEEN.format(seen=seen, judged=judged) if seen else _NOT_HELD_OUT
-        console.print(said, soft_wrap=True)
-
-
-def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
+    """Figures of the encoder beside its baselines."""
+    table = Table(title=evaluation.title, title_justify="left")
+    for number, column in enumerate(["features", *evaluation.columns.values()]):
         table.add_column(column, justify="right" if number else "left")
-    for row in rows:
+    for row in evaluation.cells():
         table.add_row(*row)
     console.print(table)
+    details = evaluation.details
+    if not details.held_out:
+        seen = details.more.get("seen_in_training")
+        said = _SEEN.format(seen=seen, tested=details.test_samples) if seen else _NOT_HELD_OUT
+        console.print(said, soft_wrap=True)

@@ -105,16 +105,15 @@ def _gained(evidence: dict[str, float], name: str) -> float:
 def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
     """Accuracies of the encoder and a random one, and whether both probes call it worse."""
     found = patient.record.evaluation
-    if found is None or found.random is None:
+    if found is None or "random encoder" not in found.rows:
         return {}, False
-    encoder, random, count = found.encoder, found.random, found.details.test_samples
-    evidence = {
-        "knn": encoder.knn,
-        "knn_of_random_encoder": random.knn,
-        "linear": encoder.linear,
-        "linear_of_random_encoder": random.linear,
-    }
-    pairs = ((encoder.knn, random.knn), (encoder.linear, random.linear))
+    evidence: dict[str, float] = {}
+    pairs: list[tuple[float, float]] = []
+    for name, mine in found.rows["encoder"].items():
+        its = found.rows["random encoder"][name].value
+        evidence |= {name: mine.value, f"{name}_of_random_encoder": its}
+        pairs.append((mine.value, its))
+    count = found.details.test_samples
     # By more than the standard error that so few test samples leave.
     worse = all(
         mine < its - (max(its * (100.0 - its), 100.0) / count) ** 0.5 for mine, its in pairs

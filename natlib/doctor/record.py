@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from natlib.doctor.finding import UnknownFactError
-from natlib.evaluation import Evaluation
+from natlib.evaluation import STANDARD
 from natlib.objectives import NAT, Combined, Objective
 from natlib.runs import read_recorded
 from natlib.training import RunDirectory
@@ -33,7 +33,7 @@ class RunRecord:
         directory: where its files are.
         config: the resolved configuration.
         info: what its ``run.json`` says: samples, updates, processes, what stopped it.
-        evaluation: accuracies, if it was judged.
+        evaluation: the standard evaluation; None where there is none.
         objective: the part of the objective that deals targets; None if there is none.
         step: updates that are recorded.
         epoch: epochs that are recorded.
@@ -49,7 +49,7 @@ class RunRecord:
         self.directory = RunDirectory(run)
         self.config = recorded.config
         self.info = recorded.info
-        self.evaluation = _evaluation(self.directory.evaluation)
+        self.evaluation = recorded.evaluations.get(STANDARD)
         self.step, self.epoch = recorded.step, recorded.epoch
         self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
         self._metrics = recorded.metrics
@@ -139,14 +139,6 @@ class RunRecord:
         if not finite:
             raise UnknownFactError(f"metrics.jsonl has no {stored}")
         return finite
-
-
-def _evaluation(file: Path) -> Evaluation | None:
-    try:
-        return Evaluation.from_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # Absent or damaged: one diagnosis has less to go by.
-        return None
 
 
 def _count(values: Sequence[float]) -> int:

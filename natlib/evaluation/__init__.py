@@ -1,5 +1,6 @@
 """How good are the features: kNN and linear probes beside their baselines."""
 
+from natlib.evaluation.accuracy import percent
 from natlib.evaluation.config import EvaluationConfig
 from natlib.evaluation.embedded_splits import (
     ROWS,
@@ -10,10 +11,9 @@ from natlib.evaluation.embedded_splits import (
 from natlib.evaluation.features import Encoded, encode
 from natlib.evaluation.knn import knn_predict
 from natlib.evaluation.linear import LinearProbe, fit_linear_probe
-from natlib.evaluation.protocol import evaluate, online_knn, percent
-from natlib.evaluation.protocol_result import Figure, ProtocolDetails, ProtocolResult
+from natlib.evaluation.online import online_knn
 from natlib.evaluation.random_encoder import random_encoder
-from natlib.evaluation.result import Accuracy, Evaluation, EvaluationDetails, Row
+from natlib.evaluation.result import Evaluation, EvaluationDetails, Figure
 from natlib.evaluation.splits import (
     Splits,
     find_splits,
@@ -21,10 +21,11 @@ from natlib.evaluation.splits import (
     split_training_samples,
     stratified_split,
 )
+from natlib.evaluation.standard import STANDARD, evaluate
 
 __all__ = [
     "ROWS",
-    "Accuracy",
+    "STANDARD",
     "EmbeddedSplits",
     "Encoded",
     "Evaluation",
@@ -33,9 +34,6 @@ __all__ = [
     "EvaluationProgress",
     "Figure",
     "LinearProbe",
-    "ProtocolDetails",
-    "ProtocolResult",
-    "Row",
     "Splits",
     "embed_splits",
     "encode",

@@ -25,5 +25,7 @@ class EvaluationConfig(Settings):
     baselines: bool = True
     """Whether a random encoder and raw inputs are judged beside the encoder. They are the same for
     every run on the same samples with the same seed, so a search need not do it each time."""
+    final: bool = True
+    """Whether a run ends with an evaluation, where there are labels."""
     seed: int = Field(default=0, ge=0)
     """Seed of the validation split and of the random encoder beside the trained one."""

@@ -47,6 +47,19 @@ class Splits:
     test_split: Split
     held_out: bool
 
+    def check_classes(self) -> None:
+        """Refuse training samples of a single class.
+
+        Raises:
+            DataError: there is nothing to tell apart.
+        """
+        present = self.train_labels.unique()
+        if len(present) < 2:
+            raise DataError(
+                f"all labels are '{self.classes[int(present[0])]}', and with a single class "
+                "there is nothing to tell apart; give a source with two classes at least"
+            )
+
     def limited(self, train: int | None, test: int | None, seed: int) -> "Splits":
         """The same with random subsets of at most so many samples; None keeps all."""
         own = torch.Generator().manual_seed(seed)

@@ -12,7 +12,7 @@ import shutil
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -20,15 +20,13 @@ from torch import Tensor, nn
 
 from natlib.assignment.counter import StreamCounter
 from natlib.assignment.table import AssignmentTable
-from natlib.encoders import Encoder
+from natlib.data import Modality
+from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
-from natlib.objectives import ObjectiveModule
+from natlib.objectives import Objective, ObjectiveModule
 from natlib.objectives.pool import Pool
 from natlib.objectives.teacher import TeacherModule
 from natlib.runtime.storage import flush, on_host, read_files, write_files
-
-if TYPE_CHECKING:
-    from natlib.training.config import RunConfig
 
 __all__ = [
     "ENCODER_FILE",
@@ -49,39 +47,41 @@ _FORMAT = 2
 
 
 def save_model(
-    folder: Path, *, encoder: Encoder, objective: ObjectiveModule, config: "RunConfig"
+    folder: Path,
+    encoder: Encoder,
+    module: ObjectiveModule,
+    *,
+    recipe: EncoderRecipe,
+    objective: Objective,
+    modality: Modality,
 ) -> None:
     """Write what is needed to embed: encoder, head, and how inputs are prepared.
 
     Args:
         folder: the ``model`` folder of a run; a save that is there is replaced.
         encoder: the trained encoder.
-        objective: its module; tables, counters of slots and teachers stay in the checkpoints.
-        config: the run's configuration, resolved, with an encoder.
+        module: holds the head; tables, counters of slots and teachers stay in the checkpoints.
+        recipe: builds such an encoder.
+        objective: builds such a module.
+        modality: what prepares inputs, resolved.
 
     Raises:
-        ConfigError: the configuration names no encoder.
         CheckpointError: the folder cannot be written; a save that was there stays intact.
     """
-    if config.encoder is None:
-        raise ConfigError(
-            "the configuration names no encoder, so the model could not be built again; "
-            "fill in config.encoder before saving"
-        )
     partial, previous = _beside(folder, "partial"), _beside(folder, "previous")
-    fitted = config.data.fitted()
+    fitted = modality.fitted()
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(on_host(encoder.state_dict()), partial / ENCODER_FILE)
-        save_file(on_host(head_state(objective)), partial / HEAD_FILE)
+        save_file(on_host(head_state(module)), partial / HEAD_FILE)
         description = {
             "format": _FORMAT,
             "natlib": metadata.version("natlib"),
-            "encoder": config.encoder.model_dump(mode="json"),
-            "objective": config.objective.model_dump(mode="json"),
-            "modality": config.data.model_dump(mode="json"),
-            "input_shape": list(config.data.input_shape),
+            "encoder": recipe.model_dump(mode="json"),
+            "objective": objective.model_dump(mode="json"),
+            "modality": modality.model_dump(mode="json"),
+            "input_shape": list(modality.input_shape),
             "feature_dim": encoder.dim,
             "sha256": {name: _digest(partial / name) for name in (ENCODER_FILE, HEAD_FILE)},
             "fitted": {name: sha256(file).hexdigest() for name, file in fitted.items()},

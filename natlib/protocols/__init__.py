@@ -9,10 +9,10 @@ from natlib.protocols.knn import Knn
 from natlib.protocols.layers import Layers
 from natlib.protocols.linear import Linear
 from natlib.protocols.mlp import Mlp, MlpTraining
-from natlib.protocols.results import keep, read_results
 from natlib.protocols.retrieval import Retrieval
-from natlib.protocols.run_protocol import compose_protocol, judge, subject_of
+from natlib.protocols.running import compose_protocol, run_protocol, subject_of
 from natlib.protocols.semi import Semi
+from natlib.protocols.standard import Standard
 
 __all__ = [
     "Clusters",
@@ -27,10 +27,9 @@ __all__ = [
     "Protocol",
     "Retrieval",
     "Semi",
+    "Standard",
     "Subject",
     "compose_protocol",
-    "judge",
-    "keep",
-    "read_results",
+    "run_protocol",
     "subject_of",
 ]

@@ -1,6 +1,5 @@
 """What a protocol is, and what it judges."""
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,14 +10,13 @@ import torch
 from natlib.component import Component, Registry
 from natlib.data import Modality, SampleSet, training_labels, training_samples
 from natlib.encoders import Encoder
-from natlib.errors import DataError
 from natlib.evaluation import (
     EmbeddedSplits,
+    Evaluation,
     EvaluationConfig,
+    EvaluationDetails,
     EvaluationProgress,
     Figure,
-    ProtocolDetails,
-    ProtocolResult,
     Splits,
     embed_splits,
     find_splits,
@@ -86,12 +84,7 @@ class Subject:
         found = find_splits(
             self.modality, seed=self.evaluation.seed, train=train, cache=cache, seen=seen
         )
-        present = found.train_labels.unique()
-        if len(present) < 2:
-            raise DataError(
-                f"all labels are '{found.classes[int(present[0])]}', and with a single class "
-                "there is nothing to tell apart; give a source with two classes at least"
-            )
+        found.check_classes()
         return found.limited(self.evaluation.max_train_samples, None, self.evaluation.seed)
 
     def embedded(
@@ -130,7 +123,7 @@ class Protocol(Component):
     registry: ClassVar[Registry[Any]] = PROTOCOLS
 
     @abstractmethod
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         """Judge a run beside its baselines.
 
         Whatever is chosen is chosen on a validation split of the training samples; test
@@ -146,11 +139,11 @@ class Protocol(Component):
         title: str,
         columns: Mapping[str, str],
         rows: Mapping[str, Mapping[str, Figure | float]],
-        details: ProtocolDetails,
+        details: EvaluationDetails,
         *,
         train_fingerprint: str,
         test_fingerprint: str,
-    ) -> ProtocolResult:
+    ) -> Evaluation:
         """The result of this protocol, with what identifies run and data filled in.
 
         Args:
@@ -162,7 +155,7 @@ class Protocol(Component):
             train_fingerprint: digest of the training samples.
             test_fingerprint: digest of the test samples.
         """
-        return ProtocolResult(
+        return Evaluation(
             protocol=self.kind,
             title=title,
             columns=dict(columns),
@@ -177,7 +170,7 @@ class Protocol(Component):
             settings=self.model_dump(mode="json"),
             source=subject.source,
             seed=subject.evaluation.seed,
-            config_hash=config_hash(subject.config),
+            config_hash=subject.config.digest(),
             train_fingerprint=train_fingerprint,
             test_fingerprint=test_fingerprint,
         )
@@ -192,7 +185,7 @@ class Protocol(Component):
         *,
         chosen: Mapping[str, Any] | None = None,
         more: Mapping[str, Any] | None = None,
-    ) -> ProtocolResult:
+    ) -> Evaluation:
         """:meth:`result` of a protocol that works on embedded splits."""
         splits = found.splits
         return self.result(
@@ -200,7 +193,7 @@ class Protocol(Component):
             title,
             columns,
             rows,
-            ProtocolDetails(
+            EvaluationDetails(
                 train_samples=len(found.train_labels),
                 test_samples=len(found.test_labels),
                 test_split=splits.test_split,
@@ -213,8 +206,3 @@ class Protocol(Component):
             train_fingerprint=splits.train.fingerprint(),
             test_fingerprint=splits.test.fingerprint(),
         )
-
-
-def config_hash(config: RunConfig) -> str:
-    """Digest of a run's configuration."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.errors import DataError
-from natlib.evaluation import ROWS, Figure, ProtocolResult
+from natlib.evaluation import ROWS, Evaluation, Figure
 from natlib.evaluation.clustering import cluster, matched_accuracy
 from natlib.protocols.base import Protocol, Subject
 
@@ -36,7 +36,7 @@ class Clusters(Protocol):
     seeds: int = Field(default=3, ge=1)
     """How many seeds figures are averaged over."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         count = self.clusters or len(found.train_labels.unique())
         if count > len(found.train_labels):

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.component import register
-from natlib.evaluation import ROWS, Figure, ProtocolResult, Splits
+from natlib.evaluation import ROWS, Evaluation, Figure, Splits
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import STARTS, FineTuning, Tuned, fine_tune
 from natlib.protocols.label_parts import LabelPart, draw, label_parts, title
@@ -37,7 +37,7 @@ class FewLabels(Protocol):
     """If given (``finetune={}`` will do), the whole encoder is trained on the part too, and one
     from scratch."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         parts = label_parts(self.fractions, self.per_class)
         first = subject.evaluation.seed
         seeds = range(first, first + self.seeds)

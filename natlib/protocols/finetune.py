@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from natlib.component import register
-from natlib.evaluation import ROWS, ProtocolResult
+from natlib.evaluation import ROWS, Evaluation
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import STARTS, FineTuning, fine_tune
 from natlib.protocols.probing import probe
@@ -25,7 +25,7 @@ class Finetune(Protocol):
     training: FineTuning = FineTuning()
     """How the encoder is trained."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         rows: dict[str, dict[str, float]] = {}
         chosen: dict[str, dict[str, Any]] = {}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.data.sparse import rows_of
-from natlib.evaluation import ROWS, ProtocolResult, knn_predict, percent, stratified_split
+from natlib.evaluation import ROWS, Evaluation, knn_predict, percent, stratified_split
 from natlib.protocols.base import Protocol, Subject
 
 __all__ = ["Knn"]
@@ -26,7 +26,7 @@ class Knn(Protocol):
     temperature: float = Field(default=0.07, gt=0)
     """Temperature of their weights."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         classes = len(found.splits.classes)
         rows, chosen = {}, {}

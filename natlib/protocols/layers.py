@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.encoders import Encoder
-from natlib.evaluation import EmbeddedSplits, ProtocolResult
+from natlib.evaluation import EmbeddedSplits, Evaluation
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.probing import Probed, probe
 from natlib.protocols.stages import Stages
@@ -31,7 +31,7 @@ class Layers(Protocol):
     max_train_samples: int = Field(default=10_000, ge=1)
     """Training samples that probes learn from, at most: all stages are in memory at once."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         splits = subject.splits().limited(self.max_train_samples, None, subject.evaluation.seed)
         views: list[Stages] = []
 

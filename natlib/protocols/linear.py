@@ -3,7 +3,7 @@
 from typing import Literal
 
 from natlib.component import register
-from natlib.evaluation import ROWS, ProtocolResult
+from natlib.evaluation import ROWS, Evaluation
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.probing import probe
 
@@ -18,7 +18,7 @@ class Linear(Protocol):
     weight_decays: tuple[float, ...] | None = None
     """What to choose from; by default the run's ``evaluation.weight_decays``."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         rows, chosen = {}, {}
         for done, (kind, name) in enumerate(ROWS.items()):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from natlib.component import Settings, register
 from natlib.data.sparse import is_sparse, rows_of
-from natlib.evaluation import ROWS, ProtocolResult, percent, stratified_split
+from natlib.evaluation import ROWS, Evaluation, percent, stratified_split
 from natlib.evaluation.modes import seeded
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.fitting import cut, decayed, fit_classifier
@@ -63,7 +63,7 @@ class Mlp(Protocol):
     training: MlpTraining = MlpTraining()
     """How the perceptron is trained."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         labels, classes = found.train_labels, len(found.splits.classes)
         rows: dict[str, dict[str, float]] = {}

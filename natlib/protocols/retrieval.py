@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from natlib.component import register
-from natlib.evaluation import ROWS, ProtocolResult
+from natlib.evaluation import ROWS, Evaluation
 from natlib.evaluation.retrieval import retrieve
 from natlib.protocols.base import Protocol, Subject
 
@@ -27,7 +27,7 @@ class Retrieval(Protocol):
     max_queries: int | None = Field(default=2_000, ge=1)
     """Test samples that search, at most."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         splits = subject.splits().limited(None, self.max_queries, subject.evaluation.seed)
         found = subject.embedded(splits)
         columns = {f"recall_at_{count}": f"R@{count}" for count in self.at}

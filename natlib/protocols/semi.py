@@ -11,7 +11,7 @@ from torch import Tensor
 from natlib.component import register
 from natlib.data import SampleSet
 from natlib.errors import ConfigError
-from natlib.evaluation import EmbeddedSplits, Figure, ProtocolResult, Splits, encode, percent
+from natlib.evaluation import EmbeddedSplits, Evaluation, Figure, Splits, encode, percent
 from natlib.evaluation.embedded_splits import positions as positions_of
 from natlib.objectives import Objective
 from natlib.protocols.base import Protocol, Subject
@@ -67,7 +67,7 @@ class Semi(Protocol):
     epochs: int | None = Field(default=None, ge=1)
     """Passes of theirs over all samples; by default as many as the run had."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         if subject.config.labels is not None:
             raise ConfigError(
                 "this run has seen labels itself, so nothing that begins with it is without them; "

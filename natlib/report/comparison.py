@@ -160,7 +160,7 @@ def _figures(run: Recorded) -> dict[str, str]:
         f"{result.columns[column]}, {row}" + ("" if name == "standard" else f" ({name})"): str(
             figures[column]
         )
-        for name, result in run.results.items()
+        for name, result in run.evaluations.items()
         for column in result.columns
         for row, figures in result.rows.items()
         if column in figures

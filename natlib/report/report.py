@@ -61,7 +61,7 @@ def write_report(
     with untouched_random(torch.device("cpu")), progress or SilentProgress() as reporter:
         tell = stages(reporter)
         subject = _subject(recorded, points, tell)
-        first = [evaluation(recorded.results), health(recorded)]
+        first = [evaluation(recorded.evaluations), health(recorded)]
         if isinstance(subject, Section):
             sections = [*first, curves(recorded, {}), subject]
         else:

@@ -10,6 +10,7 @@ from natlib.training.config import (
     TrainingConfig,
 )
 from natlib.training.processes import computing_device, decoding_workers
+from natlib.training.results import read_evaluations, save_evaluation
 from natlib.training.run import Run, TrainResult
 from natlib.training.run_directory import RunDirectory
 from natlib.training.run_info import RunInfo
@@ -31,7 +32,9 @@ __all__ = [
     "compose",
     "computing_device",
     "decoding_workers",
+    "read_evaluations",
     "resume",
+    "save_evaluation",
     "stages",
     "train",
 ]

@@ -1,5 +1,6 @@
 """Everything that determines a run, in one value."""
 
+import hashlib
 from typing import Literal
 
 from pydantic import Field
@@ -97,3 +98,7 @@ class RunConfig(Settings):
     """Labels that training sees; by default none, and labels serve evaluation only."""
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    def digest(self) -> str:
+        """SHA-256 of the configuration, in hexadecimal."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -14,7 +14,6 @@ from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
 from natlib.runtime.progress import ProgressReporter, SilentProgress
-from natlib.training.accuracy import OnlineKnn, final_evaluation
 from natlib.training.checkpoint import (
     Position,
     latest_checkpoint,
@@ -22,6 +21,7 @@ from natlib.training.checkpoint import (
     write_checkpoint,
 )
 from natlib.training.config import RunConfig
+from natlib.training.evaluation import OnlineKnn, final_evaluation
 from natlib.training.loop import Loop
 from natlib.training.preparation import open_samples, prepare, resolve, with_labels
 from natlib.training.processes import Processes, training_processes
@@ -272,17 +272,22 @@ class Run:
         self.processes.wait()
 
     def _save_model(self) -> None:
+        assert self.config.encoder is not None
         save_model(
             self.directory.model,
-            encoder=self.loop.learner.encoder,
-            objective=self.loop.learner.objective,
-            config=self.config,
+            self.loop.learner.encoder,
+            self.loop.learner.objective,
+            recipe=self.config.encoder,
+            objective=self.config.objective,
+            modality=self.config.data,
         )
 
     def _evaluate(self) -> tuple[Evaluation | None, str | None]:
         """The evaluation at the end, or why there is none."""
         if not self.processes.first:
             return None, None
+        if not self.config.evaluation.final:
+            return None, "evaluation.final is false"
         try:
             return final_evaluation(self.config, self.directory, self.loop, self._progress), None
         except DataError as error:

@@ -45,7 +45,6 @@ class RunDirectory:
         self.index = self.path / "index"
         self.objective = self.path / "objective"
         self.fitted = self.path / "fitted"
-        self.evaluation = self.path / "evaluation.json"
         self.evaluations = self.path / "evaluations"
         self._samples = self.path / "samples.jsonl.gz"
         self._existed = True

@@ -61,9 +61,9 @@ def test_a_run_says_how_inputs_are_made(run: Path) -> None:
 
 
 def test_raw_inputs_are_statistics_of_log_mel(run: Path) -> None:
-    found = json.loads((run / "evaluation.json").read_text())
+    found = json.loads((run / "evaluations" / "standard.json").read_text())
     # A tone has all of its power in one band, hiss in all of them.
-    assert found["raw"]["linear"] == 100
+    assert found["rows"]["raw inputs"]["linear"]["value"] == 100
     assert found["details"]["test_samples"] == 16
 
 
@@ -109,7 +109,8 @@ def test_a_table_of_labels(sounds: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     table = f"data.labels={tmp_path / 'labels.csv'}"
     assert_done(train(flat, tmp_path / "run", "--set", table))
-    details = json.loads((tmp_path / "run" / "evaluation.json").read_text())["details"]
+    standard = tmp_path / "run" / "evaluations" / "standard.json"
+    details = json.loads(standard.read_text())["details"]
     assert (details["classes"], details["test_samples"]) == (["hiss", "tone"], 16)
 
 

@@ -50,9 +50,9 @@ def cells(table: list[str], column: int) -> list[str]:
 def judged_on(runs: Path) -> dict[str, set[int]]:
     """How many samples runs were judged on."""
     found: dict[str, set[int]] = {}
-    for path in runs.rglob("evaluation.json"):
+    for path in runs.rglob("evaluations/standard.json"):
         details = json.loads(path.read_text())["details"]
-        found.setdefault(path.parent.parent.name, set()).add(details["test_samples"])
+        found.setdefault(path.parent.parent.parent.name, set()).add(details["test_samples"])
     return found
 
 

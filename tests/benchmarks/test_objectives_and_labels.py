@@ -87,7 +87,7 @@ def test_semi(
             "NAT with class slots (b)",
             "both (a + b)",
         }
-    monkeypatch.setattr(semi, "judge", None)  # what is kept is not measured again
+    monkeypatch.setattr(semi, "run_protocol", None)  # what is kept is not measured again
     assert table(semi.main, words, monkeypatch, capsys) == cells
     # Seeds of another sitting, and other sets, stay in the record.
     known = json.loads(record.read_text())

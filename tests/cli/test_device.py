@@ -80,7 +80,7 @@ def test_the_model_goes_to_the_device(
         seen.append(device)
         raise DeviceError("far enough")
 
-    monkeypatch.setattr("natlib.protocols.run_protocol.load", noted)
+    monkeypatch.setattr("natlib.protocols.running.load", noted)
     monkeypatch.setattr("natlib.load", noted)
     out = ("digits", "--out", tmp_path / "x.npz") if command == "embed" else ()
     assert_refused(

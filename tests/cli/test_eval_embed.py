@@ -40,11 +40,12 @@ def test_eval_says_what_training_said(trained: tuple[Path, Said], tmp_path: Path
     assert cells(said.out) == cells(training.out)
     assert said.out.endswith(f"Written to {tmp_path / 'e.json'}\n")
     result = json.loads((tmp_path / "e.json").read_text())
-    assert result == json.loads((run / "evaluation.json").read_text())
-    assert list(result) == ["encoder", "head", "random", "raw", "details"]
-    for name in ("encoder", "head", "random", "raw"):
-        assert result[name].keys() == {"knn", "linear"}
-        for accuracy in result[name].values():
+    assert result == json.loads((run / "evaluations" / "standard.json").read_text())
+    assert list(result["rows"]) == ["encoder", "head", "random encoder", "raw inputs"]
+    for row in result["rows"].values():
+        assert row.keys() == {"knn", "linear"}
+        for figure in row.values():
+            accuracy = figure["value"]
             # A share of the test samples, in percent.
             hits = accuracy / 100 * result["details"]["test_samples"]
             assert 0 <= accuracy <= 100

@@ -229,7 +229,9 @@ def overwrite(folder: Path) -> None:
 @check("eval RUN", "eval --json")
 def evaluate(folder: Path) -> None:
     assert_done(natlib("eval", folder / "run", "--json", folder / "e.json"))
-    assert (folder / "e.json").read_text() == (folder / "run" / "evaluation.json").read_text()
+    assert (folder / "e.json").read_text() == (
+        folder / "run" / "evaluations" / "standard.json"
+    ).read_text()
 
 
 @check("eval --protocol", "eval --set")

@@ -60,7 +60,8 @@ def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
     rest = run_python(*NATLIB, *words[1:], folder=tmp_path, variables=WIDE)
     assert rest.code == 0, rest.err
     assert f"The run is in {run}\n" in rest.out
-    evaluation = Evaluation.from_json((tmp_path / run / "evaluation.json").read_text())
+    standard = tmp_path / run / "evaluations" / "standard.json"
+    evaluation = Evaluation.from_json(standard.read_text())
     assert cells(rest.out) == table_of(evaluation)
     lines = (tmp_path / run / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
@@ -92,7 +93,7 @@ def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> Non
     rest = run_python(*torchrun, "train", "--resume", "run", folder=tmp_path, variables=WIDE)
     assert rest.code == 0, rest.err
     assert rest.out.count("The run is in run\n") == 1
-    evaluation = Evaluation.from_json((run / "evaluation.json").read_text())
+    evaluation = Evaluation.from_json((run / "evaluations" / "standard.json").read_text())
     assert cells(rest.out) == table_of(evaluation)
     lines = (run / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from natlib.configuration import read_yaml
 from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
-from tests.cli.command import SMALL, Said, assert_done, natlib, write_pictures
+from tests.cli.command import DIGITS, SMALL, Said, assert_done, natlib, write_pictures
 
 
 def cells(out: str) -> list[list[str]]:
@@ -20,12 +20,12 @@ def cells(out: str) -> list[list[str]]:
 
 
 def table_of(evaluation: Evaluation) -> list[list[str]]:
-    return [[row.features, f"{row.knn:.1f}", f"{row.linear:.1f}"] for row in evaluation.table()]
+    return evaluation.cells()
 
 
 def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, Said]) -> None:
     run, said = trained
-    evaluation = Evaluation.from_json((run / "evaluation.json").read_text())
+    evaluation = Evaluation.from_json((run / "evaluations" / "standard.json").read_text())
     assert cells(said.out) == table_of(evaluation)
     assert [row[0] for row in cells(said.out)] == [
         "encoder",
@@ -39,10 +39,8 @@ def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, S
 
 
 def test_what_the_run_directory_holds(run: Path) -> None:
-    # Tests that judge this run by a protocol leave that one behind.
-    names = {path.name for path in run.iterdir()} - {"evaluations"}
-    assert names == {
-        "checkpoints", "config.yaml", "environment.json", "evaluation.json", "metrics.jsonl",
+    assert {path.name for path in run.iterdir()} == {
+        "checkpoints", "config.yaml", "environment.json", "evaluations", "metrics.jsonl",
         "model", "run.json", "samples.jsonl.gz", "tensorboard", "train.log",
     }  # fmt: skip
     assert {path.name for path in (run / "model").iterdir()} == {
@@ -81,7 +79,14 @@ def test_without_labels_it_says_so(tmp_path: Path) -> None:
     )
     assert said.out.startswith("Not evaluated: there are no labels.\n")
     assert f"The run is in {run}\n" in said.out
-    assert not (run / "evaluation.json").exists()
+    assert not (run / "evaluations" / "standard.json").exists()
+
+
+def test_without_an_evaluation_it_says_so(tmp_path: Path) -> None:
+    off = ("--set", "evaluation.final=false")
+    said = assert_done(natlib("train", *DIGITS, *off, "--out", tmp_path / "run"))
+    assert said.out.startswith("Not evaluated: evaluation.final is false.\n")
+    assert not (tmp_path / "run" / "evaluations").exists()
 
 
 def test_labels_that_nothing_can_be_judged_by_do_not_stop_training(tmp_path: Path) -> None:

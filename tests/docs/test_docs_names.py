@@ -185,8 +185,8 @@ def test_the_run_directory_is_as_described(run):
     described = set(re.findall(r"^\| `([\w./]+)` \|", page, flags=re.M))
     there = {entry.name + ("/" if entry.is_dir() else "") for entry in run.iterdir()}
     # Digits are in memory and need no index, no refresh is scheduled, nothing is fitted, and no
-    # protocol or report was asked for.
-    sometimes = {"index/", "objective/", "fitted/", "evaluations/", "report.html"}
+    # report was asked for.
+    sometimes = {"index/", "objective/", "fitted/", "report.html"}
     assert sometimes <= described
     assert described - sometimes == there
     for entry in (run / "model").iterdir():

@@ -12,7 +12,7 @@ from torchvision.transforms.functional import ten_crop
 
 import natlib
 from natlib.errors import ConfigError, NonFiniteError
-from natlib.evaluation import ROWS, ProtocolResult
+from natlib.evaluation import ROWS, Evaluation
 from natlib.protocols import Subject, compose_protocol, subject_of
 from natlib.protocols.labelled_batches import labelled_batches
 from natlib_image import Image
@@ -80,7 +80,7 @@ def subject(made: Path) -> Subject:
     return subject_of(made)
 
 
-def judged(run: Path, *settings: str, data: Path | None = None) -> ProtocolResult:
+def judged(run: Path, *settings: str, data: Path | None = None) -> Evaluation:
     protocol = compose_protocol("imagenet", [*QUICK, *settings])
     return protocol.run(subject_of(run, data=None if data is None else str(data)))
 
@@ -199,7 +199,7 @@ def test_from_the_command_line(run: Path, source: Path) -> None:
     options = [part for text in QUICK for part in ("--set", text)]
     said = assert_done(command("eval", run, "--protocol", "imagenet", *options))
     kept = run / "evaluations" / "imagenet.json"
-    result = ProtocolResult.from_json(kept.read_text())
+    result = Evaluation.from_json(kept.read_text())
     assert list(result.rows) == ["encoder", "random encoder", "raw inputs"]
     assert list(result.columns) == ["top1_centre", "top1", "top5_centre", "top5"]
     for cells in result.cells():
@@ -229,7 +229,7 @@ def test_from_the_command_line(run: Path, source: Path) -> None:
         assert row["validation_accuracy"][own] == best
     after = content(run)
     assert {name for name in after if after[name] != before.get(name)} == {
-        "evaluations", "evaluations/imagenet.json",
+        "evaluations/imagenet.json",
     }  # fmt: skip
 
 
@@ -317,7 +317,7 @@ def test_what_is_wrong_is_said_in_one_line(run: Path, tmp_path: Path) -> None:
         damage(path)
     refused(run, "24 of 24 images (100.0%) cannot be decoded", data=broken)
     refused(run, "no training sample has a label", data=_unlabelled(tmp_path))
-    assert not (run / "evaluations").exists()
+    assert not (run / "evaluations" / "imagenet.json").exists()
 
 
 def _unlabelled(root: Path) -> Path:

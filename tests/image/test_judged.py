@@ -10,7 +10,7 @@ import torch
 import natlib
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.errors import DataError
-from natlib.protocols import judge, subject_of
+from natlib.protocols import run_protocol, subject_of
 from natlib_image_protocols.image_subject import seen_in_training
 from tests.cli.command import assert_done
 from tests.cli.command import natlib as command
@@ -44,12 +44,12 @@ def test_runs_on_all_images_of_a_set_have_seen_the_test_images(
 ) -> None:
     copy, run = everything
     for source in (copy, drawn):  # the files themselves, and copies of them
-        details = judge(run, "voc_classification", data=str(source)).details
+        details = run_protocol(run, "voc_classification", data=str(source)).details
         assert (details.held_out, details.more["seen_in_training"]) == (False, 12)
     said = assert_done(command("eval", run, "--protocol", "voc_classification", "--data", copy))
     assert "has seen 12 of the 12 test samples in training" in " ".join(said.out.split())
     # The run on the set as natlib reads it has left them out.
-    details = judge(drawn_run, "voc_classification", data=str(drawn)).details
+    details = run_protocol(drawn_run, "voc_classification", data=str(drawn)).details
     assert (details.held_out, details.more["seen_in_training"]) == (True, 0)
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms.functional import ten_crop
 
 import natlib
 from natlib.errors import ConfigError, DataError
-from natlib.protocols import compose_protocol, judge, subject_of
+from natlib.protocols import compose_protocol, run_protocol, subject_of
 from natlib_image import Image
 from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
@@ -180,7 +180,8 @@ def test_the_protocol(train: str, drawn: Path, drawn_run: Path, tmp_path: Path) 
             assert row["trained"] == ("all" if train == "all" else ["conv3"])
     # Colours tell the shapes apart, so that even features that were hardly trained do.
     assert result["rows"]["encoder"]["map_area"]["value"] > 60
-    again = judge(drawn_run, compose_protocol("voc_classification", settings), data=str(drawn))
+    protocol = compose_protocol("voc_classification", settings)
+    again = run_protocol(drawn_run, protocol, data=str(drawn))
     assert json.loads(again.to_json()) == result
 
 
@@ -189,7 +190,7 @@ def test_difficult_objects_change_nothing_but_themselves(
 ) -> None:
     # In the test images a disc becomes difficult: that image no longer counts for the discs.
     copy = Path(shutil.copytree(drawn, tmp_path / "changed"))
-    before = judge(drawn_run, "voc_classification", data=str(drawn)).details.more
+    before = run_protocol(drawn_run, "voc_classification", data=str(drawn)).details.more
     name = next(
         name
         for name in (copy / "ImageSets" / "Main" / "test.txt").read_text().split()
@@ -201,7 +202,7 @@ def test_difficult_objects_change_nothing_but_themselves(
     hard = object_xml("disc", (1, 1, 9, 9), difficult=1)
     square = [object_xml("square", (1, 1, 9, 9))] if "square" in text else []
     file.write_text(annotation_xml(64, 48, [hard, *square]))
-    after = judge(drawn_run, "voc_classification", data=str(copy)).details.more
+    after = run_protocol(drawn_run, "voc_classification", data=str(copy)).details.more
     discs = round(before["share_with_class"]["disc"] / 100 * 12)
     assert after["share_with_class"]["disc"] == pytest.approx(100 * (discs - 1) / 11)
     assert after["share_with_class"]["square"] == before["share_with_class"]["square"]
@@ -249,4 +250,4 @@ def test_other_runs_and_settings_are_refused(drawn: Path, tmp_path: Path) -> Non
     with torch.random.fork_rng(devices=[]):
         run = natlib.train(config, tmp_path / "run").run
     with pytest.raises(DataError, match="of the kind 'vector'; Pascal VOC judges runs on images"):
-        judge(run, "voc_classification", data=str(drawn))
+        run_protocol(run, "voc_classification", data=str(drawn))

@@ -12,7 +12,7 @@ from torch import nn
 
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError, NonFiniteError
-from natlib.protocols import judge
+from natlib.protocols import run_protocol
 from natlib_image import Image
 from natlib_image.encoders.alexnet import AlexNet
 from natlib_image.encoders.convnet import ConvNet
@@ -297,7 +297,7 @@ def test_each_row_chooses_its_rate_on_the_validation_images(drawn: Path, drawn_r
 
     protocol = VocDetection(learning_rates=(0.1, 0.2, 0.3), seeds=2)
     with mock.patch.object(VocDetection, "_measured", measured):
-        details = judge(drawn_run, protocol, data=str(drawn)).details
+        details = run_protocol(drawn_run, protocol, data=str(drawn)).details
     assert details.chosen == {
         "encoder": {"learning_rate": 0.2},
         "random encoder": {"learning_rate": 0.1},

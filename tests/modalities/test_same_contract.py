@@ -19,7 +19,6 @@ from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
 
 by_kind = pytest.mark.parametrize("kind", MODALITIES)
 UPDATES = 6
-FEATURES = ("encoder", "head", "random", "raw")
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +67,9 @@ def test_the_table_has_both_baselines(kind: str, runs: dict[str, Path], tmp_path
     for name in ("encoder", "head", "random encoder", "raw inputs"):
         assert re.search(rf"│ {name} +│ +[\d.]+ │ +[\d.]+ │", said.out), said.out
     result = json.loads((tmp_path / "e.json").read_text())
-    assert result == json.loads((run / "evaluation.json").read_text())
-    for name in FEATURES:
-        assert 0 <= result[name]["knn"] <= 100
+    assert result == json.loads((run / "evaluations" / "standard.json").read_text())
+    for row in result["rows"].values():
+        assert 0 <= row["knn"]["value"] <= 100
     assert result["details"]["test_samples"] > 0
     assert len(result["details"]["classes"]) > 1
 
@@ -107,7 +106,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert_done(natlib("train", "--resume", part))
     assert_same_run(runs[kind], part)
     assert metrics(runs[kind]) == metrics(part)
-    found = [(run / "evaluation.json").read_text() for run in (runs[kind], part)]
+    found = [(run / "evaluations" / "standard.json").read_text() for run in (runs[kind], part)]
     assert found[0] == found[1]
 
 
@@ -121,8 +120,8 @@ def test_two_processes(kind: str, tmp_path: Path) -> None:
     in_two_processes(begin, config_of(kind), run)
     assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
     assert latest_checkpoint(run / "checkpoints").name == f"step-{UPDATES:09d}"
-    evaluation = json.loads((run / "evaluation.json").read_text())
-    assert evaluation.keys() == {*FEATURES, "details"}
+    evaluation = json.loads((run / "evaluations" / "standard.json").read_text())
+    assert list(evaluation["rows"]) == ["encoder", "head", "random encoder", "raw inputs"]
     losses = [line["loss"] for line in metrics(run) if "loss" in line]
     assert len(losses) == UPDATES
     assert np.isfinite(losses).all()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from natlib.evaluation import ProtocolResult
-from natlib.protocols import Protocol, Subject, compose_protocol, read_results
-from natlib.protocols.base import config_hash
+from natlib.evaluation import Evaluation
+from natlib.protocols import Protocol, Subject, compose_protocol
+from natlib.training import RunDirectory, read_evaluations
 from tests.cli.command import assert_done, assert_refused, content, natlib
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 
@@ -52,10 +52,10 @@ def test_from_the_command_line(kind: str, run: Path, tmp_path: Path) -> None:
     said = assert_done(natlib("eval", run, "--protocol", kind, *options(kind), "--json", out))
     kept = run / "evaluations" / f"{kind}.json"
     assert out.read_text() == kept.read_text()
-    assert said.out.endswith(f"Kept in {kept}\nWritten to {out}\n")
+    assert said.out.endswith(f"Saved in {kept}\nWritten to {out}\n")
 
-    result = ProtocolResult.from_json(out.read_text())
-    assert ProtocolResult.from_json(result.to_json()) == result
+    result = Evaluation.from_json(out.read_text())
+    assert Evaluation.from_json(result.to_json()) == result
     assert (result.protocol, result.source) == (kind, None)
     assert result.settings == compose_protocol(kind, SMALLER.get(kind, [])).model_dump(mode="json")
     assert all(row.keys() <= result.columns.keys() for row in result.rows.values())
@@ -80,7 +80,7 @@ def test_from_the_command_line(kind: str, run: Path, tmp_path: Path) -> None:
     after = content(run)
     changed = {name for name in after if after[name] != before.get(name)}
     assert all(name.split("/")[0] == "evaluations" for name in changed)
-    assert read_results(run)[kind] == result
+    assert read_evaluations(RunDirectory(run))[kind] == result
 
 
 @pytest.mark.parametrize("kind", EVERYWHERE)
@@ -101,7 +101,7 @@ def test_leaves_the_model_as_it_was_and_says_the_same_again(kind: str, subject: 
         assert torch.equal(modules[part].state_dict()[name], value), (part, name)
     assert all(weight.grad is None for weight in subject.model.encoder.parameters())
     assert protocol.run(subject) == result
-    assert result.config_hash == config_hash(subject.config)
+    assert result.config_hash == subject.config.digest()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,7 +120,7 @@ def test_without_labels(kind: str, run: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(GaussianBlobs, "dataset", unlabelled)
     said = natlib("eval", run, "--protocol", kind, *options(kind))
     assert_refused(said, "no training sample has a label", "give a source with labels")
-    assert not (run / "evaluations").exists()
+    assert [path.name for path in (run / "evaluations").iterdir()] == ["standard.json"]
 
 
 @pytest.mark.parametrize("kind", EVERYWHERE)
@@ -159,7 +159,7 @@ def test_an_unknown_stage_names_the_nearest_or_all(run: Path) -> None:
     ):
         said = natlib("eval", run, "--protocol", "layers", "--set", f"stages={stages}")
         assert_refused(said, words)
-    assert not (run / "evaluations").exists()
+    assert [path.name for path in (run / "evaluations").iterdir()] == ["standard.json"]
 
 
 def test_settings_of_protocol_and_evaluation_count(run: Path) -> None:
@@ -174,24 +174,22 @@ def test_settings_of_protocol_and_evaluation_count(run: Path) -> None:
 def test_a_result_on_another_source_has_a_name_of_its_own(run: Path) -> None:
     assert_done(natlib("eval", run, "--protocol", "knn"))
     assert_done(natlib("eval", run, "--protocol", "knn", "--data", "some where/oth er"))
-    results = read_results(run)
+    results = read_evaluations(RunDirectory(run))
     assert set(results) == {"standard", "knn", "knn-oth-er"}
     assert results["knn-oth-er"].source == "some where/oth er"
 
 
-def test_the_evaluation_of_training_reads_like_the_others(run: Path) -> None:
-    standard = read_results(run)["standard"]
-    written = json.loads((run / "evaluation.json").read_text())
-    for row, key in (("encoder", "encoder"), ("random encoder", "random"), ("raw inputs", "raw")):
-        for column in ("knn", "linear"):
-            assert standard.value(row, column) == written[key][column]
-    assert standard.value("encoder", "speed") is None
-    assert standard.value("nothing", "knn") is None
+def test_the_evaluation_of_training_is_one_of_them(run: Path) -> None:
+    trained = read_evaluations(RunDirectory(run))["standard"]
+    assert_done(natlib("eval", run, "--protocol", "standard"))
+    assert read_evaluations(RunDirectory(run))["standard"] == trained
+    assert trained.value("encoder", "speed") is None
+    assert trained.value("nothing", "knn") is None
 
 
 def test_a_damaged_result_is_named(run: Path) -> None:
     assert_done(natlib("eval", run, "--protocol", "knn"))
     path = run / "evaluations" / "knn.json"
     path.write_text(path.read_text()[:100])
-    with pytest.raises(ValueError, match=r"knn\.json is not a result"):
-        read_results(run)
+    with pytest.raises(ValueError, match=r"knn\.json is not an evaluation"):
+        read_evaluations(RunDirectory(run))

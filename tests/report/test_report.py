@@ -123,7 +123,7 @@ def test_without_samples_there_are_still_curves(run: Path, tmp_path: Path) -> No
 def test_without_a_model_there_are_still_curves(run: Path, tmp_path: Path) -> None:
     young = copy(run, tmp_path)
     shutil.rmtree(young / "model")
-    (young / "evaluation.json").unlink()
+    (young / "evaluations" / "standard.json").unlink()
     with (young / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "epo')  # being written
     assert_done(natlib("report", young))

@@ -32,8 +32,9 @@ def test_rows_of_a_set_and_their_record(tmp_path: Path) -> None:
     runs = json.loads((tmp_path / "text.json").read_text())["sets"]["subj"]["runs"]
     assert [run["seed"] for run in runs] == [0, 1]
     for seed, run in enumerate(runs):
-        found = json.loads((tmp_path / "runs" / f"subj-{seed}" / "evaluation.json").read_text())
-        assert round(found["encoder"]["linear"], 2) == run["encoder"]["linear"]
+        evaluations = tmp_path / "runs" / f"subj-{seed}" / "evaluations"
+        found = json.loads((evaluations / "standard.json").read_text())["rows"]
+        assert round(found["encoder"]["linear"]["value"], 2) == run["encoder"]["linear"]
 
 
 def test_validation_never_sees_the_test_texts(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import natlib
 from natlib.doctor import diagnose
 from natlib.errors import CheckpointError, ConfigError, DivergedError, NatlibError
-from natlib.protocols import judge
+from natlib.protocols import run_protocol
 from natlib.report import compare, write_report
 from natlib.training import Run, RunDirectory, RunInfo, SilentProgress
 from natlib.training.run_info import RunFailure
@@ -90,7 +90,7 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
 def refusals(run: Path) -> set[str]:
     """What everything that reads a run says of it."""
     said = set()
-    for read in (natlib.resume, diagnose, write_report, lambda r: judge(r, "knn"),
+    for read in (natlib.resume, diagnose, write_report, lambda r: run_protocol(r, "knn"),
                  lambda r: compare([r, r.parent])):  # fmt: skip
         with pytest.raises(NatlibError) as caught:
             read(run)
@@ -122,3 +122,18 @@ def test_a_damaged_one_is_one_line(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"run\.json is damaged: .*--init-from") as caught:
         natlib.resume(tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_need_not_be_evaluated(tmp_path: Path) -> None:
+    config = toy_config(epochs=1)
+    off = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"final": False})}
+    )
+    result = natlib.train(off, tmp_path / "run")
+    assert (result.evaluation, result.not_evaluated) == (None, "evaluation.final is false")
+    assert not (tmp_path / "run" / "evaluations").exists()
+    # Later it is what it would have been.
+    later = natlib.resume(tmp_path / "run", config=config).evaluation
+    assert later is not None
+    assert later.rows == natlib.train(config, tmp_path / "whole").evaluation.rows
+    assert later.rows == run_protocol(tmp_path / "run", "standard").rows

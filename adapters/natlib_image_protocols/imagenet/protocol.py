@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from natlib.evaluation import ProtocolDetails, ProtocolResult
+from natlib.evaluation import Evaluation, EvaluationDetails
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.protocols import MlpTraining, Protocol, Subject
 from natlib_image_protocols.image_subject import file_paths, seen_in_training
@@ -47,7 +47,7 @@ class Imagenet(Protocol):
     enlarge: bool = False
     """Judge on images that are smaller than a crop, and so have to be enlarged."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         modality = crop_modality(subject, self.resize, self.enlarge)
         subject = replace(subject, modality=modality)
         splits = subject.splits()
@@ -72,7 +72,7 @@ class Imagenet(Protocol):
             "Accuracy on the test images (%)",
             columns,
             found,
-            ProtocolDetails(
+            EvaluationDetails(
                 train_samples=len(splits.train_index) - unreadable["train"],
                 test_samples=len(splits.test_index) - unreadable["test"],
                 test_split=splits.test_split,

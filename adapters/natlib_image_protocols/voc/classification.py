@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.encoders import Encoder
-from natlib.evaluation import ProtocolDetails, ProtocolResult, random_encoder
+from natlib.evaluation import Evaluation, EvaluationDetails, random_encoder
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.protocols import Protocol, Subject
 from natlib_image_protocols.voc.average_precision import AveragePrecision, average_precisions
@@ -46,7 +46,7 @@ class VocClassification(Protocol):
     batch_size: PositiveInt = 32
     """Images in a step of fine-tuning."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         data = VocSamples.of(subject)
         seen = data.seen(subject)
         data.preload(subject)
@@ -61,7 +61,7 @@ class VocClassification(Protocol):
             f"Classification of {data.splits.test_set} images (%)",
             _COLUMNS,
             {name: _means(each) for name, each in found.items()},
-            ProtocolDetails(
+            EvaluationDetails(
                 train_samples=len(data.known),
                 test_samples=len(data.test),
                 test_split=data.splits.test_set,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from natlib.encoders import Encoder
-from natlib.evaluation import Figure, ProtocolDetails, ProtocolResult, random_encoder
+from natlib.evaluation import Evaluation, EvaluationDetails, Figure, random_encoder
 from natlib.evaluation.modes import untouched_random
 from natlib.protocols import Protocol, Subject
 from natlib_image.encoders.resnet import ResNet
@@ -57,7 +57,7 @@ class VocDetection(Protocol):
     seeds: PositiveInt = 1
     """Trainings of each row, with other random numbers."""
 
-    def run(self, subject: Subject) -> ProtocolResult:
+    def run(self, subject: Subject) -> Evaluation:
         data = VocSamples.of(subject)
         seen = data.seen(subject)
         measured: dict[str, list[dict[str, Any]]] = {}
@@ -80,7 +80,7 @@ class VocDetection(Protocol):
                 name: {column: Figure.of([each[column] for each in runs]) for column in _COLUMNS}
                 for name, runs in measured.items()
             },
-            ProtocolDetails(
+            EvaluationDetails(
                 train_samples=len(data.splits.known),
                 test_samples=len(data.splits.test),
                 test_split=data.splits.test_set,

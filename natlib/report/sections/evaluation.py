@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from natlib.evaluation import ProtocolResult
+from natlib.evaluation import Evaluation
 from natlib.report.page import Section, note
 
 __all__ = ["evaluation"]
@@ -11,7 +11,7 @@ __all__ = ["evaluation"]
 _TITLE = "Evaluation"
 
 
-def evaluation(results: Mapping[str, ProtocolResult]) -> Section:
+def evaluation(results: Mapping[str, Evaluation]) -> Section:
     """A table for each evaluation of a run.
 
     Args:
@@ -28,7 +28,7 @@ def evaluation(results: Mapping[str, ProtocolResult]) -> Section:
     return Section("evaluation", _TITLE, "evaluation.html.j2", {"tables": tables})
 
 
-def _table(name: str, result: ProtocolResult) -> dict[str, Any]:
+def _table(name: str, result: Evaluation) -> dict[str, Any]:
     best = {
         column: max((row[column].value for row in result.rows.values() if column in row), default=0)
         for column in result.columns

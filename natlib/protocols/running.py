@@ -1,4 +1,4 @@
-"""From a run directory to the result of a protocol, which is kept there."""
+"""Evaluate a run directory by a protocol, and save the result there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,17 +9,22 @@ from pydantic import ValidationError
 
 from natlib.configuration import describe, merge, parse_setting
 from natlib.errors import ConfigError
-from natlib.evaluation import EvaluationProgress, ProtocolResult
+from natlib.evaluation import Evaluation, EvaluationProgress
 from natlib.model import load
 from natlib.protocols.base import Protocol, Subject
-from natlib.protocols.results import keep
 from natlib.runtime.malloc import disable_trim
-from natlib.training import RunDirectory, compose, computing_device, decoding_workers
+from natlib.training import (
+    RunDirectory,
+    compose,
+    computing_device,
+    decoding_workers,
+    save_evaluation,
+)
 
-__all__ = ["compose_protocol", "judge", "subject_of"]
+__all__ = ["compose_protocol", "run_protocol", "subject_of"]
 
 
-def judge(
+def run_protocol(
     run: Path | str,
     protocol: Protocol | str,
     *,
@@ -27,26 +32,26 @@ def judge(
     settings: Sequence[str] = (),
     device: str | None = None,
     progress: EvaluationProgress | None = None,
-) -> ProtocolResult:
-    """Judge a run, and keep the result in ``RUN/evaluations``.
+) -> Evaluation:
+    """Evaluate a run by a protocol, and save the result in ``RUN/evaluations``.
 
     Args:
         run: the run directory.
         protocol: how, or the kind of a protocol with default settings.
-        data: a source to judge on; by default the one that the run was trained on.
+        data: a source to evaluate on; by default the one that the run was trained on.
         settings: changes to what protocols share, ``"evaluation.seed=1"`` and the like.
         device: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; by default what the run
             was trained on, if it is there.
         progress: told about each stage.
 
     Raises:
-        NatlibError: there is no such run, protocol or device, or the samples cannot be judged so.
+        NatlibError: there is no such run, protocol or device, or the samples do not fit it.
     """
     chosen = compose_protocol(protocol) if isinstance(protocol, str) else protocol
     subject = subject_of(run, data=data, settings=settings, device=device, progress=progress)
-    result = chosen.run(subject)
-    keep(subject.directory, result)
-    return result
+    evaluation = chosen.run(subject)
+    save_evaluation(subject.directory, evaluation)
+    return evaluation
 
 
 def subject_of(
@@ -57,7 +62,7 @@ def subject_of(
     device: str | None = None,
     progress: EvaluationProgress | None = None,
 ) -> Subject:
-    """What a protocol judges, from a run directory (see :func:`judge`)."""
+    """What a protocol judges, from a run directory (see :func:`run_protocol`)."""
     directory = RunDirectory(run)
     config = directory.read_config()
     model = load(run, computing_device(device, config.training.device))

@@ -6,6 +6,7 @@ import torch
 from natlib.encoders import MlpEncoder
 from natlib.errors import DataError
 from natlib.evaluation import (
+    ROWS,
     Evaluation,
     EvaluationConfig,
     encode,
@@ -66,57 +67,56 @@ def test_figures_are_those_of_the_probes_on_each_kind_of_features(encoder, objec
         probe = fit_linear_probe(
             known, train.labels, weight_decays=CONFIG.weight_decays, validation_fraction=0.1
         )
-        accuracy = getattr(result, name)
-        assert accuracy.knn == pytest.approx(percent(voted, test.labels), abs=1e-9), name
-        assert accuracy.linear == pytest.approx(
-            percent(probe.predict(asked), test.labels), abs=1e-9
+        row = ROWS[name]
+        assert result.value(row, "knn") == pytest.approx(percent(voted, test.labels)), name
+        assert result.value(row, "linear") == pytest.approx(
+            percent(probe.predict(asked), test.labels)
         ), name
-        assert result.details.weight_decays[name] == probe.weight_decay
+        assert result.details.chosen[row] == {"weight_decay": probe.weight_decay}
 
 
 def test_json_has_the_promised_shape_and_reads_back(encoder, objective):
     result = run(encoder, objective)
     data = json.loads(result.to_json())
-    assert list(data) == ["encoder", "head", "random", "raw", "details"]
-    for name in ("encoder", "head", "random", "raw"):
-        assert list(data[name]) == ["knn", "linear"]
-        assert all(0 <= value <= 100 for value in data[name].values())
+    assert list(data["rows"]) == ["encoder", "head", "random encoder", "raw inputs"]
+    for row in data["rows"].values():
+        assert list(row) == ["knn", "linear"]
+        assert all(0 <= figure["value"] <= 100 for figure in row.values())
     details = data["details"]
     assert details["train_samples"] == 90
     assert details["test_samples"] == 30
     assert details["classes"] == ["c0", "c1", "c2"]
     assert (details["test_split"], details["held_out"]) == ("test", True)
-    assert details["majority"] == pytest.approx(100 / 3)
-    assert details["train_fingerprint"] == GaussianBlobs().dataset("train").fingerprint()
-    assert details["test_fingerprint"] == GaussianBlobs().dataset("test").fingerprint()
+    assert details["more"]["majority"] == pytest.approx(100 / 3)
+    assert data["train_fingerprint"] == GaussianBlobs().dataset("train").fingerprint()
+    assert data["test_fingerprint"] == GaussianBlobs().dataset("test").fingerprint()
+    assert (data["protocol"], data["source"], data["config_hash"]) == ("standard", None, None)
     assert Evaluation.from_json(result.to_json()) == result
 
 
 def test_table_has_a_row_for_each_kind_of_features(encoder, objective):
     result = run(encoder, objective)
-    rows = result.table()
-    assert [row.features for row in rows] == ["encoder", "head", "random encoder", "raw inputs"]
-    assert rows[0][1:] == (result.encoder.knn, result.encoder.linear)
-    assert rows[3][1:] == (result.raw.knn, result.raw.linear)
+    rows = result.cells()
+    assert [row[0] for row in rows] == ["encoder", "head", "random encoder", "raw inputs"]
+    for name, *cells in rows:
+        assert cells == [f"{result.value(name, column):.1f}" for column in ("knn", "linear")]
 
 
 def test_without_baselines_the_rest_is_what_it_was(encoder, objective):
     whole = run(encoder, objective)
     result = run(encoder, objective, config=CONFIG.model_copy(update={"baselines": False}))
-    assert (result.encoder, result.head) == (whole.encoder, whole.head)
-    assert result.random is None
-    assert result.raw is None
-    assert [row.features for row in result.table()] == ["encoder", "head"]
-    assert list(result.details.weight_decays) == ["encoder", "head"]
+    assert result.rows == {name: whole.rows[name] for name in ("encoder", "head")}
+    assert list(result.details.chosen) == ["encoder", "head"]
+    assert result.value("raw inputs", "knn") is None
     assert Evaluation.from_json(result.to_json()) == result
 
 
 def test_separable_inputs_are_solved_and_noise_is_not(encoder, objective):
-    assert run(encoder, objective).raw.linear > 95
+    assert run(encoder, objective).value("raw inputs", "linear") > 95
     noise = blobs(600)
     noise.vectors = torch.randn(600, FEATURES, generator=torch.Generator().manual_seed(4))
     result = run(encoder, objective, train=noise, test=blobs(300, seed=5))
-    assert result.raw.linear < 50
+    assert result.value("raw inputs", "linear") < 50
 
 
 def test_evaluating_changes_nothing(encoder, objective):
@@ -142,15 +142,16 @@ def test_the_result_does_not_depend_on_the_random_state(encoder, objective):
 def test_the_seed_decides_about_the_random_encoder(encoder, objective):
     first = run(encoder, objective)
     other = run(encoder, objective, config=CONFIG.model_copy(update={"seed": 1}))
-    assert other.random != first.random
-    assert other.raw.knn == first.raw.knn
+    assert other.rows["random encoder"] != first.rows["random encoder"]
+    assert other.value("raw inputs", "knn") == first.value("raw inputs", "knn")
 
 
 def test_a_source_without_a_test_split_says_so(encoder, objective):
-    details = run(encoder, objective, GaussianBlobs(train=90, test=0)).details
+    result = run(encoder, objective, GaussianBlobs(train=90, test=0))
+    details = result.details
     assert not details.held_out
     assert (details.test_split, details.train_samples, details.test_samples) == ("train", 72, 18)
-    assert details.train_fingerprint == details.test_fingerprint
+    assert result.train_fingerprint == result.test_fingerprint
 
 
 def test_samples_without_a_label_are_not_even_read(encoder, objective):
@@ -175,15 +176,15 @@ def test_unreadable_samples_are_left_out_with_their_labels(encoder, objective):
     assert (result.details.train_samples, result.details.test_samples) == (87, 28)
     assert result.details.unreadable == 5
     # (The random encoder may have met other batches.)
-    for name in ("encoder", "head", "raw"):
-        assert getattr(result, name) == getattr(without, name)
+    for name in ("encoder", "head", "raw inputs"):
+        assert result.rows[name] == without.rows[name]
 
 
 def test_test_labels_do_not_influence_what_is_chosen(encoder, objective):
     shuffled = blobs(30, seed=2)
     shuffled.labels = shuffled.labels.roll(1)
     honest = run(encoder, objective, test=blobs(30, seed=2)).details
-    assert run(encoder, objective, test=shuffled).details.weight_decays == honest.weight_decays
+    assert run(encoder, objective, test=shuffled).details.chosen == honest.chosen
 
 
 def test_training_samples_are_limited(encoder, objective):
@@ -215,7 +216,7 @@ class TestOnline:
     def test_it_is_the_knn_figure_of_the_evaluation(self, encoder, objective):
         modality = GaussianBlobs()
         figure = online_knn(encoder, modality, find_splits(modality, seed=0), CONFIG, device=CPU)
-        assert figure == run(encoder, objective).encoder.knn
+        assert figure == run(encoder, objective).value("encoder", "knn")
 
     def test_it_reads_no_more_samples_than_allowed(self, encoder):
         train, test = blobs(90), blobs(30, seed=2)

@@ -1,4 +1,4 @@
-"""Accuracies that a run measures itself: of kNN while it trains, of all probes at the end."""
+"""What a run evaluates itself: kNN while it trains, all probes beside baselines at the end."""
 
 import logging
 
@@ -17,6 +17,7 @@ from natlib.runtime.progress import ProgressReporter, stages
 from natlib.training.checkpoint import Position
 from natlib.training.config import RunConfig
 from natlib.training.loop import Loop
+from natlib.training.results import save_evaluation
 from natlib.training.run_directory import RunDirectory
 
 __all__ = ["OnlineKnn", "final_evaluation"]
@@ -84,8 +85,9 @@ def final_evaluation(
             train=loop.samples,
             cache=directory.index,
             seen=_seen(loop),
+            config_hash=config.digest(),
         )
-    directory.evaluation.write_text(evaluation.to_json(), encoding="utf-8")
+    save_evaluation(directory, evaluation)
     return evaluation
 
 
