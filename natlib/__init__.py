@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
+from natlib.runtime.threads import set_thread_defaults
+
 if TYPE_CHECKING:
     from natlib.assignment import AssignmentTable, SemiDiscrete
     from natlib.assignment.reassignment.reassign import reassign
@@ -93,6 +95,9 @@ __all__ = [
     "resume",
     "train",
 ]
+
+# Whatever is imported from natlib imports torch after this.
+set_thread_defaults()
 
 # Where each name comes from: what stands above for type checkers, once more.
 _NAMES = {
