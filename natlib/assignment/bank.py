@@ -18,9 +18,7 @@ from natlib.assignment.class_targets import (
     ClassShares,
     SampleClasses,
     check_class_targets,
-    class_of,
     first_table,
-    majority_class,
     targets_of_classes,
 )
 from natlib.assignment.embedding_cache import EmbeddingCache
@@ -181,19 +179,6 @@ class BankModule(AssignmentModule[_Pending]):
 
     def preview(self, z_BD: Tensor, seed: int) -> Assigned:
         return self.matcher.preview(z_BD, self.config.slots, seed)
-
-    def pseudo_labels(self, index: Tensor) -> Tensor:
-        """The classes int64[b] of the slots that samples int64[b] own; of m slots, of the most.
-
-        Raises:
-            ConfigError: targets belong to no classes.
-        """
-        if self._classes is None:
-            raise ConfigError(
-                "only targets that belong to classes know them; set assignment.class_targets to "
-                "labelled"
-            )
-        return majority_class(class_of(self._classes.targets, self.table.slots(index)))
 
     def _due(self, epoch: int) -> bool:
         clock = epoch

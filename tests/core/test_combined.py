@@ -21,7 +21,10 @@ from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 DIM = 6
 PARTS: dict[str, Any] = {
-    "nat": {"objective": {"kind": "nat", "slots": 2}, "weight": 2.0},
+    "nat": {
+        "objective": {"kind": "nat", "assignment": {"kind": "stream", "slots": 2}},
+        "weight": 2.0,
+    },
     "turned": {"objective": {"kind": "rotation", "copies": 2}, "weight": 0.5},
     "spread": {"objective": {"kind": "vicreg", "views": 3}},
     "hidden": {"objective": "masked", "weight": 0.25},
@@ -122,7 +125,11 @@ def test_features_are_computed_when_the_first_part_asks_for_them() -> None:
 
             return Head()
 
-    nat = NAT(targets={"kind": "uniform_sphere", "dim": DIM}, head=Told(), slots=2)  # type: ignore[arg-type]
+    nat = NAT(
+        targets={"kind": "uniform_sphere", "dim": DIM},
+        head=Told(),
+        assignment={"kind": "stream", "slots": 2},
+    )  # type: ignore[arg-type]
     module = Combined(parts={"nat": Part(objective=nat)}).build(DIM)
 
     def features() -> Iterator[Tensor]:
@@ -204,10 +211,10 @@ def test_without_gradients_there_is_nothing_to_compare() -> None:
 
 
 def test_parts_are_merged_attached_and_refreshed(tmp_path: Path) -> None:
-    bank = {"kind": "nat", "ownership": "bank", "slots": 1, "refresh": {"block": 4}}
+    bank = {"kind": "nat", "assignment": {"kind": "bank", "slots": 1, "reassign": {"block": 4}}}
     config = combined(2, one={"objective": bank}, two={"objective": bank | {"seed": 1}})
     module = config.build(DIM, samples=8)
-    module.attach(tmp_path)
+    module.setup(tmp_path)
     assert module.before_epoch(0) is None
     module([torch.randn(8, DIM)] * 2, torch.arange(8))
     module.merge()
@@ -249,7 +256,7 @@ def test_configurations_that_make_no_sense(values: dict[str, Any], text: str) ->
 
 
 def test_a_sum_among_means_is_refused() -> None:
-    bank = {"kind": "nat", "ownership": "bank", "reduction": "sum"}
+    bank = {"kind": "nat", "assignment": {"kind": "bank"}, "loss": {"reduction": "sum"}}
     config = combined(2, a={"objective": bank}, b={"objective": "vicreg"})
     with pytest.raises(ConfigError, match=r"set objective\.parts\.a\.objective\.reduction to"):
         config.build(DIM, samples=8)

@@ -82,14 +82,20 @@ def test_a_field_takes_an_instance_or_a_mapping(value: object) -> None:
 
 
 def test_a_field_takes_a_bare_kind() -> None:
-    assert NAT.model_validate({"solver": "scipy"}).solver == Scipy()
+    assert (
+        NAT.model_validate({"assignment": {"kind": "stream", "solver": "scipy"}}).solver == Scipy()
+    )
     assert NAT.model_validate({"targets": "gaussian"}).targets == Gaussian()
 
 
 def test_values_are_part_of_identity() -> None:
     assert UniformSphere(dim=8) != UniformSphere(dim=9)
     assert UniformSphere(dim=8) != Gaussian(dim=8)
-    assert hash(NAT(slots=2)) == hash(NAT(slots=2)) != hash(NAT(slots=3))
+    assert (
+        hash(NAT(assignment={"kind": "stream", "slots": 2}))
+        == hash(NAT(assignment={"kind": "stream", "slots": 2}))
+        != hash(NAT(assignment={"kind": "stream", "slots": 3}))
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_values_are_part_of_identity() -> None:
             "targets: unknown target distribution 'unifrm_sphere'; did you mean 'uniform_sphere'?",
         ),
         (
-            {"solver": "zzz"},
+            {"assignment": {"kind": "stream", "solver": "zzz"}},
             "solver: unknown solver 'zzz'; expected one of: <solvers>",
         ),
         ({"targest": "gaussian"}, "unknown key 'targest'; did you mean 'targets'?"),
@@ -113,11 +119,11 @@ def test_values_are_part_of_identity() -> None:
             "targets: the target distribution needs a 'kind'; expected one of: <targets>",
         ),
         (
-            {"solver": 3},
+            {"assignment": {"kind": "stream", "solver": 3}},
             "solver: expected one solver (a mapping with 'kind', or the name of a kind), got 3",
         ),
         (
-            {"solver": None},
+            {"assignment": {"kind": "stream", "solver": None}},
             "solver: expected one solver (a mapping with 'kind', or the name of a kind), got None",
         ),
         (

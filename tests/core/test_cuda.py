@@ -39,10 +39,7 @@ def test_targets_agree_between_devices(targets: TargetDistribution) -> None:
 @pytest.mark.parametrize("overlap", ["on", "off"])
 @pytest.mark.parametrize("pool", [0, 40])
 def test_a_step_agrees_between_devices(ownership: str, overlap: str, pool: int) -> None:
-    values: dict[str, Any] = {
-        "ownership": ownership, "overlap": overlap, "pool": pool,
-        "anchor": "first", "slots": 2, "head": "linear",
-    }  # fmt: skip
+    values: dict[str, Any] = {"DROP_overlap": overlap, "DROP_pool": pool, "match_on": "first", "head": "linear", "assignment": {"kind": ownership, "slots": 2}}  # fmt: skip
     objective = NAT.model_validate(values)
     here = objective.build(32, samples=200).double()
     there = objective.build(32, samples=200).double()

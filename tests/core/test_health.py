@@ -15,7 +15,7 @@ from natlib.objectives import (
 from natlib.solvers import Greedy, Lapjv, Solver
 from natlib.targets import Gaussian, TargetDistribution, UniformSphere
 from tests.core.families import members
-from tests.core.nat_parts import built, features_of
+from tests.core.nat_parts import built, features_of, table_of
 
 
 @pytest.mark.parametrize("dim", [1, 2, 32, 100])
@@ -108,7 +108,7 @@ def test_a_better_solver_has_a_higher_line() -> None:
 @pytest.mark.parametrize("ownership", ["bank", "stream"])
 def test_random_features_lie_on_the_line(ownership: str) -> None:
     targets = {"kind": "uniform_sphere", "dim": 32}
-    module = built(samples=256, ownership=ownership, targets=targets, slots=4)
+    module = built(samples=256, targets=targets, assignment={"kind": ownership, "slots": 4})
     health = module(features_of(2, 256, dim=32), torch.arange(256), health=True).health
     # Views that have nothing in common: their mean is a random point too.
     assert float(health["matched_cosine"]) == pytest.approx(
@@ -120,9 +120,8 @@ def test_random_features_lie_on_the_line(ownership: str) -> None:
 
 
 def test_features_that_hit_their_targets_have_cosine_one() -> None:
-    module = built(samples=64, ownership="bank", slots=1)
-    assert module.table is not None
-    rows = module.config.targets.rows(module.table.slots(torch.arange(64))[0], torch.float64)
+    module = built(samples=64, assignment={"kind": "bank", "slots": 1})
+    rows = module.config.targets.rows(table_of(module).slots(torch.arange(64))[0], torch.float64)
     output = module([3 * rows, rows], torch.arange(64), health=True)
     assert float(output.health["matched_cosine"]) == pytest.approx(1.0)
     assert float(output.health["own_cosine"]) == pytest.approx(1.0)
@@ -131,7 +130,7 @@ def test_features_that_hit_their_targets_have_cosine_one() -> None:
 
 
 def test_own_cosine_looks_at_the_targets_before_they_are_dealt_again() -> None:
-    module = built(samples=64, ownership="bank", slots=2)
+    module = built(samples=64, assignment={"kind": "bank", "slots": 2})
     features = features_of(2, 64)
     first = module(features, torch.arange(64), health=True).health
     second = module(features, torch.arange(64), health=True).health

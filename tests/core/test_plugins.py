@@ -61,10 +61,12 @@ def test_a_plugin_is_listed_without_and_loaded_with_its_kind(install: Install) -
     row = next(row for row in Solver.registry.listing() if row.kind == "identity")
     assert row.origin == "lazy_solver 1.0"
     assert "identity" in Solver.registry.kinds()
-    assert NAT(solver="scipy").solver.kind == "scipy"  # type: ignore[arg-type]
+    assert NAT(assignment={"kind": "stream", "solver": "scipy"}).solver.kind == "scipy"  # type: ignore[arg-type]
     assert "lazy_solver_module" not in sys.modules
 
-    solver = NAT.model_validate({"solver": {"kind": "identity"}}).solver
+    solver = NAT.model_validate(
+        {"assignment": {"kind": "stream", "solver": {"kind": "identity"}}}
+    ).solver
     assert "lazy_solver_module" in sys.modules
     assert type(solver) is sys.modules["lazy_solver_module"].Identity
     assert Solver.resolve(solver.model_dump(mode="json")) == solver

@@ -13,7 +13,7 @@ from natlib.configuration import describe
 from natlib.encoders import MlpEncoder
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, CombinedModule, NATModule, Objective, Teacher, TeacherModule
-from tests.core.nat_parts import Watched
+from tests.core.nat_parts import Watched, counter_of
 
 DIM, BATCH = 5, 6
 INDEX = torch.arange(BATCH)
@@ -99,8 +99,18 @@ def test_weights_that_do_not_change_stay_as_they_are() -> None:
 @pytest.mark.parametrize("count", [2, 3])
 def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
     student = encoder()
-    values = {"teacher_role": role, "anchor": anchor, "views": count, "slots": 2}
-    module = built(student, target_weight=1.7, alignment=0.6, solver="scipy", **values)
+    values = {
+        "DROP_teacher_role": role,
+        "match_on": anchor,
+        "views": count,
+        "assignment": {"kind": "stream", "slots": 2},
+    }
+    module = built(
+        student,
+        **values,
+        assignment={"kind": "stream", "solver": "scipy"},
+        loss={"target_weight": 1.7, "alignment": 0.6},
+    )
     moved(student, module, seed=3)
 
     def unit(z: Tensor) -> Tensor:
@@ -111,8 +121,9 @@ def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
     t = [unit(teacher.head(teacher.encoder(view))) for view in VIEWS[:count]]
     voters = z if role == "align" else t
     voted = voters[0] if anchor == "first" else unit(torch.stack(voters).mean(0))
-    assert module.counter is not None
-    own = module.config.targets.rows(module.counter.peek(2 * BATCH).view(2, BATCH), torch.float64)
+    own = module.config.targets.rows(
+        counter_of(module).peek(2 * BATCH).view(2, BATCH), torch.float64
+    )
     columns = module.config.solver.match(voted, own).columns
     centroid = own.gather(1, columns[..., None].expand_as(own)).mean(0)
     pairs = list(itertools.permutations(range(count), 2))
@@ -129,7 +140,11 @@ def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
 def test_no_gradient_passes_through_the_teacher(role: str) -> None:
     Watched.seen.clear()
     student = encoder()
-    module = built(student, teacher_role=role, solver=Watched(), slots=1)
+    module = built(
+        student,
+        DROP_teacher_role=role,
+        assignment={"kind": "stream", "solver": Watched(), "slots": 1},
+    )
     step(module, student).loss.backward()
     assert Watched.seen == [(torch.float64, False)]
     assert all(weight.grad is None for weight in teacher_of(module).parameters())
@@ -137,7 +152,14 @@ def test_no_gradient_passes_through_the_teacher(role: str) -> None:
     # The gradient is that of a loss in which what the teacher said is a number.
     assert module._taught is None
     found = [weight.grad.clone() for weight in student.parameters() if weight.grad is not None]
-    again, other = encoder(), built(encoder(), teacher_role=role, slots=1, solver="scipy")
+    again, other = (
+        encoder(),
+        built(
+            encoder(),
+            DROP_teacher_role=role,
+            assignment={"kind": "stream", "slots": 1, "solver": "scipy"},
+        ),
+    )
     with torch.no_grad():
         other.extra_inputs(list(VIEWS[:2]))
     assert other._taught is not None
@@ -149,7 +171,7 @@ def test_no_gradient_passes_through_the_teacher(role: str) -> None:
 
 def test_one_that_votes_by_the_first_view_sees_no_other() -> None:
     student = encoder()
-    module = built(student, teacher_role="vote", anchor="first")
+    module = built(student, DROP_teacher_role="vote", match_on="first")
     calls: list[int] = []
     teacher_of(module).encoder.register_forward_hook(lambda *_: calls.append(1))
     step(module, student)
@@ -221,9 +243,12 @@ def test_each_part_of_a_combination_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"teacher_role": "vote"}, "teacher_role is 'vote', and there is no teacher; set teacher."),
         (
-            {"teacher": {}, "views": 1, "ownership": "bank"},
+            {"DROP_teacher_role": "vote"},
+            "teacher_role is 'vote', and there is no teacher; set teacher.",
+        ),
+        (
+            {"teacher": {}, "views": 1, "assignment": {"kind": "bank"}},
             "views is 1, alignment 1; set views to 2 and alignment above 0, or teacher_role to",
         ),
         ({"teacher": {}, "alignment": 0}, "views is 2, alignment 0; set views to 2 and"),
@@ -240,7 +265,7 @@ def test_settings_that_make_no_sense(values: dict[str, Any], text: str) -> None:
 
 def test_one_view_may_be_matched_by_a_teacher() -> None:
     student = encoder()
-    values = {"views": 1, "ownership": "bank", "teacher_role": "vote"}
+    values = {"views": 1, "DROP_teacher_role": "vote", "assignment": {"kind": "bank"}}
     assert step(built(student, **values), student, 1).loss.isfinite()
 
 

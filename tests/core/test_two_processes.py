@@ -85,7 +85,9 @@ def test_counters_merge_and_never_deal_a_slot_twice(ranks: list[dict[str, Any]])
 
 def objective_of_one_rank(values: dict[str, Any]) -> dict[str, Tensor]:
     rank = dist.get_rank()
-    module = NAT.model_validate({"head": "linear", "slots": LAYERS} | values).build(32, SAMPLES)
+    module = NAT.model_validate(
+        {"head": "linear", "assignment": {"kind": "stream", "slots": LAYERS}} | values
+    ).build(32, SAMPLES)
     data = torch.randn(SAMPLES, 32, generator=torch.Generator().manual_seed(0))
     module.head.load_state_dict({"weight": torch.eye(32), "bias": torch.zeros(32)})
     for batch in shares(rank, 0):
@@ -128,8 +130,8 @@ def all_of_one_rank() -> dict[str, Any]:
     return {
         "table": table_of_one_rank(),
         "counter": counter_of_one_rank(),
-        "bank": objective_of_one_rank({"ownership": "bank"}),
-        "stream": objective_of_one_rank({"ownership": "stream"}),
+        "bank": objective_of_one_rank({"assignment": {"kind": "bank"}}),
+        "stream": objective_of_one_rank({"assignment": {"kind": "stream"}}),
         "crowding": crowding_of_one_rank(),
     }
 

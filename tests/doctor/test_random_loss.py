@@ -11,12 +11,15 @@ from natlib.objectives import NAT, NATModule
 BATCH = 24
 VARIANTS: list[dict[str, Any]] = [
     {},
-    {"anchor": "first"},
-    {"repulsion": 1.0},
-    {"semidiscrete": {"points": 512}},
-    {"semidiscrete": {"points": 512}, "repulsion": 1.0},
-    {"targets": {"kind": "gaussian", "dim": 8}, "repulsion": 1.0},
-    {"ownership": "bank", "pool": 8},
+    {"match_on": "first"},
+    {"loss": {"repulsion": {"weight": 1.0}}},
+    {"assignment": {"kind": "cells", "__cells__": {"points": 512}}},
+    {
+        "assignment": {"kind": "cells", "__cells__": {"points": 512}},
+        "loss": {"repulsion": {"weight": 1.0}},
+    },
+    {"targets": {"kind": "gaussian", "dim": 8}, "loss": {"repulsion": {"weight": 1.0}}},
+    {"DROP_pool": 8, "assignment": {"kind": "bank"}},
 ]
 
 

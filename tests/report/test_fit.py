@@ -11,7 +11,7 @@ import natlib
 from natlib import NAT, Gaussian, SemiDiscrete, UniformSphere
 from natlib.errors import CheckpointError
 from natlib.objectives import Combined, random_cell_line, random_matching_line
-from natlib.objectives.nat_module import NATModule
+from natlib.objectives import NATModule
 from natlib.report.fit import deal, measure_fit, nat_part, read_table
 from natlib.report.sections.slots import changed_slots, slots
 from natlib.report.sections.targets import targets
@@ -34,7 +34,10 @@ def trained(folder: Path, objective: object) -> tuple[Recorded, Subject]:
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recorded, Subject]:
-    return trained(tmp_path_factory.mktemp("bank"), NAT(targets=SPHERE, ownership="bank", slots=2))
+    return trained(
+        tmp_path_factory.mktemp("bank"),
+        NAT(targets=SPHERE, assignment={"kind": "bank", "slots": 2}),
+    )
 
 
 def module_of(objective: NAT) -> NATModule:
@@ -44,7 +47,7 @@ def module_of(objective: NAT) -> NATModule:
 
 
 def test_random_points_get_what_training_logs_as_the_random_line() -> None:
-    config = NAT(targets=UniformSphere(dim=16), slots=4)
+    config = NAT(targets=UniformSphere(dim=16), assignment={"kind": "stream", "slots": 4})
     slot = 2**62 - 512 + torch.arange(512)
     near = [deal(module_of(config), z, n)[0] for n, z in enumerate(SPHERE_16.rows(slot).split(64))]
     line = float(random_matching_line(config.targets, config.solver, 64))
@@ -56,7 +59,7 @@ SPHERE_16 = UniformSphere(dim=16)
 
 def test_cells_too() -> None:
     method = SemiDiscrete(points=256)
-    config = NAT(targets=SPHERE_16, semidiscrete=method)
+    config = NAT(targets=SPHERE_16, assignment={"kind": "cells", "__cells__": method})
     slot = 2**62 - 512 + torch.arange(512)
     near = [deal(module_of(config), z, n)[0] for n, z in enumerate(SPHERE_16.rows(slot).split(64))]
     line = float(random_cell_line(config.targets, method, 64))
@@ -69,7 +72,11 @@ def test_distances_are_those_of_the_loss(
     distribution: natlib.TargetDistribution, repulsion: float
 ) -> None:
     # Of two equal views, the part of the loss is the mean squared distance.
-    config = NAT(targets=distribution, slots=3, repulsion=repulsion)
+    config = NAT(
+        targets=distribution,
+        assignment={"kind": "stream", "slots": 3},
+        loss={"repulsion": {"weight": repulsion}},
+    )
     module = module_of(config)
     module.head = torch.nn.Identity()
     points = distribution.rows(2**61 + torch.arange(32))
@@ -128,7 +135,7 @@ def test_a_table_of_other_samples_is_one_line(bank: tuple[Recorded, Subject]) ->
 def test_a_combined_objective_is_measured_by_its_nat_part(tmp_path: Path) -> None:
     parts = {
         "spread": {"objective": {"kind": "vicreg"}},
-        "aim": {"objective": NAT(targets=SPHERE, ownership="bank", slots=2)},
+        "aim": {"objective": NAT(targets=SPHERE, assignment={"kind": "bank", "slots": 2})},
     }
     recorded, subject = trained(tmp_path, Combined.model_validate({"parts": parts}))
     found = nat_part(subject.model.objective)

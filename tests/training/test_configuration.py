@@ -248,7 +248,7 @@ def problem(values: Any) -> str:
             "integer, got 'many'",
         ),
         (
-            {"data": "gaussian_blobs", **nat(solver="lapvj")},
+            {"data": "gaussian_blobs", **nat(assignment={"kind": "stream", "solver": "lapvj"})},
             "objective.solver: unknown solver 'lapvj'; did you mean 'lapjv'?",
         ),
         (
@@ -302,13 +302,15 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     targets = draw(components(TargetDistribution))(dim=dim, seed=draw(st.integers(0, 2**32)))
     objective = NAT(
         targets=targets,
-        solver=draw(components(Solver))(),
         head=head,
-        ownership="bank" if bank else "stream",
         views=draw(st.integers(1 if bank else 2, 4)),
-        slots=draw(st.integers(1, 16)),
-        alignment=draw(st.floats(0, 1e6)),
-        reassign_every=draw(st.integers(1, 9)) if bank else 1,
+        assignment={
+            "kind": "bank" if bank else "stream",
+            "solver": draw(components(Solver))(),
+            "slots": draw(st.integers(1, 16)),
+            "every": draw(st.integers(1, 9)) if bank else 1,
+        },
+        loss={"alignment": draw(st.floats(0, 1e6))},
     )
     training = TrainingConfig(
         epochs=draw(st.integers(1, 10**6)),

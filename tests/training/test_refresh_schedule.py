@@ -26,10 +26,7 @@ from tests.processes import in_two_processes
 from tests.training.support import toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
 
-OBJECTIVE: dict[str, Any] = {
-    "ownership": "bank", "slots": 2, "views": 1, "alignment": 0, "reassign_every": 1000,
-    "targets": {"kind": "uniform_sphere", "dim": 6}, "refresh": {"every": 2, "block": 16},
-}  # fmt: skip
+OBJECTIVE: dict[str, Any] = {"views": 1, "targets": {"kind": "uniform_sphere", "dim": 6}, "assignment": {"kind": "bank", "slots": 2, "every": 1000, "reassign": {"every": 2, "block": 16}}, "loss": {"alignment": 0}}  # fmt: skip
 
 
 def config(**training: Any) -> RunConfig:
@@ -132,7 +129,7 @@ def test_a_loop_of_ones_own_is_told_what_it_lacks(tmp_path: Path) -> None:
     assert module.before_epoch(1) is None
     with pytest.raises(ConfigError, match=r"call attach\(folder\) before training"):
         module.before_epoch(2)
-    module.attach(tmp_path)
+    module.setup(tmp_path)
     module([torch.randn(20, 8)], torch.arange(20), epoch=1)
     work = module.before_epoch(2)
     assert work is not None
@@ -147,7 +144,7 @@ def test_anchors_that_do_not_fit_are_an_error(tmp_path: Path) -> None:
 
 def test_a_stream_has_nothing_to_refresh() -> None:
     with pytest.raises(ValidationError) as caught:
-        NAT.model_validate({"refresh": {"every": 1}})
+        NAT.model_validate({"assignment": {"kind": "stream", "reassign": {"every": 1}}})
     assert "refresh is for ownership 'bank'" in describe(caught.value)
 
 

@@ -32,7 +32,7 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
     assert isinstance(slots, NAT)
     assert slots.class_slots
     assert slots.targets.dim == alone.targets.dim
-    plain = {"class_slots": False, "targets": alone.targets}
+    plain = {"targets": alone.targets, "assignment": {"kind": "stream", "class_targets": False}}
     assert slots.model_copy(update=plain) == alone
     assert labels == Supervised(views=2)
     assert semi.labels is not None
@@ -40,7 +40,11 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
 
 
 def semi_config(**labels: Any) -> RunConfig:
-    slots = {"kind": "nat", "slots": 2, "class_slots": True, "targets": {"kind": "mixture"}}
+    slots = {
+        "kind": "nat",
+        "targets": {"kind": "mixture"},
+        "assignment": {"kind": "stream", "slots": 2, "class_targets": "labelled"},
+    }
     parts = {"nat": {"objective": slots}, "labels": {"objective": "supervised"}}
     config = toy_config(Objective.resolve({"kind": "combined", "parts": parts}), train=90)
     data = config.data.model_copy(update={"test": 0})

@@ -20,13 +20,18 @@ from tests.evaluation.gaussian_blobs import GaussianBlobs
 from tests.processes import in_two_processes
 from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
+from tests.core.nat_parts import table_of
 
 BATCH = 15  # Halves of 8 and 7: a mean of means would be wrong.
 OBJECTIVES: dict[str, dict[str, Any]] = {
-    "stream": {"slots": 2},
-    "bank": {"ownership": "bank", "slots": 2},
-    "sum": {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0, "reduction": "sum"},
-    "teacher": {"slots": 2, "teacher": {"momentum": 0.9}},
+    "stream": {"assignment": {"kind": "stream", "slots": 2}},
+    "bank": {"assignment": {"kind": "bank", "slots": 2}},
+    "sum": {
+        "views": 1,
+        "assignment": {"kind": "bank", "slots": 1},
+        "loss": {"alignment": 0.0, "reduction": "sum"},
+    },
+    "teacher": {"teacher": {"momentum": 0.9}, "assignment": {"kind": "stream", "slots": 2}},
     "gaussian": {"targets": {"kind": "gaussian", "dim": 8}, "views": 3},
 }
 
@@ -117,7 +122,7 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
     assert isinstance(module, NATModule)
     halves = objective.build(8, samples=40).double()
     halves.head = nn.Identity()
-    halves.table = module.table
+    halves.table = table_of(module)
     taken = [0, 0]
     for batch_indices in loop._partition.batches(0):
         samples = [loop.samples[i] for i in batch_indices]
@@ -139,7 +144,7 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
             loss = loss + output.loss * share
         loss.backward()
     gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
-    return gradients, module.table.permutation if module.table else None, learner
+    return gradients, table_of(module).permutation if table_of(module) else None, learner
 
 
 @pytest.mark.parametrize(("name", "accumulate"), CASES)
@@ -160,7 +165,7 @@ def test_gradients_equal_those_of_one_process(name: str, accumulate: int, update
 
 
 def begin(run: Path, stop: int | None) -> None:
-    config = toy_config(NAT(ownership="bank", slots=2), train=83)
+    config = toy_config(NAT(assignment={"kind": "bank", "slots": 2}), train=83)
     natlib.train(config, run, progress=StopAfter(stop) if stop else None)
 
 
