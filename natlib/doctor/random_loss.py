@@ -10,7 +10,7 @@ __all__ = ["random_target_loss"]
 
 # Slots far above any that training uses; see natlib.objectives.health.
 _SLOT = 2**61
-_POINTS = 512
+_POINTS = 2048
 
 
 def random_target_loss(objective: NAT, batch: int) -> float:

@@ -5,6 +5,7 @@ from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.combined import Combined, Part
 from natlib.objectives.combined_module import CombinedModule
 from natlib.objectives.embedding import check_finite, embedded, expect_views
+from natlib.objectives.health import effective_rank, embedding_health, random_cosine
 from natlib.objectives.masked import Masked, MaskedModule
 from natlib.objectives.nat import NAT, NATModule
 from natlib.objectives.nat_loss import NATLoss, Repulsion
@@ -41,7 +42,10 @@ __all__ = [
     "ViewLoss",
     "all_gather_with_grad",
     "check_finite",
+    "effective_rank",
     "embedded",
+    "embedding_health",
     "expect_views",
+    "random_cosine",
     "teacher_embeddings",
 ]

@@ -31,7 +31,7 @@ class CombinedModule(ObjectiveModule):
             if module.loss_is_sum:
                 raise ConfigError(
                     f"the part '{name}' sums its loss over the batch, where others average; set "
-                    f"objective.parts.{name}.objective.reduction to 'mean'"
+                    f"objective.parts.{name}.objective.loss.reduction to mean"
                 )
         self.parts = nn.ModuleDict(built)
         self.shown = _union(module.shown for module in built.values())

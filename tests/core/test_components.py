@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from natlib.assignment import Stream
 from natlib.component import Component, Registry, Settings, nearest, register
 from natlib.configuration import describe
 from natlib.errors import ConfigError
@@ -82,20 +83,15 @@ def test_a_field_takes_an_instance_or_a_mapping(value: object) -> None:
 
 
 def test_a_field_takes_a_bare_kind() -> None:
-    assert (
-        NAT.model_validate({"assignment": {"kind": "stream", "solver": "scipy"}}).solver == Scipy()
-    )
+    assert Stream.model_validate({"solver": "scipy"}).solver == Scipy()
     assert NAT.model_validate({"targets": "gaussian"}).targets == Gaussian()
 
 
 def test_values_are_part_of_identity() -> None:
     assert UniformSphere(dim=8) != UniformSphere(dim=9)
     assert UniformSphere(dim=8) != Gaussian(dim=8)
-    assert (
-        hash(NAT(assignment={"kind": "stream", "slots": 2}))
-        == hash(NAT(assignment={"kind": "stream", "slots": 2}))
-        != hash(NAT(assignment={"kind": "stream", "slots": 3}))
-    )
+    two, again, three = (NAT(assignment=Stream(slots=slots)) for slots in (2, 2, 3))
+    assert hash(two) == hash(again) != hash(three)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +103,7 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"assignment": {"kind": "stream", "solver": "zzz"}},
-            "solver: unknown solver 'zzz'; expected one of: <solvers>",
+            "assignment.solver: unknown solver 'zzz'; expected one of: <solvers>",
         ),
         ({"targest": "gaussian"}, "unknown key 'targest'; did you mean 'targets'?"),
         (
@@ -120,11 +116,13 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"assignment": {"kind": "stream", "solver": 3}},
-            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got 3",
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a kind), "
+            "got 3",
         ),
         (
             {"assignment": {"kind": "stream", "solver": None}},
-            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got None",
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a kind), "
+            "got None",
         ),
         (
             {"targets": Lapjv()},

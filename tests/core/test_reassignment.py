@@ -248,11 +248,7 @@ def test_the_state_of_another_refresh_is_refused(tmp_path: Path) -> None:
         ("another features", (x, fresh, TARGETS), given | {"index": torch.arange(9)}),
         ("another targets", (x, fresh, UniformSphere(dim=DIM)), given),
         ("another settings", (x, fresh, TARGETS), given | {"block": 65}),
-        (
-            "another settings",
-            (x, fresh, TARGETS),
-            given | {"assignment": {"kind": "stream", "solver": Greedy()}},
-        ),
+        ("another settings", (x, fresh, TARGETS), given | {"solver": Greedy()}),
         ("another table", (x, AssignmentTable(SAMPLES, seed=1), TARGETS), given),
     ]
     for what, arguments, settings in cases:

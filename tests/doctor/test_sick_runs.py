@@ -9,7 +9,7 @@ from natlib.doctor import DIAGNOSES, diagnose
 from natlib.errors import NonFiniteError
 from tests.doctor.support import acts, nat, train
 
-BANK = {"assignment": {"kind": "bank"}}
+BANK = {"assignment": {"kind": "bank", "slots": 4}}
 ONE_VIEW = {
     "views": 1,
     "assignment": {"kind": "bank", "slots": 1},
@@ -74,7 +74,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         {"collapse", "dimensional collapse", "loss at the random line"},
     ),
     "a solver that leaves everything as it is": (
-        {"objective": nat(**BANK, assignment={"kind": "stream", "solver": "rigid"})},
+        {"objective": nat(assignment={"kind": "bank", "slots": 4, "solver": "rigid"})},
         "churn stuck",
         {"loss at the random line", "collapse"},
     ),
@@ -94,7 +94,10 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         set(),
     ),
     "a solver that sleeps": (
-        {"objective": nat(assignment={"kind": "stream", "solver": "sleepy"}), "epochs": 3},
+        {
+            "objective": nat(assignment={"kind": "stream", "slots": 4, "solver": "sleepy"}),
+            "epochs": 3,
+        },
         "solver eats the step",
         set(),
     ),

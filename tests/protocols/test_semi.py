@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import natlib
+from natlib.assignment import Stream
 from natlib.data import LabelsConfig
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Combined, Part, Supervised, VICReg
@@ -75,10 +76,9 @@ def test_objectives() -> None:
     assert plain.parts["nat"].objective == nat
     assert plain.parts["labels"] == Part(objective=Supervised(views=2), weight=2.0)
     assert isinstance(slots, NAT)
-    assert slots.class_slots
+    assert slots.assignment == Stream(slots=3, class_targets="labelled")
     assert isinstance(slots.targets, Mixture)
     assert slots.targets.dim == nat.targets.dim
-    assert slots.slots == 3
     assert isinstance(both, Combined)
     assert both.parts["nat"].objective == slots
     assert nat_of(both) == slots

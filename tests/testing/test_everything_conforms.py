@@ -30,17 +30,12 @@ TARGETS = [
 OBJECTIVES = [
     *members(Objective),
     NAT(assignment={"kind": "bank", "slots": 2}),
-    NAT(views=3, match_on="first", DROP_pool=8),
+    NAT(views=3, match_on="first", assignment="cells"),
     NAT(
         views=1, assignment={"kind": "bank", "slots": 1}, loss={"alignment": 0, "reduction": "sum"}
     ),
     NAT(teacher=Teacher()),
-    NAT(
-        teacher=Teacher(momentum=0.9),
-        DROP_teacher_role="vote",
-        match_on="first",
-        assignment={"kind": "bank"},
-    ),
+    NAT(teacher=Teacher(momentum=0.9), match_on="first", assignment={"kind": "bank"}),
 ]
 # Of these, seeds change nothing: somebody gave the targets.
 GIVEN = {"from_array"}

@@ -23,7 +23,10 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "bank": {"assignment": {"kind": "bank", "slots": 2}},
     "teacher": {"teacher": {"momentum": 0.8}, "assignment": {"kind": "stream", "slots": 2}},
     "bank_by_step": {"assignment": {"kind": "bank", "slots": 1, "every": 3, "unit": "step"}},
-    "paper": {"views": 1, "head": "linear", "assignment": {"kind": "bank", "slots": 1, "every": 3}, "loss": {"alignment": 0.0, "reduction": "sum"}},
+    "paper": {
+        "views": 1, "head": "linear", "assignment": {"kind": "bank", "slots": 1, "every": 3},
+        "loss": {"alignment": 0.0, "reduction": "sum"},
+    },
 }  # fmt: skip
 
 

@@ -27,7 +27,6 @@ from tests.processes import in_two_processes
 from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run
 from tests.training.test_two_processes import BATCH, Halves
-from tests.core.nat_parts import table_of
 
 PARTS: dict[str, Any] = {
     "vicreg": {"kind": "vicreg", "dim": 6},
@@ -132,7 +131,13 @@ def test_gradients_equal_those_of_one_process(name: str, accumulate: int, update
 
 
 def semi_config(**labels: Any) -> RunConfig:
-    slots = {"kind": "nat", "DROP_pool": 16, "targets": {"kind": "mixture", "dim": 8}, "assignment": {"kind": "bank", "slots": 2, "class_targets": "labelled", "reassign": {"every": 2, "block": 16}}}  # fmt: skip
+    slots = {
+        "kind": "nat", "targets": {"kind": "mixture", "dim": 8},
+        "assignment": {
+            "kind": "bank", "slots": 2, "class_targets": "labelled",
+            "reassign": {"every": 2, "block": 16},
+        },
+    }  # fmt: skip
     parts = {
         "nat": {"objective": slots},
         "named": {"objective": "supervised"},
@@ -154,7 +159,7 @@ def check_table(run: Path) -> None:
     assert config.labels is not None
     found = training_labels(training_samples(config.data), config.labels)
     state = load_file(latest_checkpoint(run / "checkpoints") / "weights.safetensors")
-    table = state["objective.parts.table_of(nat).permutation"]
+    table = state["objective.parts.nat.assignment.table.permutation"]
     assert torch.equal(table.sort(-1).values, torch.arange(83).expand(2, -1))
     targets = config.objective.parts["nat"].objective.targets  # type: ignore[attr-defined]
     assert isinstance(targets, Mixture)

@@ -53,7 +53,6 @@ def test_the_saved_model_has_no_teacher(tmp_path: Path) -> None:
 def combination() -> Combined:
     second = NAT(
         teacher=Teacher(momentum=0.5),
-        DROP_teacher_role="vote",
         match_on="first",
         assignment={"kind": "stream", "slots": 1},
     )
