@@ -42,8 +42,8 @@ def stuck_churn(patient: Patient) -> Finding:
             "act",
             "slots do not change hands",
             evidence,
-            "choose another objective.assignment.solver (lapjv); if embeddings have collapsed, begin "
-            "there",
+            "choose another objective.assignment.solver (lapjv); if embeddings have collapsed, "
+            "begin there",
         )
     if record.epoch < _PASSES * bank.every:
         raise UnknownFactError(f"too early: the table needs {_PASSES} passes to settle")

@@ -116,13 +116,13 @@ def test_values_are_part_of_identity() -> None:
         ),
         (
             {"assignment": {"kind": "stream", "solver": 3}},
-            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a kind), "
-            "got 3",
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a "
+            "kind), got 3",
         ),
         (
             {"assignment": {"kind": "stream", "solver": None}},
-            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a kind), "
-            "got None",
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a "
+            "kind), got None",
         ),
         (
             {"targets": Lapjv()},
