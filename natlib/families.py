@@ -9,7 +9,6 @@ from typing import Any
 from natlib.registry import Registry
 
 __all__ = [
-    "ASSIGNMENTS",
     "ENCODERS",
     "FAMILIES",
     "HEADS",
@@ -74,12 +73,6 @@ SOLVERS: Registry[Any] = Registry(
     ],
     package="natlib.solvers",
 )
-ASSIGNMENTS: Registry[Any] = Registry(
-    "assignment",
-    "natlib.assignments",
-    own=["bank", "cells", "stream"],
-    package="natlib.assignment",
-)
 PROTOCOLS: Registry[Any] = Registry(
     "protocol",
     "natlib.protocols",
@@ -98,4 +91,4 @@ PROTOCOLS: Registry[Any] = Registry(
     package="natlib.protocols",
 )
 
-FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, ASSIGNMENTS, SOLVERS, PROTOCOLS)
+FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, SOLVERS, PROTOCOLS)

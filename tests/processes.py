@@ -5,25 +5,26 @@ seconds for that. What is about a fresh interpreter, as memory or imports, start
 """
 
 import atexit
-import contextlib
+import functools
 import multiprocessing
 import os
+import pickle
+import pkgutil
 import runpy
 import signal
-import socket
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
-__all__ = ["Python", "Said", "in_processes", "in_two_processes", "run_python"]
+__all__ = ["Moment", "Python", "Said", "in_processes", "in_two_processes", "run_python"]
 
 _FORKED = multiprocessing.get_context("forkserver")
 # Everything that takes long. Not the command line: it reads the width of the terminal when it is
@@ -39,7 +40,7 @@ _PRELOADED = [
 _FORKED.set_forkserver_preload(_PRELOADED)
 _STREAMS = ("out", "err")
 # Longer than any test needs, on any machine; a process that waits for ever ends with an error.
-_PATIENCE = timedelta(seconds=60)
+_PATIENCE = 240.0
 
 
 class Said(NamedTuple):
@@ -50,6 +51,44 @@ class Said(NamedTuple):
     err: str
 
 
+class Moment(NamedTuple):
+    """A call at which a process sends itself a signal.
+
+    Attributes:
+        function: its full name, where it is looked up: ``os.rename``,
+            ``torch.optim.AdamW.step``.
+        call: number of the call, from 1.
+        after: whether the function does its work first.
+        number: the signal.
+    """
+
+    function: str
+    call: int = 1
+    after: bool = False
+    number: signal.Signals = signal.SIGKILL
+
+    def arm(self) -> None:
+        """Put the signal into the function, in this process."""
+        owner_name, name = self.function.rsplit(".", 1)
+        owner = pkgutil.resolve_name(owner_name)
+        function = getattr(owner, name)
+        calls = 0
+
+        @functools.wraps(function)
+        def armed(*arguments: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            now = calls == self.call
+            if now and not self.after:
+                os.kill(os.getpid(), self.number)
+            result = function(*arguments, **named)
+            if now and self.after:
+                os.kill(os.getpid(), self.number)
+            return result
+
+        setattr(owner, name, armed)
+
+
 class Python:
     """``python WORDS`` in a process that runs beside the test."""
 
@@ -58,6 +97,7 @@ class Python:
         words: Sequence[str | Path],
         folder: Path | None = None,
         variables: Mapping[str, str] | None = None,
+        moment: Moment | None = None,
     ) -> None:
         """Start it.
 
@@ -65,6 +105,7 @@ class Python:
             words: a script, ``-m`` and a module, or ``-c`` and a program; then its arguments.
             folder: the working directory.
             variables: environment variables beside those of the test.
+            moment: when it sends itself a signal.
         """
         self._said = tempfile.TemporaryDirectory()
         for name in _STREAMS:
@@ -76,43 +117,40 @@ class Python:
                 folder or Path.cwd(),
                 {**os.environ, **(variables or {})},
                 self._said.name,
+                moment,
             ),
         )
         self._process.start()
         # What a failed test has left running is not waited for at the end.
         atexit.register(self._process.kill)
 
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it has not ended yet."""
-        assert self._process.pid is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, number)
-
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._process.is_alive()
-
-    def ended(self, patience: float = 120.0) -> Said:
-        """What it left, once it has ended; it is killed if it takes longer than ``patience`` s."""
-        self._process.join(patience)
-        if late := self.running():
+    def ended(self) -> Said:
+        """What it left, once it has ended; one that never ends is killed."""
+        self._process.join(_PATIENCE)
+        if late := self._process.is_alive():
             self._process.kill()
             self._process.join()
+        atexit.unregister(self._process.kill)
         said = [Path(self._said.name, name).read_text() for name in _STREAMS]
         self._said.cleanup()
-        assert not late, f"still running after {patience:.0f} s: {said}"
+        assert not late, f"still running after {_PATIENCE:.0f} s: {said}"
         assert self._process.exitcode is not None
         return Said(self._process.exitcode, *said)
 
 
 def run_python(
-    *words: str | Path, folder: Path | None = None, variables: Mapping[str, str] | None = None
+    *words: str | Path,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    moment: Moment | None = None,
 ) -> Said:
     """What ``python WORDS`` leaves; see :class:`Python`."""
-    return Python(words, folder, variables).ended()
+    return Python(words, folder, variables, moment).ended()
 
 
-def _python(words: list[str], folder: Path, environment: dict[str, str], said: str) -> None:
+def _python(
+    words: list[str], folder: Path, environment: dict[str, str], said: str, moment: Moment | None
+) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -128,6 +166,8 @@ def _python(words: list[str], folder: Path, environment: dict[str, str], said: s
     else:
         sys.argv = words
         sys.path.insert(0, str(Path(how).parent))
+    if moment is not None:
+        moment.arm()
     if how == "-c":
         exec(rest[0], {"__name__": "__main__"})
     elif how == "-m":
@@ -136,71 +176,140 @@ def _python(words: list[str], folder: Path, environment: dict[str, str], said: s
         runpy.run_path(how, run_name="__main__")
 
 
-def in_processes(
-    function: Callable[..., Any], *arguments: Any, folder: Path, count: int = 2
-) -> list[Any]:
-    """What the function returns in each of ``count`` processes, in the order of their ranks.
+def in_processes(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What the function returns in each of two processes of a group, in the order of their ranks.
 
     Args:
         function: at the top level of a module; finds its rank by ``torch.distributed``.
         arguments: its arguments.
-        folder: a fresh folder, through which the processes meet.
-        count: how many processes.
 
     Raises:
         RuntimeError: with the traceback of the process that failed first. The other one is
             ended; what it complains of is that nobody answers.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        _fork(_in_a_group, (function, count, str(folder), arguments), count)
-    except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
-        failed = sorted(folder.glob("*.error"), key=lambda path: path.stat().st_mtime_ns)
-        raise RuntimeError(failed[0].read_text() if failed else str(error)) from error
-    return [torch.load(folder / f"{rank}.pt") for rank in range(count)]
+    return in_two_processes(_in_a_group, function, arguments)
 
 
-def _in_a_group(
-    rank: int, function: Callable[..., Any], count: int, folder: str, arguments: tuple[Any, ...]
-) -> None:
-    torch.set_num_threads(1)
+def _in_a_group(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=count,
-        timeout=_PATIENCE,
-    )
+    dist.init_process_group("gloo")
     try:
         result = function(*arguments)
-        torch.save(result, f"{folder}/{rank}.pt")
         dist.barrier()
-    except Exception:
-        Path(folder, f"{rank}.error").write_text(traceback.format_exc())
-        raise
+        return result
+    except Exception as error:
+        # Written down while the group still stands: the other process complains later than this.
+        raise _Failed(time.monotonic(), traceback.format_exc()) from error
     finally:
         dist.destroy_process_group()
 
 
-def in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
-    """Call the function in two processes that look as if torchrun had started them."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
-    _fork(_as_torchrun, (function, port, arguments), 2)
+def in_two_processes(function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What the function returns in each of two processes that look as if torchrun had started them.
+
+    They join a group by themselves, once in a call.
+
+    Raises:
+        RuntimeError: with the traceback of the process that failed first; the other one is ended.
+    """
+    if not _pairs:
+        _pairs.append(_Pair())
+    try:
+        return _pairs[0].call(function, arguments)
+    except RuntimeError:
+        _pairs.pop().stop()
+        raise
 
 
-def _as_torchrun(
-    rank: int, function: Callable[..., None], port: int, arguments: tuple[Any, ...]
-) -> None:
+class _Failed(Exception):  # noqa: N818  (it carries one)
+    """A failure, with when it was and what it was."""
+
+
+class _Pair:
+    """Two processes that wait for functions: to start them takes longer than most functions do."""
+
+    def __init__(self) -> None:
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for rank in range(2):
+            here, there = _FORKED.Pipe()
+            process = _FORKED.Process(target=_serve, args=(rank, there))
+            process.start()
+            there.close()
+            self._pipes.append(here)
+            self._processes.append(process)
+        atexit.register(self.stop)
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Any]:
+        """What the function returns in each.
+
+        Raises:
+            RuntimeError: it failed in one, or takes too long.
+        """
+        # Where they meet: held here, as torchrun's agent does it, so that nobody takes its port.
+        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        environment = os.environ | {
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+            "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        }  # fmt: skip
+        asked = pickle.dumps((function, arguments, environment, os.getcwd(), sys.path))
+        for pipe in self._pipes:
+            pipe.send_bytes(asked)
+        answers: dict[int, Any] = {}
+        failures: list[tuple[float, str]] = []
+        while len(answers) < 2:
+            silent = [pipe for rank, pipe in enumerate(self._pipes) if rank not in answers]
+            # One that fails leaves the group; the other one fails then, or may have failed before.
+            ready = wait(silent, 10.0 if failures else _PATIENCE)
+            if not ready and not failures:
+                raise RuntimeError(f"no answer within {_PATIENCE:.0f} s")
+            if not ready:
+                break
+            for rank, pipe in enumerate(self._pipes):
+                if pipe in ready:
+                    try:
+                        failure, answers[rank] = pickle.loads(pipe.recv_bytes())
+                    except (EOFError, ConnectionError):
+                        answers[rank] = None
+                        self._processes[rank].join()
+                        code = self._processes[rank].exitcode
+                        failure = (time.monotonic(), f"process {rank} ended with code {code}")
+                    failures += [failure] if failure else []
+        if failures:
+            raise RuntimeError(min(failures)[1])
+        return [answers[rank] for rank in range(2)]
+
+    def stop(self) -> None:
+        """End both."""
+        atexit.unregister(self.stop)
+        for process, pipe in zip(self._processes, self._pipes, strict=True):
+            process.kill()
+            process.join()
+            pipe.close()
+
+
+_pairs: list[_Pair] = []
+
+
+def _serve(rank: int, pipe: Connection) -> None:
     torch.set_num_threads(1)
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-    }  # fmt: skip
-    function(*arguments)
-
-
-def _fork(function: Callable[..., None], arguments: tuple[Any, ...], count: int) -> None:
-    mp.start_processes(function, arguments, nprocs=count, start_method="forkserver")
+    while True:
+        failure, result = None, None
+        try:
+            asked = pipe.recv_bytes()
+        except EOFError:
+            return
+        try:
+            function, arguments, environment, folder, path = pickle.loads(asked)
+            os.environ.clear()
+            os.environ.update(environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+            os.chdir(folder)
+            sys.path[:] = path
+            torch.manual_seed(0)
+            result = function(*arguments)
+        except _Failed as error:
+            failure = error.args
+        except BaseException:
+            failure = (time.monotonic(), traceback.format_exc())
+        pipe.send_bytes(pickle.dumps((failure, result)))

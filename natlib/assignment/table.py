@@ -2,18 +2,17 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.runtime.processes import process_count
-from natlib.runtime.training_state import TrainingState
 
 __all__ = ["SLOTS_OF_A_LAYER", "AssignmentTable"]
 
 SLOTS_OF_A_LAYER = 2**32
 
 
-class AssignmentTable(TrainingState):
+class AssignmentTable(nn.Module):
     """Sample index -> its m slots. Each of the m layers is a permutation of the n slots
     of that layer, at every moment.
 
@@ -56,7 +55,7 @@ class AssignmentTable(TrainingState):
 
     @torch.no_grad()
     def reassign(self, index: Tensor, columns: Tensor) -> None:
-        """Exchange the slots of a batch within the batch.
+        """Deal the slots of a batch out again within the batch.
 
         Args:
             index: int64[b], the samples of the batch, each once. It is looked at, and so are
@@ -72,7 +71,7 @@ class AssignmentTable(TrainingState):
             self._agreed = self.permutation.clone()
         if len(index.unique()) != len(index):
             raise DuplicateSampleError(
-                "a batch holds a sample twice, so its slots cannot be assigned one-to-one; "
+                "a batch holds a sample twice, so its slots cannot be dealt one-to-one; "
                 "sample without replacement and without padding"
             )
         everyone = torch.arange(len(index), device=columns.device)

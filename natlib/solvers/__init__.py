@@ -1,4 +1,4 @@
-"""Assignment solvers: match samples with targets, one-to-one, at the lowest cost."""
+"""How to match: assignment solvers."""
 
 from natlib.solvers.auction import Auction
 from natlib.solvers.auto import Auto

@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from benchmarks.quality.orderings import ORDERINGS
 from benchmarks.quality.running import run
 from benchmarks.quality.tables import final_table, score
 from natlib.errors import NonFiniteError
+from tests.processes import Moment, run_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -251,20 +249,15 @@ def test_killed_at_any_moment_a_search_goes_on(
         "encoder.widths=[8,16]", "training.workers=0", "training.knn_every_epochs=null",
     ):  # fmt: skip
         words += ["--set", setting]
-    python = [sys.executable, "-m", "benchmarks.quality", *words, "--out"]
-
-    def checkpoints(out: Path) -> set[str]:
-        return {path.name for path in out.glob("a/search/byol-00/checkpoints/step-*")}
-
     out = tmp_path / "killed"
-    for delay in (0.0, 0.2):
-        before, deadline = checkpoints(out), time.monotonic() + 120
-        process = subprocess.Popen([*python, str(out)], cwd=ROOT, stdout=subprocess.DEVNULL)
-        while checkpoints(out) == before and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(delay)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+    command = ["-m", "benchmarks.quality", *words, "--out", out]
+    # Before the first checkpoint, while the second one is written, and between two.
+    for moment in (
+        Moment("torch.optim.AdamW.step"),
+        Moment("natlib.training.checkpoint.flush", 5),
+        Moment("torch.optim.AdamW.step", 3),
+    ):
+        assert run_python(*command, folder=ROOT, moment=moment).code == -signal.SIGKILL
     summaries = []
     for folder in (out, tmp_path / "whole"):
         monkeypatch.setattr(sys, "argv", ["quality", *words, "--out", str(folder)])

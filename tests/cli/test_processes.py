@@ -1,13 +1,10 @@
 """The command as a process: exit codes, signals, several processes."""
 
 import json
-import re
 import shlex
 import shutil
 import signal
-import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,25 +13,16 @@ from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import DIGITS, Said, assert_refused, natlib
 from tests.cli.test_training import cells, table_of
-from tests.processes import Python, run_python
+from tests.processes import Moment, run_python
 
 # The installed command, or what it stands for.
 NATLIB = [found] if (found := shutil.which("natlib")) else ["-m", "natlib_cli"]
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+ROOT = Path(__file__).parents[2]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 WIDE = {"COLUMNS": "200"}
 SETTINGS = ("training.log_every_steps=1", "training.knn_every_epochs=null")
-LONG = ("--epochs", "80", *(word for setting in SETTINGS for word in ("--set", setting)))
-UPDATES = 160
-PATIENCE = 120.0
-
-
-def wait_for_updates(process: Python, run: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    metrics = run / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
-        assert process.running(), process.ended()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+LONG = ("--epochs", "4", *(word for setting in SETTINGS for word in ("--set", setting)))
+UPDATES = 8
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -42,19 +30,14 @@ def test_a_signal_stops_it_and_the_command_that_it_prints_goes_on(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     run = "a run's folder"
-    process = Python([*NATLIB, "train", *DIGITS, *LONG, "--out", run], tmp_path, WIDE)
-    wait_for_updates(process, tmp_path / run)
-    process.send(number)
-    said = process.ended()
+    words = [*NATLIB, "train", *DIGITS, *LONG, "--out", run]
+    third = Moment("torch.optim.AdamW.step", 3, number=number)
+    said = run_python(*words, folder=tmp_path, variables=WIDE, moment=third)
     assert said.code == 128 + number, said
     assert said.err == ""
     stopped, resume = said.out.splitlines()
-    found = re.fullmatch(
-        r"Interrupted after update (\d+); a checkpoint is written\. Go on with:", stopped
-    )
-    assert found, stopped
-    step = int(found[1])
-    assert latest_checkpoint(tmp_path / run / "checkpoints").name == f"step-{step:09d}"
+    assert stopped == "Interrupted after update 3; a checkpoint is written. Go on with:"
+    assert latest_checkpoint(tmp_path / run / "checkpoints").name == "step-000000003"
     words = shlex.split(resume)
     assert words == ["natlib", "train", "--resume", run]
     rest = run_python(*NATLIB, *words[1:], folder=tmp_path, variables=WIDE)
@@ -76,21 +59,15 @@ def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
 
 
 def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    torchrun = [*TORCHRUN, "--master-port", port, "-m", "natlib_cli"]
-    run = tmp_path / "run"
-    process = Python([*torchrun, "train", *DIGITS, *LONG, "--out", "run"], tmp_path, WIDE)
-    wait_for_updates(process, run)
-    # To torchrun alone, which passes it on to both.
-    process.send(signal.SIGTERM)
-    said = process.ended()
+    run, variables = tmp_path / "run", WIDE | {"PYTHONPATH": str(ROOT)}
+    words = [*TORCHRUN, "tests.cli.told_to_stop", "train", *DIGITS, *LONG, "--out", "run"]
+    said = run_python(*words, folder=tmp_path, variables=variables)
     assert said.code != 0
-    assert said.out.count("Interrupted after update") == 1
+    assert said.out.count("Interrupted after update 3;") == 1
     assert "\n  torchrun --nproc-per-node 2 -m natlib_cli train --resume run\n" in said.out
     assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
-    rest = run_python(*torchrun, "train", "--resume", "run", folder=tmp_path, variables=WIDE)
+    words = [*TORCHRUN, "natlib_cli", "train", "--resume", "run"]
+    rest = run_python(*words, folder=tmp_path, variables=WIDE)
     assert rest.code == 0, rest.err
     assert rest.out.count("The run is in run\n") == 1
     evaluation = Evaluation.from_json((run / "evaluations" / "standard.json").read_text())

@@ -1,7 +1,6 @@
 """The index of a folder: which images, in which order, and when it is read anew."""
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -194,13 +193,16 @@ class TestCache:
         assert list(again.names) == list(scan(root).names)
 
     def test_a_folder_that_changed_just_now_is_not_kept(
-        self, root: Path, tmp_path: Path, scans: list[Path]
+        self, root: Path, tmp_path: Path, scans: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        now = time.time()
+        now = 1_500_000_000
         os.utime(root / "a", (now, now))
-        cached_scan(root, tmp_path / "cache")
-        cached_scan(root, tmp_path / "cache")
-        assert len(scans) == 2
+        clock = iter(now * 10**9 + since for since in (0, 2_000_000_000, 2_000_000_001))
+        monkeypatch.setattr("time.time_ns", lambda: next(clock))
+        for _ in range(4):
+            cached_scan(root, tmp_path / "cache")
+        # The first two did not keep what they read, for it was younger than two seconds.
+        assert len(scans) == 3
 
     @pytest.mark.parametrize("content", [b"", b"not a zip file", b"PK\x03\x04 cut off"])
     def test_a_damaged_file_counts_as_absent(

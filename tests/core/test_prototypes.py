@@ -1,6 +1,5 @@
 """Prototypes that learn: they follow, stay apart, and agree over processes."""
 
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -212,9 +211,9 @@ def learn_on(learn: Learn, z: Tensor, slot: Tensor, *, distributed: bool) -> Ten
 
 
 @by_learn
-def test_two_processes_equal_one(learn: Learn, tmp_path: Path) -> None:
+def test_two_processes_equal_one(learn: Learn) -> None:
     alone = learn_on(learn, *shared_data(), distributed=False)
-    first, second = in_processes(learn_in_processes, learn, folder=tmp_path)
+    first, second = in_processes(learn_in_processes, learn)
     assert torch.equal(first, second)
     torch.testing.assert_close(first, alone, atol=1e-5, rtol=1e-5)
     start = module_of(learn=learn, count=3, dim=4).prototypes().detach()
@@ -222,13 +221,10 @@ def test_two_processes_equal_one(learn: Learn, tmp_path: Path) -> None:
 
 
 @by_learn
-@pytest.mark.parametrize("kind", ["bank", "stream"])
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
 @pytest.mark.parametrize("count", [2, 10, 500])
-def test_in_a_training_step(learn: Learn, kind: Literal["bank", "stream"], count: int) -> None:
-    recipe = NAT(
-        targets=Prototypes(learn=learn, count=count, dim=8),
-        assignment={"kind": kind, "slots": 2},
-    )
+def test_in_a_training_step(learn: Learn, ownership: Literal["bank", "stream"], count: int) -> None:
+    recipe = NAT(targets=Prototypes(learn=learn, count=count, dim=8), ownership=ownership, slots=2)
     objective = recipe.build(6, samples=32)
     kinds = {"gradient": GradientPrototypes, "mean": MeanPrototypes}
     targets = objective.targets

@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from natlib.errors import CheckpointError, ConfigError, DataError, NonFiniteErro
 from natlib.runtime.progress import SilentProgress
 from natlib.solvers import Greedy
 from natlib.targets import Gaussian, UniformSphere
-from tests.processes import Python
+from tests.processes import Moment, run_python
 
 SAMPLES, DIM = 1500, 8
 TARGETS = UniformSphere(dim=DIM, seed=3)
@@ -149,6 +148,13 @@ def test_result_does_not_depend_on_threads() -> None:
     assert not torch.equal(other.permutation, results[0][0])
 
 
+class Steps(SilentProgress):
+    """Remembers what was done when it began."""
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        self.begun = done
+
+
 class Stopper(SilentProgress):
     """Sends this process a signal after some groups."""
 
@@ -212,28 +218,41 @@ import sys, torch
 from natlib.assignment.table import AssignmentTable
 from natlib.assignment.reassignment import reassign
 from natlib.targets import UniformSphere
-reassign(sys.argv[1], AssignmentTable(12000), UniformSphere(dim=8, seed=3), block=128, passes=4,
+reassign(sys.argv[1], AssignmentTable(3000), UniformSphere(dim=8, seed=3), block=32, passes=4,
         tolerance=0.0, state=sys.argv[2], save_every=0.0)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_at_any_moment(number: signal.Signals, tmp_path: Path) -> None:
+# It writes its state after every group of blocks: two calls each, the file and its folder.
+FLUSH = "natlib.assignment.reassignment.state.flush"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        Moment(FLUSH, 1),  # the file is written beside, for the first time
+        Moment(FLUSH, 21),  # and again
+        Moment(FLUSH, 22),  # it has its name
+        Moment("natlib.assignment.reassignment.state.save_file", 20),
+        Moment("os.unlink"),  # all is done
+        Moment(FLUSH, 21, number=signal.SIGTERM),
+        Moment(FLUSH, 22, after=True, number=signal.SIGTERM),
+    ],
+)
+def test_killed_at_any_moment(moment: Moment, tmp_path: Path) -> None:
     data, state = tmp_path / "features.npy", tmp_path / "state"
-    np.save(data, features(samples=12000).half().numpy())
-    process = Python(["-c", KILLED, data, state])
-    until = time.monotonic() + 60
-    while not state.exists() and process.running() and time.monotonic() < until:
-        time.sleep(0.01)
-    time.sleep(0.3)
-    process.send(number)
-    assert process.ended().code == -number, "it was over before it could be killed"
-    table, whole = AssignmentTable(12000), AssignmentTable(12000)
-    settings = {"block": 128, "passes": 4, "tolerance": 0.0}
-    resumed = reassign(data, table, TARGETS, state=state, **settings)
+    np.save(data, features(samples=3000).half().numpy())
+    assert run_python("-c", KILLED, data, state, moment=moment).code == -moment.number
+    assert state.exists() is (moment != Moment(FLUSH, 1))
+    table, whole = AssignmentTable(3000), AssignmentTable(3000)
+    settings = {"block": 32, "passes": 4, "tolerance": 0.0}
+    steps = Steps()
+    resumed = reassign(data, table, TARGETS, state=state, progress=steps, **settings)
     expected = reassign(data, whole, TARGETS, **settings)
     assert torch.equal(table.permutation, whole.permutation)
     assert resumed.costs == expected.costs
+    # Blocks that are in the state are not matched again.
+    assert (steps.begun > 0) is (moment != Moment(FLUSH, 1))
 
 
 def test_the_state_of_another_refresh_is_refused(tmp_path: Path) -> None:

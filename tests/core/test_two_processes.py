@@ -1,6 +1,5 @@
 """Tables and counters of two gloo processes against one process that does the work of both."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,7 +84,7 @@ def test_counters_merge_and_never_deal_a_slot_twice(ranks: list[dict[str, Any]])
 
 def objective_of_one_rank(values: dict[str, Any]) -> dict[str, Tensor]:
     rank = dist.get_rank()
-    module = NAT.model_validate({"head": "linear"} | values).build(32, SAMPLES)
+    module = NAT.model_validate({"head": "linear", "slots": LAYERS} | values).build(32, SAMPLES)
     data = torch.randn(SAMPLES, 32, generator=torch.Generator().manual_seed(0))
     module.head.load_state_dict({"weight": torch.eye(32), "bias": torch.zeros(32)})
     for batch in shares(rank, 0):
@@ -128,29 +127,29 @@ def all_of_one_rank() -> dict[str, Any]:
     return {
         "table": table_of_one_rank(),
         "counter": counter_of_one_rank(),
-        "bank": objective_of_one_rank({"assignment": {"kind": "bank", "slots": LAYERS}}),
-        "stream": objective_of_one_rank({"assignment": {"kind": "stream", "slots": LAYERS}}),
+        "bank": objective_of_one_rank({"ownership": "bank"}),
+        "stream": objective_of_one_rank({"ownership": "stream"}),
         "crowding": crowding_of_one_rank(),
     }
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of two processes found; they are started once, which takes seconds."""
-    return in_processes(all_of_one_rank, folder=tmp_path_factory.mktemp("processes"))
+def ranks() -> list[dict[str, Any]]:
+    """What each of two processes found; asked for once."""
+    return in_processes(all_of_one_rank)
 
 
-@pytest.mark.parametrize("kind", ["bank", "stream"])
-def test_objectives_agree_after_a_merge(kind: str, ranks: list[dict[str, Any]]) -> None:
-    states = [rank[kind] for rank in ranks]
+@pytest.mark.parametrize("ownership", ["bank", "stream"])
+def test_objectives_agree_after_a_merge(ownership: str, ranks: list[dict[str, Any]]) -> None:
+    states = [rank[ownership] for rank in ranks]
     assert states[0].keys() == states[1].keys()
     for name in states[0]:
         assert torch.equal(states[0][name], states[1][name]), name
-    if kind == "stream":
-        assert states[0]["assignment.counter.taken"].tolist() == [LAYERS * SAMPLES // 2] * 2
+    if ownership == "stream":
+        assert states[0]["counter.taken"].tolist() == [LAYERS * SAMPLES // 2] * 2
     else:
         everyone = torch.arange(SAMPLES).expand(LAYERS, -1)
-        assert torch.equal(states[0]["assignment.table.permutation"].sort(-1).values, everyone)
+        assert torch.equal(states[0]["table.permutation"].sort(-1).values, everyone)
 
 
 def fail_in_the_second() -> None:
@@ -159,6 +158,6 @@ def fail_in_the_second() -> None:
     dist.barrier()
 
 
-def test_an_error_in_one_process_is_seen(tmp_path: Path) -> None:
+def test_an_error_in_one_process_is_seen() -> None:
     with pytest.raises(RuntimeError, match="ValueError: the second process fails"):
-        in_processes(fail_in_the_second, folder=tmp_path / "meet")
+        in_processes(fail_in_the_second)

@@ -1,6 +1,5 @@
 """Parts that make a run sick in one way each."""
 
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.encoders.heads import Head
 from natlib.solvers import Lapjv, Problem, Solution
 from natlib.targets import Gaussian, UniformSphere
+from tests.doctor.clock import CLOCK
 from tests.evaluation.gaussian_blobs import FEATURES, BlobSamples, GaussianBlobs
 
 
@@ -21,7 +21,7 @@ class SlowSamples(BlobSamples):
     """Takes its time."""
 
     def __getitem__(self, index: int) -> Any:
-        time.sleep(0.001)
+        CLOCK.sleep(0.001)
         return super().__getitem__(index)
 
 
@@ -46,6 +46,7 @@ class SickBlobs(GaussianBlobs):
         return samples
 
     def views(self, batch: Batch, count: int) -> list[Tensor]:
+        CLOCK.sleep(0.01)  # what an update takes
         if self.look == "unrelated":
             return [torch.randn(len(batch.index), FEATURES) for _ in range(count)]
         if self.look == "identical":
@@ -60,7 +61,7 @@ class Sleepy(Lapjv):
     kind: Literal["sleepy"] = "sleepy"
 
     def _solve(self, problem: Problem) -> Solution:
-        time.sleep(0.03)
+        CLOCK.sleep(0.03)
         return super()._solve(problem)
 
 

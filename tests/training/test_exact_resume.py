@@ -1,9 +1,8 @@
 """Training 2N updates equals training N, stopping, resuming N: bit for bit on a CPU."""
 
+import itertools
 import json
-import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,17 @@ import natlib
 from natlib.objectives import NAT
 from natlib.training import RunConfig, RunDirectory, SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
-from tests.processes import Python
+from tests.processes import Moment, run_python
 from tests.training.support import toy_config
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "stream": {},
-    "bank": {"assignment": {"kind": "bank", "slots": 2}},
-    "teacher": {"teacher": {"momentum": 0.8}, "assignment": {"kind": "stream", "slots": 2}},
-    "bank_by_step": {"assignment": {"kind": "bank", "slots": 1, "every": 3, "unit": "step"}},
+    "bank": {"ownership": "bank", "slots": 2},
+    "teacher": {"slots": 2, "teacher": {"momentum": 0.8}},
+    "bank_by_step": {"ownership": "bank", "slots": 1, "reassign_every": 3, "reassign_unit": "step"},
     "paper": {
-        "views": 1, "head": "linear", "assignment": {"kind": "bank", "slots": 1, "every": 3},
-        "loss": {"alignment": 0.0, "reduction": "sum"},
+        "ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0,
+        "reassign_every": 3, "reduction": "sum", "head": "linear",
     },
 }  # fmt: skip
 
@@ -135,40 +134,43 @@ run = Path(sys.argv[1])
 if (run / "config.yaml").exists():
     natlib.resume(run)
 else:
-    natlib.train(toy_config(epochs=40, checkpoint_every_steps=1), run)
+    natlib.train(toy_config(epochs=6, checkpoint_every_steps=1), run)
 """
 
 
-def test_killed_at_random_moments_it_goes_on_from_a_complete_checkpoint(tmp_path: Path) -> None:
+# Of the second and later updates of a start, each of which ends with a checkpoint.
+WRITING = "natlib.training.checkpoint"
+KILLS = {
+    "in an update": Moment("torch.optim.AdamW.step", 3),
+    "metrics are written, the checkpoint is not": Moment(f"{WRITING}.on_host", 3),
+    "before the weights": Moment(f"{WRITING}.save_file", 3),
+    "before the state of the optimiser": Moment(f"{WRITING}.save_file", 4),
+    "files are not yet on the disk": Moment(f"{WRITING}.flush", 5),
+    "before it has its name": Moment(f"{WRITING}.flush", 7, after=True),
+    "it has its name": Moment(f"{WRITING}.flush", 8),
+    "an older one is half removed": Moment("os.unlink", 5),
+    "the model is half written": Moment("natlib.model.files.flush", 2),
+    "the model has its name": Moment("natlib.model.files.flush", 4),
+}
+
+
+def test_killed_at_any_moment_it_goes_on_from_a_complete_checkpoint(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    chance = random.Random(0)
-    kills = 0
-    for _ in range(4):
-        process = Python(["-c", SCRIPT, run])
-        deadline = time.monotonic() + 60
-        before = newest(run)
-        # Killed while it writes a checkpoint in every update, some time after the first.
-        while newest(run) == before and process.running() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(chance.uniform(0.0, 0.5))
-        process.send(signal.SIGKILL)
-        kills += process.ended().code == -signal.SIGKILL
+    steps = [0]
+    for name, moment in KILLS.items():
+        said = run_python("-c", SCRIPT, run, moment=moment)
+        assert said.code == -signal.SIGKILL, f"not killed {name}: {said}"
         checkpoint = latest_checkpoint(run / "checkpoints")
         load_file(checkpoint / "weights.safetensors")
         load_file(checkpoint / "optimizer.safetensors")
         RunDirectory(run).read_config()
-    assert kills >= 2
+        steps.append(int(checkpoint.name.removeprefix("step-")))
+    assert all(before < after for before, after in itertools.pairwise(steps)), steps
     finished = natlib.resume(run)
-    assert (finished.step, finished.finished) == (200, True)
-    natlib.train(toy_config(epochs=40, checkpoint_every_steps=1), tmp_path / "whole")
+    assert (finished.step, finished.finished) == (30, True)
+    natlib.train(toy_config(epochs=6, checkpoint_every_steps=1), tmp_path / "whole")
     assert_same_run(tmp_path / "whole", run)
     assert metrics(tmp_path / "whole") == metrics(run)
-
-
-def newest(run: Path) -> str | None:
-    folder = run / "checkpoints"
-    names = sorted(p.name for p in folder.glob("step-*")) if folder.is_dir() else []
-    return names[-1] if names else None
 
 
 def test_configuration_survives_the_run_directory(tmp_path: Path) -> None:

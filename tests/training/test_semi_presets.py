@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 import natlib
-from natlib.assignment import Stream
 from natlib.data import training_labels, training_samples
 from natlib.evaluation import split_training_samples
 from natlib.objectives import NAT, Combined, Objective, Supervised
@@ -26,14 +25,14 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
     # classes.
     alone = natlib.compose("vector", preset="nat", options=source).objective
     assert isinstance(alone, NAT)
-    assert alone.loss.repulsion is None
+    assert alone.repulsion == 0
     assert isinstance(semi.objective, Combined)
     assert semi.objective == natlib.compose("image", preset="semi", options=source).objective
     slots, labels = (part.objective for part in semi.objective.parts.values())
     assert isinstance(slots, NAT)
-    assert slots.assignment == Stream(slots=8, class_targets="labelled")
+    assert slots.class_slots
     assert slots.targets.dim == alone.targets.dim
-    plain = {"targets": alone.targets, "assignment": Stream(slots=8)}
+    plain = {"class_slots": False, "targets": alone.targets}
     assert slots.model_copy(update=plain) == alone
     assert labels == Supervised(views=2)
     assert semi.labels is not None
@@ -41,11 +40,7 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
 
 
 def semi_config(**labels: Any) -> RunConfig:
-    slots = {
-        "kind": "nat",
-        "targets": {"kind": "mixture"},
-        "assignment": {"kind": "stream", "slots": 2, "class_targets": "labelled"},
-    }
+    slots = {"kind": "nat", "slots": 2, "class_slots": True, "targets": {"kind": "mixture"}}
     parts = {"nat": {"objective": slots}, "labels": {"objective": "supervised"}}
     config = toy_config(Objective.resolve({"kind": "combined", "parts": parts}), train=90)
     data = config.data.model_copy(update={"test": 0})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.assignment import AssignmentTable, Bank
+from natlib.assignment.table import AssignmentTable
 from natlib.report.charts import Curve, line_chart
 from natlib.report.fit import nat_part, read_table
 from natlib.report.page import Section, note
@@ -34,13 +34,12 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
     if found is None:
         return note("slots", _TITLE, "The objective has no slots.")
     name, module = found
-    bank = module.config.assignment
-    if not isinstance(bank, Bank):
+    if module.config.ownership == "stream":
         return note(
             "slots",
             _TITLE,
-            f"The assignment is '{bank.kind}': every batch gets fresh targets and no sample keeps "
-            "one, so there is nothing to change hands.",
+            "Targets are dealt from a stream: every batch gets fresh slots and nobody keeps one, "
+            "so there is nothing to change hands.",
         )
     tables = _tables(recorded, name, len(subject.samples))
     changes = [
@@ -59,7 +58,7 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
             from_zero=True,
         ) if series else None,
         "changes": changes,
-        "count": bank.slots,
+        "count": module.config.slots,
         "moved": len(moved),
         "shown": len(subject.index),
         "cells": [

@@ -1,4 +1,4 @@
-"""Match rows among a few candidate columns each, and find prices that prove it optimal.
+"""A matching among a few candidate columns for each row, and prices that judge it.
 
 Shapes: b rows and as many columns, e candidate pairs.
 """
@@ -10,26 +10,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-__all__ = [
-    "Candidates",
-    "add_pairs",
-    "cheaper_pairs",
-    "cheapest",
-    "match_candidates",
-    "optimal_prices",
-]
+__all__ = ["Candidates", "cheaper_pairs", "cheapest", "joined", "match_candidates", "prices_of"]
 
-# Rows that are compared at a time: so few that they fit into a processor's cache.
+# Rows that are looked at together, few enough for a processor's cache.
 _TOGETHER = 64
-# Columns of the sample that the threshold for cheap ones is estimated from.
+# Columns of a sample that tells how cheap the cheapest ones are.
 _SAMPLE = 512
 
 
 class Candidates(NamedTuple):
-    """Candidate pairs, sorted by row.
+    """Pairs that may be matched, row by row.
 
     Attributes:
-        row: int64[e], ascending.
+        row: int64[e], rising.
         column: int64[e].
         cost: float64[e].
     """
@@ -51,11 +44,11 @@ def cheapest(cost: NDArray[Any], count: int) -> Candidates:
 def cheaper_pairs(
     cost: NDArray[Any], matched: NDArray[np.int64], price: NDArray[np.float64], tolerance: float
 ) -> NDArray[np.int64]:
-    """Pairs whose reduced cost is below that of the row's matched pair by more than ``tolerance``.
+    """Pairs that are cheaper than the row's own, prices taken off, by more than ``tolerance``.
 
     Returns:
-        int64[...], their indices in the flattened ``cost``. If there are none, the matching costs
-        at most ``b * tolerance`` more than the cheapest one.
+        int64[...], their places in the flat ``cost``. If there is none the matching misses the
+        cheapest one by ``b * tolerance`` at most.
     """
     size = len(cost)
     own = cost[np.arange(size), matched] - price[matched]
@@ -68,8 +61,8 @@ def cheaper_pairs(
     return np.concatenate(found)
 
 
-def add_pairs(cost: NDArray[Any], known: Candidates, places: NDArray[np.int64]) -> Candidates:
-    """Candidates and further pairs, given by their indices in the flattened ``cost``."""
+def joined(cost: NDArray[Any], known: Candidates, places: NDArray[np.int64]) -> Candidates:
+    """Candidates and others, given by their places in the flat ``cost``."""
     return _picked(cost, np.union1d(known.row * len(cost) + known.column, places))
 
 
@@ -81,14 +74,14 @@ def _picked(cost: NDArray[Any], places: NDArray[np.int64]) -> Candidates:
 def match_candidates(
     candidates: Candidates, price: NDArray[np.float64]
 ) -> NDArray[np.int64] | None:
-    """The cheapest matching among candidates, int64[b]; None if there is none.
+    """The cheapest matching of candidates, int64[b]; None if they have no matching.
 
-    SciPy's LAPJVsp: shortest augmenting paths along candidates only. The better the prices
-    float64[b], the shorter the search.
+    scipy's LAPJVsp: shortest augmenting paths along candidates only. The better the prices
+    float64[b], the less it has to search.
     """
     size = len(price)
     weight = candidates.cost - price[candidates.column]
-    # Zeros would count as missing; a constant changes no matching.
+    # Zeros would be no candidates; a constant changes no matching.
     weight += 1 - weight.min()
     first = np.searchsorted(candidates.row, np.arange(size + 1))
     graph = csr_array(
@@ -101,26 +94,26 @@ def match_candidates(
     return np.asarray(matched, dtype=np.int64)
 
 
-def optimal_prices(
+def prices_of(
     candidates: Candidates,
     matched: NDArray[np.int64],
     start: NDArray[np.float64],
     tolerance: float,
 ) -> NDArray[np.float64] | None:
-    """Prices to subtract from columns so that every row is matched with its cheapest candidate.
+    """What to take off each column so that every row has its cheapest candidate.
 
-    They are shortest distances in the graph whose edges lead from the matched column of a row to
-    its other candidates, with the difference in cost as length (Bellman 1958, Ford 1956). Only
-    rows whose columns changed are visited again.
+    The shortest distances of columns in the graph in which a step leads from the column of a
+    row to its other candidates, and costs the difference (Bellman 1958, Ford 1956). Only the
+    rows of columns that moved are looked at again.
 
     Args:
         candidates: of all rows.
         matched: int64[b], their cheapest matching.
-        start: float64[b], prices that are only lowered.
-        tolerance: by how much another candidate may be cheaper.
+        start: float64[b], prices to go down from.
+        tolerance: by which another candidate may be cheaper.
 
     Returns:
-        float64[b]; None if it takes too many rounds.
+        float64[b]; None if that takes too long.
     """
     size = len(matched)
     row, column, cost = candidates
@@ -136,7 +129,7 @@ def optimal_prices(
         if not len(active):
             return price
         count = first[active + 1] - first[active]
-        # The candidates of all active rows, concatenated.
+        # The candidates of all active rows, one row after the other.
         before = np.cumsum(count) - count
         pairs = np.repeat(first[active] - before, count) + np.arange(count.sum())
         offer = price[matched[row[pairs]]] + more[pairs]
