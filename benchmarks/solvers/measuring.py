@@ -1,4 +1,4 @@
-"""Measures candidates on the same problems, in turns."""
+"""Measure candidates on the same problems, in turns."""
 
 import math
 import random
@@ -78,12 +78,12 @@ def measure(
                 problem = make_instance(
                     kind, size, dim=dim, count=problems, seed=seed, device=device
                 )
-                # In turns, so that a machine that is busy for a while slows all alike; and after
-                # another one each time, since a cache that somebody has emptied slows the next.
-                dice = random.Random(seed)
+                # In turns, so that a temporary load on the machine slows all alike; and in another
+                # order each time, since each call leaves the caches in another state.
+                order = random.Random(seed)
                 turns = list(runners)  # which warms up
                 for _ in range(repeats):
-                    turns += dice.sample(runners, len(runners))
+                    turns += order.sample(runners, len(runners))
                 for number, runner in enumerate(turns):
                     percent = 100 * (done + size * size * number / len(turns)) / total
                     note = f"{kind}, b = {size}: {runner.candidate.label}"
@@ -130,7 +130,7 @@ class _Runner:
 
     @property
     def _budget(self) -> float:
-        # Exact solvers are compared by small ratios, others by orders of magnitude.
+        # Times of exact solvers differ by small ratios, those of others by orders of magnitude.
         return self.limit if self.candidate.exact else self.limit / 4
 
     def _call(self, problem: Instance) -> tuple[Answer, float]:

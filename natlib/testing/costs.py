@@ -1,4 +1,4 @@
-"""Problems that a solver may meet, and what the best solution of each costs."""
+"""Cost matrices of many kinds, and the cost of the best matching of each."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def _constant(g: torch.Generator, b: int, k: int) -> Tensor:
 
 
 def _collapsed(g: torch.Generator, b: int, k: int) -> Tensor:
-    """Features that are nearly one point, as they are when training fails."""
+    """Features that have nearly collapsed to a point, as when training fails."""
     z = 1 + 1e-4 * torch.randn(b, _DIM, generator=g, dtype=torch.float64)
     return -torch.nn.functional.normalize(z, dim=1) @ _points(g, k).T
 
@@ -63,7 +63,7 @@ def costs_of(b: int, k: int, seed: int = 0) -> Tensor:
 
 
 def lowest_cost(cost: Tensor, allowed: Tensor | None = None) -> float:
-    """What the best matching of a matrix [b, k] costs, by SciPy."""
+    """The cost of the best matching of a matrix [b, k], by SciPy."""
     matrix = cost.double()
     if allowed is not None:
         matrix = matrix.masked_fill(~allowed, torch.inf)

@@ -17,10 +17,10 @@ _INHERIT = "leave solve() as the family has it, and solve in _solve()"
 
 
 def check_solver(solver: Solver) -> tuple[str, ...]:
-    """Check that matchings are one-to-one, truthful about cost and gap, and always the same.
+    """Check that matchings are one-to-one, report true costs and gaps, and are deterministic.
 
-    A solver with a field ``seed`` may answer otherwise where the same problem looks otherwise
-    (rows in another order, in a stack): of such a one only costs are compared.
+    A solver with a field ``seed`` may match a problem differently in a stack than by itself; its
+    columns are not compared there.
 
     Args:
         solver: the solver, with any values.
@@ -35,13 +35,15 @@ def check_solver(solver: Solver) -> tuple[str, ...]:
 
 
 def _slack(cost: Tensor) -> float:
-    """What rounding may cost an exact solver: see ``exact`` of :class:`natlib.solvers.Matching`."""
+    """How much rounding may cost an exact solver: see :class:`natlib.solvers.Matching`."""
     relative = 1e-13 if cost.dtype == torch.float64 else 2e-6
     return relative * float(cost.double().abs().max()) * cost.shape[-2]
 
 
-def _judge(solver: Solver, matching: Matching, cost: Tensor, allowed: Tensor | None = None) -> None:
-    """Judge the matchings of a stack cost[p, b, k]."""
+def _check_matching(
+    solver: Solver, matching: Matching, cost: Tensor, allowed: Tensor | None = None
+) -> None:
+    """Check the matchings of a stack of costs [p, b, k]."""
     count, b, k = cost.shape
     what = f"{count} problems of {b} rows and {k} columns in {cost.dtype}"
     shapes = [list(t.shape) for t in (matching.columns, matching.cost, matching.gap)]
@@ -67,7 +69,7 @@ def _judge(solver: Solver, matching: Matching, cost: Tensor, allowed: Tensor | N
             "return the column of each row",
         )
         mask = None if allowed is None else allowed[number]
-        paid = values.gather(1, columns[:, None]).sum()
+        total = values.gather(1, columns[:, None]).sum()
         if mask is not None:
             expect(
                 mask.gather(1, columns[:, None]).all(),
@@ -76,36 +78,36 @@ def _judge(solver: Solver, matching: Matching, cost: Tensor, allowed: Tensor | N
                 "heed problem.allowed in _solve()",
             )
             values = values.masked_fill(~mask, 0.0)
-        said, gap = float(matching.cost[number]), float(matching.gap[number])
+        reported, gap = float(matching.cost[number]), float(matching.gap[number])
         rounding = 1e-12 * b * float(values.abs().max()) + 1e-300
         expect(
-            abs(said - float(paid)) <= rounding,
-            f"{where}: the cost is said to be {said:.9g}, the matched pairs cost {paid:.9g}",
+            abs(reported - float(total)) <= rounding,
+            f"{where}: the reported cost is {reported:.9g}, the matched pairs cost {total:.9g}",
             "the sum of the costs of the matched pairs",
             _INHERIT,
         )
         lowest = lowest_cost(cost[number], mask)
         slack = _slack(values.to(cost.dtype)) if gap == 0 else rounding
         expect(
-            gap >= 0 and said - gap <= lowest + slack,
-            f"{where}: cost {said:.9g} with a gap of {gap:.3g}, while the best matching costs "
+            gap >= 0 and reported - gap <= lowest + slack,
+            f"{where}: cost {reported:.9g} with a gap of {gap:.3g}, while the best matching costs "
             f"{lowest:.9g}",
             "no matching that is cheaper than cost - gap",
             "return a true bound, infinity where there is none",
         )
         expect(
             gap == 0 or not solver.exact,
-            f"{where}: an exact solver names a gap of {gap:.3g}",
+            f"{where}: an exact solver reports a gap of {gap:.3g}",
             "0",
             "set exact to False, or solve exactly",
         )
 
 
-def _true(solver: Solver) -> None:
+def _valid(solver: Solver) -> None:
     for seed, (b, k) in enumerate(SHAPES):
         for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             cost = costs_of(b, k, seed).to(dtype)
-            _judge(solver, solver.solve(cost), cost)
+            _check_matching(solver, solver.solve(cost), cost)
 
 
 def _masks(solver: Solver) -> None:
@@ -113,9 +115,9 @@ def _masks(solver: Solver) -> None:
         cost = costs_of(b, k)
         drawn = torch.rand(cost.shape, generator=torch.Generator().manual_seed(b)) < 0.4
         drawn[:, torch.arange(b), torch.arange(b)] = True
-        _judge(solver, solver.solve(cost, drawn), cost, drawn)
+        _check_matching(solver, solver.solve(cost, drawn), cost, drawn)
         shared = drawn[0]
-        _judge(solver, solver.solve(cost, shared), cost, shared.expand_as(cost))
+        _check_matching(solver, solver.solve(cost, shared), cost, shared.expand_as(cost))
     impossible = torch.ones(3, 4, dtype=torch.bool)
     impossible[:2] = torch.tensor([True, False, False, False])
     refuses(
@@ -138,7 +140,7 @@ def _useful(solver: Solver) -> None:
         )
 
 
-def _repeatable(solver: Solver) -> None:
+def _deterministic(solver: Solver) -> None:
     cost = costs_of(40, 40).float()
     with threads(1):
         alone = solver.solve(cost)
@@ -149,8 +151,8 @@ def _repeatable(solver: Solver) -> None:
     for name, other in (("with two threads", together), ("of a copy", twin), ("in memory", layout)):
         expect(
             torch.equal(other.columns, alone.columns),
-            f"the same costs are matched otherwise ({name})",
-            "one answer to one problem",
+            f"the same costs are matched differently ({name})",
+            "the same answer every time",
             "draw from no global generator, and break ties in a fixed order",
         )
 
@@ -170,25 +172,25 @@ def _stacks(solver: Solver) -> None:
             expect(
                 "seed" in type(solver).model_fields
                 or torch.equal(single.columns, whole.columns[i, j]),
-                f"problem [{i}, {j}] of a stack is matched otherwise than by itself",
+                f"problem [{i}, {j}] of a stack is matched differently than by itself",
                 "the same matching",
-                "let the problems of a stack know nothing of each other",
+                "solve the problems of a stack independently",
             )
 
 
-def _harmless(solver: Solver) -> None:
+def _without_side_effects(solver: Solver) -> None:
     cost = costs_of(6, 9).requires_grad_()
     before = cost.detach().clone()
     matching = solver.solve(cost)
     expect(
         torch.equal(cost.detach(), before),
-        "the costs were changed",
-        "them as they were",
+        "the costs were modified",
+        "the same values as before",
         "work on a copy",
     )
     expect(
         not matching.cost.requires_grad and not matching.gap.requires_grad,
-        "cost or gap pass a gradient",
+        "cost or gap require a gradient",
         "none: a matching is a decision",
         _INHERIT,
     )
@@ -212,7 +214,7 @@ def _invariant(solver: Solver) -> None:
         expect(
             torch.equal(found, plain.columns),
             f"{name} changes the answer",
-            "the same matching: neither changes which one is cheapest",
+            "the same matching: constants and factors do not change which one is cheapest",
             "scale tolerances with the costs, and centre rows and columns",
         )
 
@@ -242,18 +244,18 @@ def _points(solver: Solver) -> None:
     g = torch.Generator().manual_seed(7)
     z = torch.randn(10, 4, generator=g, dtype=torch.float64)
     c = torch.randn(3, 10, 4, generator=g, dtype=torch.float64)
-    # Points alone broadcast against a stack of candidates, as slots of m layers need.
+    # Points broadcast against a stack of candidates, as the slots of m layers need.
     matching = solver.match(z, c)
-    _judge(solver, matching, pairwise_cost(z, c))
+    _check_matching(solver, matching, pairwise_cost(z, c))
 
 
 _CHECKS: tuple[Named[Solver], ...] = (
-    ("one-to-one, true about cost and gap", _true),
+    ("one-to-one, true cost and gap", _valid),
     ("masks", _masks),
     ("better than chance", _useful),
-    ("one answer to one problem", _repeatable),
+    ("deterministic", _deterministic),
     ("stacks", _stacks),
-    ("costs stay as they are", _harmless),
+    ("costs are not modified", _without_side_effects),
     ("constants and factors", _invariant),
     ("empty problems", _empty),
     ("errors", _errors),

@@ -36,7 +36,7 @@ def test_the_choice(quality: str, b: int, k: int, device: str, chosen: Solver) -
     assert auto.choose(b, k, device) == chosen
     assert auto.choose(b, k, torch.device(device)) == chosen
     assert auto.exact is (quality == "exact")
-    # An exact matching is only ever dealt by an exact solver.
+    # Only exact solvers are chosen for exact matchings.
     assert chosen.exact or not auto.exact
 
 

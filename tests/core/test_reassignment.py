@@ -1,4 +1,4 @@
-"""Dealing all slots of a data set out again."""
+"""The reassignment of a whole data set's slots."""
 
 import itertools
 import os
@@ -169,21 +169,21 @@ class Stopper(SilentProgress):
 
 @pytest.mark.parametrize("after", [1, 5, 6, 9, 13, 23])
 def test_interrupted_and_resumed_equals_one_go(after: int, tmp_path: Path) -> None:
-    samples, state = 3000, tmp_path / "deep" / "refresh.safetensors"
+    samples, state = 3000, tmp_path / "deep" / "state.safetensors"
     x = features(samples=samples)
     whole, table = AssignmentTable(samples, 2), AssignmentTable(samples, 2)
     start = table.permutation.clone()
 
-    def deal(table: AssignmentTable, threads: int, stop: int | None = None) -> Reassigned:
+    def work(table: AssignmentTable, threads: int, stop: int | None = None) -> Reassigned:
         return reassign(
             x, table, TARGETS, block=64, passes=4, tolerance=0.0, threads=threads,
             state=state, progress=Stopper(stop) if stop else None,
         )  # fmt: skip
 
-    expected = deal(whole, 2)
+    expected = work(whole, 2)
     assert not state.exists()
     with pytest.raises(KeyboardInterrupt):
-        deal(table, 2, after)
+        work(table, 2, after)
     check_permutation(table)
     assert state.exists()
     assert not torch.equal(table.permutation, start)
@@ -192,7 +192,7 @@ def test_interrupted_and_resumed_equals_one_go(after: int, tmp_path: Path) -> No
     kept = state.read_bytes()
     for resumed, threads in ((table, 1), (killed, 3)):
         state.write_bytes(kept)
-        done = deal(resumed, threads)
+        done = work(resumed, threads)
         assert torch.equal(resumed.permutation, whole.permutation)
         assert (done.before, done.costs, done.moved, done.finished) == (
             expected.before, expected.costs, expected.moved, True,
@@ -255,7 +255,7 @@ def test_killed_at_any_moment(moment: Moment, tmp_path: Path) -> None:
     assert (steps.begun > 0) is (moment != Moment(FLUSH, 1))
 
 
-def test_the_state_of_another_refresh_is_refused(tmp_path: Path) -> None:
+def test_the_state_of_another_reassignment_is_refused(tmp_path: Path) -> None:
     state, x = tmp_path / "state", features()
     given = {"block": 64, "passes": 3, "state": state}
     with pytest.raises(KeyboardInterrupt):

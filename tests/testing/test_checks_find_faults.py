@@ -187,14 +187,14 @@ class TestSolvers:
     @pytest.mark.parametrize(
         ("cls", "name"),
         [
-            (Twice, "one-to-one, true about cost and gap"),
-            (NotExact, "one-to-one, true about cost and gap"),
-            (FalseGap, "one-to-one, true about cost and gap"),
+            (Twice, "one-to-one, true cost and gap"),
+            (NotExact, "one-to-one, true cost and gap"),
+            (FalseGap, "one-to-one, true cost and gap"),
             (NoMask, "masks"),
             (Worst, "better than chance"),
-            (Drawn, "one answer to one problem"),
+            (Drawn, "deterministic"),
             (Tolerance, "constants and factors"),
-            (InPlace, "one-to-one, true about cost and gap"),
+            (InPlace, "one-to-one, true cost and gap"),
             (AnyShape, "errors"),
         ],
     )
