@@ -9,15 +9,23 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
+from natlib.runtime.threads import set_thread_defaults
+
 if TYPE_CHECKING:
-    from natlib.assignment import AssignmentTable, SemiDiscrete
-    from natlib.assignment.reassignment.reassign import reassign
+    from natlib.assignment import (
+        Assignment,
+        AssignmentTable,
+        Bank,
+        Cells,
+        Stream,
+        reassign,
+    )
     from natlib.component import Component, Registry, register
     from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
     from natlib.errors import NatlibError
     from natlib.evaluation import evaluate
     from natlib.model import Model, export_embeddings, load
-    from natlib.objectives import NAT, Objective
+    from natlib.objectives import NAT, NATLoss, Objective, Repulsion
     from natlib.solvers import (
         Auction,
         Auto,
@@ -51,10 +59,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAT",
+    "Assignment",
     "AssignmentTable",
     "Auction",
     "Auto",
+    "Bank",
     "Blockwise",
+    "Cells",
     "Component",
     "EncoderRecipe",
     "FromArray",
@@ -69,19 +80,21 @@ __all__ = [
     "MlpEncoder",
     "MlpHead",
     "Model",
+    "NATLoss",
     "NatlibError",
     "Objective",
     "OneHot",
     "ProjectedNormal",
     "Prototypes",
     "Registry",
+    "Repulsion",
     "RunConfig",
     "Scipy",
-    "SemiDiscrete",
     "Sinkhorn",
     "Sliced",
     "Solver",
     "Sparse",
+    "Stream",
     "TargetDistribution",
     "UniformSphere",
     "compose",
@@ -94,16 +107,25 @@ __all__ = [
     "train",
 ]
 
+# Whatever is imported from natlib imports torch after this.
+set_thread_defaults()
+
 # Where each name comes from: what stands above for type checkers, once more.
 _NAMES = {
-    "natlib.assignment": ("AssignmentTable", "SemiDiscrete"),
-    "natlib.assignment.reassignment.reassign": ("reassign",),
+    "natlib.assignment": (
+        "Assignment",
+        "AssignmentTable",
+        "Bank",
+        "Cells",
+        "Stream",
+        "reassign",
+    ),
     "natlib.component": ("Component", "Registry", "register"),
     "natlib.encoders": ("EncoderRecipe", "LinearHead", "MlpEncoder", "MlpHead"),
     "natlib.errors": ("NatlibError",),
     "natlib.evaluation": ("evaluate",),
     "natlib.model": ("Model", "export_embeddings", "load"),
-    "natlib.objectives": ("NAT", "Objective"),
+    "natlib.objectives": ("NAT", "NATLoss", "Objective", "Repulsion"),
     "natlib.solvers": (
         "Auction",
         "Auto",

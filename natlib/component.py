@@ -35,6 +35,9 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
     )
 
+    moved: ClassVar[Mapping[str, str]] = {}
+    """Keys of an earlier form of these options, and where they are now; for error messages."""
+
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown_keys(cls, value: Any) -> Any:
@@ -46,9 +49,15 @@ class Settings(BaseModel):
                     raise PydanticCustomError(
                         "unknown_key",
                         "unknown key '{key}'; {hint}",
-                        {"key": str(key), "hint": nearest(str(key), cls.model_fields)},
+                        {"key": str(key), "hint": cls._hint(str(key))},
                     )
         return value
+
+    @classmethod
+    def _hint(cls, key: str) -> str:
+        if key in cls.moved:
+            return f"it is of an earlier form of this configuration; now '{cls.moved[key]}'"
+        return nearest(key, cls.model_fields)
 
 
 class Component(Settings):

@@ -9,6 +9,7 @@ from typing import Any
 from natlib.registry import Registry
 
 __all__ = [
+    "ASSIGNMENTS",
     "ENCODERS",
     "FAMILIES",
     "HEADS",
@@ -73,6 +74,12 @@ SOLVERS: Registry[Any] = Registry(
     ],
     package="natlib.solvers",
 )
+ASSIGNMENTS: Registry[Any] = Registry(
+    "assignment",
+    "natlib.assignments",
+    own=["bank", "cells", "stream"],
+    package="natlib.assignment",
+)
 PROTOCOLS: Registry[Any] = Registry(
     "protocol",
     "natlib.protocols",
@@ -91,4 +98,4 @@ PROTOCOLS: Registry[Any] = Registry(
     package="natlib.protocols",
 )
 
-FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, SOLVERS, PROTOCOLS)
+FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, ASSIGNMENTS, SOLVERS, PROTOCOLS)

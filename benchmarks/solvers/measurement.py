@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from natlib.component import Settings
 from natlib.errors import DataError
-from natlib.runtime.processes import usable_cores
+from natlib.runtime.cores import usable_cores
 
 __all__ = ["Measurement", "environment", "read_measurements", "write_measurements"]
 

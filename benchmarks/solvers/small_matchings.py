@@ -24,17 +24,17 @@ import torch
 from benchmarks.solvers.instances import FEATURES, Instance, make_instance
 from benchmarks.solvers.peers import peers
 from natlib.solvers import Auto, Lapjv, Matching, Problem
-from natlib.solvers.kernels.centre_costs import at, unopposed
-from natlib.solvers.kernels.quantise import grid_start, onto_grid, room_for
+from natlib.solvers.kernels.centre_costs import conflict_free, costs_of
+from natlib.solvers.kernels.quantise import grid_start, quantise, room_for
 from natlib.solvers.kernels.workspace import scratch
-from natlib.solvers.lapjv import _contended, _proven
+from natlib.solvers.lapjv import _contended, _is_optimal
 
-STEPS = ["check", "wishes", "few rows", "grid", "search", "proof", "answer"]
+STEPS = ["check", "row minima", "few rows", "grid", "search", "proof", "answer"]
 NEEDED = ["check", "search", "proof", "answer"]
 
 
 def answer(array: np.ndarray, columns: np.ndarray) -> Matching:
-    paid = torch.from_numpy(np.array(at(array, columns).sum(dtype=np.float64)))
+    paid = torch.from_numpy(np.array(costs_of(array, columns).sum(dtype=np.float64)))
     found = torch.from_numpy(columns.astype(np.int64))
     return Matching(found, paid, True, 0, True, torch.zeros_like(paid))
 
@@ -43,7 +43,7 @@ def least(problem: Instance) -> Matching:
     """The raw search with a check of the costs, a proof and an answer in tensors around it."""
     Problem(problem.cost)
     columns, _, (_, _, price) = package.lapjv(problem.array)
-    _proven(scratch(problem.array.shape, np.float32), columns, price, None)
+    _is_optimal(scratch(problem.array.shape, np.float32), columns, price, None)
     return answer(problem.array, columns)
 
 
@@ -68,17 +68,17 @@ def one_problem(features: str, size: int, seed: int, rounds: int) -> dict[str, f
 
     def grid() -> np.ndarray:
         low, high = float(array.min()), float(array.max())
-        return onto_grid(array, grid_start(high - low, room) - low, memory)
+        return quantise(array, grid_start(high - low, room) - low, memory)
 
     for _ in range(rounds):
         timed("raw", raw)
         timed("natlib", solver.solve, cost)
         timed("check", Problem, cost)
-        timed("wishes", unopposed, array)
+        timed("row minima", conflict_free, array)
         timed("few rows", _contended, array, span, room)
         whole = timed("grid", grid)
         columns, _, (_, _, price) = timed("search", package.lapjv, whole)
-        timed("proof", _proven, whole, columns, price, None)
+        timed("proof", _is_optimal, whole, columns, price, None)
         timed("answer", answer, array, columns)
     return {name: 1e6 * min(times) for name, times in taken.items()}
 

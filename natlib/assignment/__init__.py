@@ -1,7 +1,35 @@
-"""Who aims at which target."""
+"""Who aims at which target: assignments, and what they are made of."""
 
-from natlib.assignment.cells import Cells, SemiDiscrete
+from natlib.assignment.bank import Bank, BankModule
+from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.cells import Cells, CellsModule
+from natlib.assignment.class_targets import majority_class
 from natlib.assignment.counter import StreamCounter
+from natlib.assignment.labels import check_labels
+from natlib.assignment.reassignment import Allowed, Reassigned, reassign
+from natlib.assignment.schedule import Reassignment
+from natlib.assignment.semi_discrete import CellEstimate
+from natlib.assignment.stream import Stream, StreamModule
 from natlib.assignment.table import AssignmentTable
 
-__all__ = ["AssignmentTable", "Cells", "SemiDiscrete", "StreamCounter"]
+__all__ = [
+    "Allowed",
+    "Assigned",
+    "Assignment",
+    "AssignmentModule",
+    "AssignmentTable",
+    "Bank",
+    "BankModule",
+    "CellEstimate",
+    "Cells",
+    "CellsModule",
+    "Reassigned",
+    "Reassignment",
+    "Step",
+    "Stream",
+    "StreamCounter",
+    "StreamModule",
+    "check_labels",
+    "majority_class",
+    "reassign",
+]

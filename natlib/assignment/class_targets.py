@@ -1,76 +1,150 @@
-"""Slots that belong to classes: a labelled sample owns slots of its class, another one any.
+"""Targets that belong to classes: a labelled sample owns slots of its class, another one any.
 
-Which class a slot belongs to is the component of the mixture that its target comes from, so that
-nothing is stored for it.
+The class of a slot is the component of the mixture that its target comes from, so that nothing is
+stored for it.
 
-Shapes: n samples, b in the batch, k in the matching, m slots per sample.
+Shapes: n samples, b in the batch, m slots per sample.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from natlib.assignment.base import Step
 from natlib.assignment.counter import StreamCounter
+from natlib.assignment.labels import check_labels
 from natlib.assignment.table import SLOTS_OF_A_LAYER
 from natlib.errors import ConfigError
 from natlib.targets import Mixture, TargetDistribution
 
 __all__ = [
     "ClassOwners",
+    "ClassShares",
+    "SampleClasses",
     "allowed_pairs",
+    "check_class_targets",
+    "class_of",
     "first_table",
     "fresh_slots",
-    "mixture_for_classes",
-    "vote",
+    "majority_class",
+    "targets_of_classes",
 ]
+
+ClassShares = Literal["labelled", "equal"]
 
 # Slots that are looked through for one batch at most: a class whose slots are rarer is not fed.
 _MOST_SEARCHED = 2**24
 
 
-def mixture_for_classes(targets: Mixture, labelled: Sequence[int], proportional: bool) -> Mixture:
-    """The mixture with one component for each class.
-
-    Args:
-        targets: a mixture with one component, which all classes get a copy of, or with as many as
-            there are classes. Weights that it has stay.
-        labelled: labelled samples of each class.
-        proportional: whether classes get slots in proportion to these; else equally many.
+def check_class_targets(shares: ClassShares | None, targets: TargetDistribution) -> None:
+    """Refuse targets that have no classes.
 
     Raises:
-        ConfigError: it has another number of components.
+        ValueError: targets are to belong to classes, and are not a mixture.
     """
+    if shares is not None and not isinstance(targets, Mixture):
+        raise ValueError(
+            "assignment.class_targets gives each class a component of a mixture, and targets are "
+            f"'{targets.kind}'; set targets.kind to mixture, or assignment.class_targets to null"
+        )
+
+
+def targets_of_classes(
+    shares: ClassShares | None, targets: TargetDistribution, labelled: Sequence[int]
+) -> TargetDistribution:
+    """The mixture with one component for each class; other targets stay as they are.
+
+    Args:
+        shares: how many slots each class gets: in proportion to its labelled samples, or equally
+            many. Weights that the mixture has come first. None if targets have no classes.
+        targets: a mixture with one component, which all classes get a copy of, or with as many as
+            there are classes.
+        labelled: the number of labelled samples of each class.
+
+    Raises:
+        ConfigError: the mixture has another number of components.
+    """
+    if shares is None:
+        return targets
+    assert isinstance(targets, Mixture)
     classes = len(labelled)
     if len(targets.components) == 1 and targets.weights is None:
         targets = targets.model_copy(update={"repeat": classes})
     if targets.count != classes:
         raise ConfigError(
-            f"class_slots needs one component of the mixture for each of {classes} classes, and "
+            f"class_targets needs one component of the mixture for each of {classes} classes, and "
             f"objective.targets has {targets.count}; give one component, which every class gets a "
             f"copy of, or {classes}"
         )
-    if targets.weights is None and proportional:
+    if targets.weights is None and shares == "labelled":
         targets = targets.model_copy(update={"weights": tuple(float(each) for each in labelled)})
     return targets
 
 
-def allowed_pairs(labels_K: Tensor, classes_MK: Tensor) -> Tensor | None:
-    """Which sample may own which slot: bool[m, k, k], or None if all may own all.
+def class_of(targets: TargetDistribution, slots: Tensor) -> Tensor:
+    """The class of each slot, int64 of the same shape."""
+    assert isinstance(targets, Mixture)
+    return targets.component_of(slots)
+
+
+class SampleClasses:
+    """The classes of samples, as far as training sees them.
 
     Args:
-        labels_K: int64[k], the class of each sample, -1 where it has none.
-        classes_MK: int64[m, k], the class of each slot.
+        targets: the mixture with a component for each class.
+        kept: whether samples keep slots from step to step, so that their labels have to be known
+            before the first one.
     """
-    if not bool((labels_K >= 0).any()):
+
+    def __init__(self, targets: TargetDistribution, *, kept: bool) -> None:
+        assert isinstance(targets, Mixture)
+        self.targets = targets
+        self.known: Tensor | None = None
+        self._kept = kept
+
+    def take(self, labels: Tensor) -> None:
+        """Learn the class of each sample, int64[n], -1 where training sees none.
+
+        Raises:
+            ConfigError: labels of more classes than targets have.
+        """
+        self.known = check_labels(labels, "nat", self.targets.count)
+
+    def of_batch(self, step: Step, device: torch.device) -> Tensor:
+        """The class of each sample of a batch, int64[b], -1 where it has none.
+
+        Raises:
+            ConfigError: they are not known.
+        """
+        if self.known is not None and step.index is not None:
+            self.known = self.known.to(device, non_blocking=True)
+            return self.known[step.index.to(device, non_blocking=True)]
+        if self._kept:
+            raise ConfigError(
+                "targets of classes are kept from batch to batch: call "
+                "take_labels(labels, classes) once, and give the index of each sample"
+            )
+        return check_labels(step.labels, "nat", self.targets.count).to(device)
+
+
+def allowed_pairs(labels_B: Tensor, classes_MB: Tensor) -> Tensor | None:
+    """Which sample may own which slot: bool[m, b, b], or None if all may own all.
+
+    Args:
+        labels_B: int64[b], the class of each sample, -1 where it has none.
+        classes_MB: int64[m, b], the class of each slot.
+    """
+    if not bool((labels_B >= 0).any()):
         return None
-    return (labels_K[:, None] < 0) | (labels_K[:, None] == classes_MK[:, None, :])
+    return (labels_B[:, None] < 0) | (labels_B[:, None] == classes_MB[:, None, :])
 
 
 class ClassOwners:
-    """Which samples may own which slots, for a refresh of the whole table.
+    """Which samples may own which slots, for the reassignment of a whole table.
 
     Args:
         targets: what slots belong to.
@@ -92,8 +166,8 @@ class ClassOwners:
         return None if allowed is None else allowed[0].numpy()
 
 
-def vote(classes_MB: Tensor) -> Tensor:
-    """The class int64[b] that most of a sample's m slots belong to, the lowest of equals."""
+def majority_class(classes_MB: Tensor) -> Tensor:
+    """The class int64[b] of most of a sample's m slots; of equals the lowest."""
     return classes_MB.mode(0).values
 
 
@@ -130,7 +204,7 @@ def first_table(
                     f"the class '{names[label]}' has {len(members)} labelled samples and only "
                     f"{len(places)} of {samples} slots, so they cannot own one each; show fewer "
                     "labels (labels.fraction, labels.per_class), or give the class a larger share "
-                    "of the slots (objective.class_shares, objective.targets.weights)"
+                    "of the slots (assignment.class_targets, objective.targets.weights)"
                 )
             places = places[: len(members)]
             table[layer, members] = order[places]
@@ -149,7 +223,7 @@ def fresh_slots(
     nobody knows, the component of the class for those that are known.
 
     Args:
-        counter: deals slots; not moved on.
+        counter: of the slots that are used up; not moved on.
         labels: int64[b], -1 where a sample has none.
         targets: what slots belong to.
         layers: m.

@@ -2,22 +2,23 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from natlib.runtime.processes import process_count, process_rank
+from natlib.runtime.training_state import TrainingState
 
 __all__ = ["StreamCounter"]
 
 _SLOTS_OF_A_PROCESS = 2**48
 
 
-class StreamCounter(nn.Module):
-    """Deals slot numbers that no other batch and no other process ever gets.
+class StreamCounter(TrainingState):
+    """Counts out slots that no other batch and no other process ever gets.
 
     Process r takes the slots from ``r * 2^48`` on, one after the other, so that nothing needs
     to be communicated in a step and the slots of a batch follow each other: distributions
-    that spread over neighbouring slots stay spread. What each process has taken is one entry
-    of ``taken``; it is part of the state, and a run that resumes goes on where it was.
+    that spread over neighbouring slots stay spread. ``taken[r]`` is the number of slots that
+    process r has taken; it is part of the state, and a run that resumes goes on where it was.
     """
 
     taken: Tensor

@@ -1,4 +1,4 @@
-"""What each sample voted with when it was seen last, on disk."""
+"""The embedding of each sample when it was seen last, on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ __all__ = ["EmbeddingCache"]
 
 
 class EmbeddingCache:
-    """Half-precision anchors of all samples in memory-mapped files, one for even and one for odd
-    epochs.
+    """Half-precision embeddings of all samples in memory-mapped files, one for even and one for
+    odd epochs.
 
-    Two, so that the anchors of an epoch stay as they are while the next one goes on: a run that
-    is cut off in that epoch, and resumed at its begin, reads again what it read before.
+    Two, so that the embeddings of an epoch stay as they are while the next one goes on: a run that
+    is interrupted in that epoch, and resumed at its beginning, reads again what it read before.
 
     Args:
         folder: where the files are; kept if they are there and fit.
@@ -25,7 +25,7 @@ class EmbeddingCache:
         dim: d.
 
     Attributes:
-        refresh_state: a file for how far a refresh with these anchors is.
+        progress_file: says how far a reassignment with these embeddings is.
 
     Raises:
         CheckpointError: they cannot be written.
@@ -34,11 +34,11 @@ class EmbeddingCache:
     def __init__(self, folder: Path, samples: int, dim: int) -> None:
         self._folder = folder
         self._epoch: int | None = None
-        self.refresh_state = folder / "refresh.safetensors"
+        self.progress_file = folder / "reassignment.safetensors"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._anchors = [
-                _open(folder / f"anchors-{parity}.npy", np.float16, (samples, dim))
+            self._embeddings = [
+                _open(folder / f"embeddings-{parity}.npy", np.float16, (samples, dim))
                 for parity in (0, 1)
             ]
             self._seen = [
@@ -46,26 +46,26 @@ class EmbeddingCache:
             ]
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                f"the anchors for objective.refresh cannot be kept in {folder}: {error}; "
-                f"free {4 * samples * dim / 2**20:.0f} MiB, or set objective.refresh to null"
+                f"the embeddings for assignment.reassign cannot be kept in {folder}: {error}; "
+                f"free {4 * samples * dim / 2**20:.0f} MiB, or set assignment.reassign to null"
             ) from error
 
-    def write(self, epoch: int, index: Tensor, anchors: Tensor) -> None:
-        """Keep the anchors Tensor[b, d] of samples int64[b]."""
+    def write(self, epoch: int, index: Tensor, z: Tensor) -> None:
+        """Keep the embeddings Tensor[b, d] of samples int64[b]."""
         if epoch != self._epoch:
-            # A refresh that was begun with what these were before does not go on.
+            # A reassignment that was begun with the embeddings of before does not go on.
             self._epoch = epoch
-            self.refresh_state.unlink(missing_ok=True)
+            self.progress_file.unlink(missing_ok=True)
         rows = index.cpu().numpy()
-        self._anchors[epoch % 2][rows] = anchors.to("cpu", torch.float16).numpy()
+        self._embeddings[epoch % 2][rows] = z.to("cpu", torch.float16).numpy()
         self._seen[epoch % 2][rows] = True
 
     def read(self, epoch: int) -> tuple[Path, Tensor]:
-        """The file with the anchors of an epoch [n, d], and the samples int64[s] in it."""
-        for held in (self._anchors[epoch % 2], self._seen[epoch % 2]):
+        """The file with the embeddings of an epoch [n, d], and the samples int64[s] in it."""
+        for held in (self._embeddings[epoch % 2], self._seen[epoch % 2]):
             held.flush()
         seen = torch.from_numpy(np.flatnonzero(self._seen[epoch % 2]))
-        return self._folder / f"anchors-{epoch % 2}.npy", seen
+        return self._folder / f"embeddings-{epoch % 2}.npy", seen
 
 
 def _open(path: Path, kind: type, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":

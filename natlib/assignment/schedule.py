@@ -1,4 +1,4 @@
-"""Dealing all slots out again while a run goes on."""
+"""The reassignment of a whole data set between two epochs of a run."""
 
 import logging
 import time
@@ -28,9 +28,9 @@ _GOING, _FINISHED, _BROKEN_OFF, _FAILED = range(4)
 
 
 class Reassignment(Settings):
-    """When and how all slots are dealt out again (:func:`natlib.reassign`).
+    """When and how the slots of all samples are assigned anew (:func:`natlib.reassign`).
 
-    Samples are matched by what they voted with in the epoch before, which is kept on disk in half
+    Samples are matched by their embeddings of the epoch before, which are kept on disk in half
     precision, beside the checkpoints.
     """
 
@@ -44,12 +44,12 @@ class Reassignment(Settings):
     """Stop when a pass gains less than this part of what matching has gained so far."""
 
     def due(self, epoch: int) -> bool:
-        """Whether to refresh before this epoch."""
+        """Whether to reassign before this epoch."""
         return epoch > 0 and epoch % self.every == 0
 
 
 def reassign_from(
-    anchors: EmbeddingCache,
+    cache: EmbeddingCache,
     epoch: int,
     table: AssignmentTable,
     targets: TargetModule,
@@ -57,7 +57,7 @@ def reassign_from(
     progress: ProgressReporter,
     allowed: Allowed | None = None,
 ) -> bool:
-    """Deal all slots again by the anchors of an epoch; a collective call.
+    """Reassign all slots by the embeddings of an epoch; a collective call.
 
     The first process works, the others wait for its table, however long that takes.
 
@@ -66,7 +66,7 @@ def reassign_from(
     """
 
     def work(told: ProgressReporter) -> bool:
-        path, seen = anchors.read(epoch)
+        path, seen = cache.read(epoch)
         result = reassign(
             path,
             table,
@@ -76,13 +76,13 @@ def reassign_from(
             passes=schedule.passes,
             tolerance=schedule.tolerance,
             seed=epoch,
-            state=anchors.refresh_state,
+            state=cache.progress_file,
             progress=told,
             allowed=allowed,
         )
         if result.finished:
             logger.info(
-                "refreshed the table after epoch %d: cost %.4f, was %.4f; %.1f %% of the slots "
+                "reassigned the table after epoch %d: cost %.4f, was %.4f; %.1f %% of the slots "
                 "moved, %d passes, %.1f s",
                 epoch,
                 result.costs[-1] if result.costs else result.before,
@@ -118,7 +118,7 @@ def _follow(device: torch.device) -> bool:
     while outcome == _GOING:
         outcome = _tell(_GOING, device)
     if outcome == _FAILED:
-        raise CheckpointError("the first process could not refresh the table; see its message")
+        raise CheckpointError("the first process could not reassign the table; see its message")
     return outcome == _FINISHED
 
 

@@ -2,17 +2,18 @@
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from natlib.errors import DuplicateSampleError, MatchingError
 from natlib.runtime.processes import process_count
+from natlib.runtime.training_state import TrainingState
 
 __all__ = ["SLOTS_OF_A_LAYER", "AssignmentTable"]
 
 SLOTS_OF_A_LAYER = 2**32
 
 
-class AssignmentTable(nn.Module):
+class AssignmentTable(TrainingState):
     """Sample index -> its m slots. Each of the m layers is a permutation of the n slots
     of that layer, at every moment.
 
@@ -55,7 +56,7 @@ class AssignmentTable(nn.Module):
 
     @torch.no_grad()
     def reassign(self, index: Tensor, columns: Tensor) -> None:
-        """Deal the slots of a batch out again within the batch.
+        """Exchange the slots of a batch within the batch.
 
         Args:
             index: int64[b], the samples of the batch, each once. It is looked at, and so are
@@ -71,7 +72,7 @@ class AssignmentTable(nn.Module):
             self._agreed = self.permutation.clone()
         if len(index.unique()) != len(index):
             raise DuplicateSampleError(
-                "a batch holds a sample twice, so its slots cannot be dealt one-to-one; "
+                "a batch holds a sample twice, so its slots cannot be assigned one-to-one; "
                 "sample without replacement and without padding"
             )
         everyone = torch.arange(len(index), device=columns.device)

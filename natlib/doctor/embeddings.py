@@ -47,8 +47,8 @@ def collapse(patient: Patient) -> Finding:
         "act",
         "all samples get nearly the same embedding",
         evidence,
-        "raise objective.target_weight or lower objective.alignment; if the learning rate is "
-        "wrong, too, begin there",
+        "raise objective.loss.target_weight or lower objective.loss.alignment; if the learning "
+        "rate is wrong, too, begin there",
     )
 
 

@@ -13,7 +13,7 @@ from natlib.data import Modality, SampleSet, evenly_spaced
 from natlib.doctor.copies import sample_digest
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.model import Model
-from natlib.objectives.nat_module import NATModule
+from natlib.objectives import NATModule
 
 __all__ = ["Examination", "examine"]
 

@@ -1,5 +1,6 @@
 """Diagnoses of whether the encoder learns, and how fast."""
 
+from natlib.assignment import Bank
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
 from natlib.doctor.patient import Patient
 from natlib.doctor.random_loss import random_target_loss
@@ -26,13 +27,13 @@ _BETTER = 0.1
     "loss at the random line",
     reads="`loss_target`, `own_cosine` (bank)",
     acts="it is not below that of random points which are matched as well as they can be; in a "
-    "bank, whose slots stay where they are between dealings, if samples are no nearer to their "
+    "bank, whose slots stay where they are between matchings, if samples are no nearer to their "
     "own targets than at the beginning either",
 )
 def random_line(patient: Patient) -> Finding:
     record = patient.record
     if record.objective is None:
-        return Finding("irrelevant", "the objective deals no targets")
+        return Finding("irrelevant", "the objective has no targets")
     record.check_half_done()
     evidence = {
         "loss_target": record.late("loss_target"),
@@ -40,7 +41,7 @@ def random_line(patient: Patient) -> Finding:
     }
     if evidence["loss_target"] < evidence["random_loss"]:
         return Finding("fine", "the loss is below that of random points", evidence)
-    if record.objective.ownership == "bank":
+    if isinstance(record.objective.assignment, Bank):
         evidence |= {
             "own_cosine_first": record.values("own_cosine")[0],
             "own_cosine": record.late("own_cosine"),
@@ -66,9 +67,9 @@ def random_line(patient: Patient) -> Finding:
 def idle_features(patient: Patient) -> Finding:
     record = patient.record
     if record.objective is None:
-        return Finding("irrelevant", "the objective deals no targets")
+        return Finding("irrelevant", "the objective has no targets")
     record.check_updates()
-    name = "own_cosine" if record.objective.ownership == "bank" else "matched_cosine"
+    name = "own_cosine" if isinstance(record.objective.assignment, Bank) else "matched_cosine"
     evidence = {
         f"{name}_first": record.values(name)[0],
         name: record.late(name),

@@ -1,5 +1,6 @@
 """Diagnoses of the matching."""
 
+from natlib.assignment import Bank
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
 from natlib.doctor.patient import Patient
 
@@ -29,7 +30,8 @@ _MADE_UP = 2.0
 )
 def stuck_churn(patient: Patient) -> Finding:
     record = patient.record
-    if record.objective is None or record.objective.ownership == "stream":
+    bank = None if record.objective is None else record.objective.assignment
+    if not isinstance(bank, Bank):
         return Finding("irrelevant", "no sample keeps its slots")
     evidence = {
         "reassigned_early": record.early("reassigned"),
@@ -40,9 +42,10 @@ def stuck_churn(patient: Patient) -> Finding:
             "act",
             "slots do not change hands",
             evidence,
-            "choose another objective.solver (lapjv); if embeddings have collapsed, begin there",
+            "choose another objective.assignment.solver (lapjv); if embeddings have collapsed, "
+            "begin there",
         )
-    if record.epoch < _PASSES * record.objective.reassign_every:
+    if record.epoch < _PASSES * bank.every:
         raise UnknownFactError(f"too early: the table needs {_PASSES} passes to settle")
     # Dealt at random, one sample of a batch keeps its slot on average.
     if evidence["reassigned"] >= _RESTLESS * (1 - 1 / max(2, record.batch)):
@@ -66,7 +69,7 @@ def stuck_churn(patient: Patient) -> Finding:
 def weak_matching(patient: Patient) -> Finding:
     record = patient.record
     if record.objective is None:
-        return Finding("irrelevant", "the objective deals no targets")
+        return Finding("irrelevant", "the objective has no targets")
     evidence = {
         "random_cosine": record.late("random_cosine"),
         "batch": float(record.batch),
@@ -74,7 +77,7 @@ def weak_matching(patient: Patient) -> Finding:
     }
     if evidence["random_cosine"] >= _WEAK:
         return Finding("fine", "a matching can bring samples near to targets", evidence)
-    if record.objective.ownership == "bank":
+    if isinstance(record.objective.assignment, Bank):
         record.check_updates()
         evidence["own_cosine"] = record.late("own_cosine")
         if evidence["own_cosine"] >= _MADE_UP * evidence["random_cosine"]:
@@ -84,8 +87,7 @@ def weak_matching(patient: Patient) -> Finding:
         "act",
         "targets are nearly random for the samples that get them",
         evidence,
-        "lower objective.targets.dim (32), raise training.batch_size, or match with a queue of "
-        "samples (objective.pool)",
+        "lower objective.targets.dim (32) or raise training.batch_size",
     )
 
 

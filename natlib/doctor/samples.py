@@ -87,8 +87,9 @@ def slow_solver(patient: Patient) -> Finding:
         "act",
         "training waits for matchings",
         evidence,
-        "smaller training.batch_size, fewer objective.slots, objective.solver 'auto' with quality "
-        "'fast', or objective.anchor 'first', which is matched while the other view is computed",
+        "smaller training.batch_size, fewer objective.assignment.slots, the solver 'auto' with "
+        "quality 'fast' (objective.assignment.solver), or objective.match_on 'first', which is "
+        "matched while the other view is encoded",
     )
 
 

@@ -18,15 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from natlib.assignment.counter import StreamCounter
-from natlib.assignment.table import AssignmentTable
 from natlib.data import Modality
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import Objective, ObjectiveModule
-from natlib.objectives.pool import Pool
-from natlib.objectives.teacher import TeacherModule
 from natlib.runtime.storage import flush, on_host, read_files, write_files
+from natlib.runtime.training_state import training_states
 
 __all__ = [
     "ENCODER_FILE",
@@ -183,14 +180,10 @@ def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
 
 
 def head_state(objective: ObjectiveModule) -> dict[str, Tensor]:
-    """The state of an objective's module without tables, counters, pools and teachers."""
-    owners = tuple(
-        f"{name}."
-        for name, part in objective.named_modules()
-        if isinstance(part, AssignmentTable | StreamCounter | Pool | TeacherModule)
-    )
+    """The state of an objective's module without what only training needs."""
+    kept_out = tuple(f"{name}." for name, _ in training_states(objective))
     state: dict[str, Tensor] = objective.state_dict()
-    return {name: value for name, value in state.items() if not name.startswith(owners)}
+    return {name: value for name, value in state.items() if not name.startswith(kept_out)}
 
 
 def load_tensors(module: nn.Module, state: dict[str, Tensor], wanted: set[str], file: Path) -> None:

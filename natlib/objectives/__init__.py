@@ -1,14 +1,14 @@
 """What to minimise: objectives."""
 
-from natlib.assignment.schedule import Reassignment
 from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.combined import Combined, Part
 from natlib.objectives.combined_module import CombinedModule
 from natlib.objectives.embedding import check_finite, embedded, expect_views
+from natlib.objectives.health import effective_rank, embedding_health, random_cosine
 from natlib.objectives.masked import Masked, MaskedModule
-from natlib.objectives.nat import NAT
-from natlib.objectives.nat_module import NATModule
+from natlib.objectives.nat import NAT, NATModule
+from natlib.objectives.nat_loss import NATLoss, Repulsion
 from natlib.objectives.nt_xent import NTXent
 from natlib.objectives.rotation import Rotation, RotationModule
 from natlib.objectives.sigreg import SIGReg
@@ -23,13 +23,14 @@ __all__ = [
     "CombinedModule",
     "Masked",
     "MaskedModule",
+    "NATLoss",
     "NATModule",
     "NTXent",
     "Objective",
     "ObjectiveModule",
     "ObjectiveOutput",
     "Part",
-    "Reassignment",
+    "Repulsion",
     "Rotation",
     "RotationModule",
     "SIGReg",
@@ -41,7 +42,10 @@ __all__ = [
     "ViewLoss",
     "all_gather_with_grad",
     "check_finite",
+    "effective_rank",
     "embedded",
+    "embedding_health",
     "expect_views",
+    "random_cosine",
     "teacher_embeddings",
 ]

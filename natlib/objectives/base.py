@@ -1,7 +1,7 @@
 """What is minimised, as a component and as the module that it builds."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,12 +10,10 @@ from torch import Tensor, nn
 
 from natlib.component import Component, Registry
 from natlib.families import OBJECTIVES
-from natlib.runtime.progress import ProgressReporter
+from natlib.runtime.progress import Work
+from natlib.runtime.training_state import training_states
 
-__all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput", "Work"]
-
-# Tells how far it is; returns whether it is finished, or broken off by a signal.
-Work = Callable[[ProgressReporter], bool]
+__all__ = ["Objective", "ObjectiveModule", "ObjectiveOutput"]
 
 
 class ObjectiveOutput(NamedTuple):
@@ -37,6 +35,9 @@ class ObjectiveOutput(NamedTuple):
 
 class ObjectiveModule(nn.Module):
     """The trainable side of an objective: its head and whatever state it keeps.
+
+    What training keeps and a model does not need is a :class:`natlib.runtime.training_state.
+    TrainingState` inside it.
 
     Attributes:
         head: from features to what :meth:`embed` returns, or most of the way.
@@ -61,14 +62,14 @@ class ObjectiveModule(nn.Module):
         return self
 
     def on_start(self, encoder: nn.Module) -> None:
-        """See the encoder as it begins; called once, when its first weights are there.
+        """Called once with the initialised encoder.
 
-        For an objective that needs more of it than features: a slow copy to learn from, say. The
-        encoder stays the caller's; what is made of it here is part of the state.
+        For an objective that needs more of it than features, such as a slow copy to learn from.
+        The encoder stays the caller's; what is made of it here is part of the state.
         """
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
-        """See the weights after an update; called in every process, where all have the same.
+        """Called after every update of the weights, in every process with the same weights.
 
         Args:
             encoder: the one of :meth:`on_start`.
@@ -129,15 +130,13 @@ class ObjectiveModule(nn.Module):
             health: also compute the measures that cost time.
         """
 
-    def attach(self, folder: Path) -> None:
-        """Give a folder for what is too large for a checkpoint; called once, before training.
+    def setup(self, folder: Path) -> None:
+        """Give all training state inside, each a folder of its own in this one.
 
-        All processes call it, the first one before the others, with one folder. It is kept as
-        long as the run is, and given again when the run resumes.
-
-        Raises:
-            CheckpointError: nothing can be written there.
+        Call it once, before training and before a resume; see :meth:`TrainingState.setup`.
         """
+        for name, state in training_states(self):
+            state.setup(folder / name)
 
     def before_epoch(self, epoch: int) -> Work | None:
         """What is due before the first update of an epoch; None where nothing is.
@@ -152,10 +151,9 @@ class ObjectiveModule(nn.Module):
         """The head's output Tensor[b, d] for features Tensor[b, f]."""
 
     def merge(self) -> None:
-        """Bring the state of all processes together; a collective call.
-
-        Needed only where processes change what is not trained, each on its own.
-        """
+        """Merge all training state inside; a collective call. See :meth:`TrainingState.merge`."""
+        for _, state in training_states(self):
+            state.merge()
 
 
 class Objective(Component):

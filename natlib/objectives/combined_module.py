@@ -5,16 +5,15 @@ Shapes: v views, b samples in the batch, f features.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from natlib.errors import ConfigError
-from natlib.objectives.base import ObjectiveModule, ObjectiveOutput, Work
+from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
 from natlib.objectives.combined import Combined
-from natlib.runtime.progress import ProgressReporter
+from natlib.runtime.progress import ProgressReporter, Work
 
 __all__ = ["CombinedModule", "compare_gradients"]
 
@@ -32,7 +31,7 @@ class CombinedModule(ObjectiveModule):
             if module.loss_is_sum:
                 raise ConfigError(
                     f"the part '{name}' sums its loss over the batch, where others average; set "
-                    f"objective.parts.{name}.objective.reduction to 'mean'"
+                    f"objective.parts.{name}.objective.loss.reduction to mean"
                 )
         self.parts = nn.ModuleDict(built)
         self.shown = _union(module.shown for module in built.values())
@@ -122,11 +121,6 @@ class CombinedModule(ObjectiveModule):
                 measures |= compare_gradients(losses, weights, shared.seen)
         return ObjectiveOutput(loss, named, measures, pseudo_labels)
 
-    def attach(self, folder: Path) -> None:
-        """Give each part a folder in this one."""
-        for name, module in self.modules_by_name().items():
-            module.attach(folder / name)
-
     def before_epoch(self, epoch: int) -> Work | None:
         """What is due in any part, one part after the other."""
         due = [module.before_epoch(epoch) for module in self.modules_by_name().values()]
@@ -136,11 +130,6 @@ class CombinedModule(ObjectiveModule):
             return all(work(progress) for work in works)
 
         return all_works if works else None
-
-    def merge(self) -> None:
-        """Merge every part; a collective call."""
-        for module in self.modules_by_name().values():
-            module.merge()
 
 
 class _Shared:

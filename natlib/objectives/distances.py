@@ -55,6 +55,6 @@ def log_density_of_others(z_VBD: Tensor, centres_BD: Tensor, temperature: float)
     return log_sum_VB.mean(0) - math.log(len(centres_KD) - 1)
 
 
-def mean_cosine(anchor_BD: Tensor, targets_MBD: Tensor) -> Tensor:
+def mean_cosine(z_BD: Tensor, targets_MBD: Tensor) -> Tensor:
     """Mean cosine of samples Tensor[b, d] and their targets Tensor[m, b, d]."""
-    return torch.cosine_similarity(anchor_BD.expand_as(targets_MBD), targets_MBD, dim=-1).mean()
+    return torch.cosine_similarity(z_BD.expand_as(targets_MBD), targets_MBD, dim=-1).mean()

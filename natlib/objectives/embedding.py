@@ -10,7 +10,7 @@ from torch import Tensor
 
 from natlib.errors import ConfigError, NonFiniteError
 
-__all__ = ["check_finite", "check_labels", "embedded", "expect_views", "to_float32"]
+__all__ = ["check_finite", "embedded", "expect_views", "to_float32"]
 
 
 def expect_views(features: Iterable[Tensor], views: int, extra: int, what: str) -> list[Tensor]:
@@ -72,22 +72,3 @@ def check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
             raise NonFiniteError(
                 f"the features of sample {position} of the batch hold NaN or infinity", position
             )
-
-
-def check_labels(labels: Tensor | None, kind: str, classes: int) -> Tensor:
-    """The labels int64[b] that an objective cannot do without.
-
-    Raises:
-        ConfigError: there are none, or they are of more classes.
-    """
-    if labels is None:
-        raise ConfigError(
-            f"the objective '{kind}' learns from labels: call with labels=..., the class of each "
-            "sample, -1 where it has none"
-        )
-    if len(labels) and int(labels.max()) >= classes:
-        raise ConfigError(
-            f"a sample has the label {int(labels.max())}, but the objective '{kind}' is made for "
-            f"{classes} classes; give labels below {classes}"
-        )
-    return labels

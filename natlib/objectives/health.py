@@ -1,18 +1,18 @@
 """Label-free measures of whether training works."""
 
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from natlib.assignment.cells import SemiDiscrete
-from natlib.solvers import Solver
-from natlib.targets import TargetDistribution
+from natlib.assignment import AssignmentModule
+from natlib.objectives.distances import mean_cosine
 
-__all__ = ["effective_rank", "embedding_health", "random_cell_line", "random_matching_line"]
+__all__ = ["effective_rank", "embedding_health", "random_cosine"]
 
 # Slots far above any that training uses, so that the line is not drawn from its targets.
 _LINE_SLOT = 2**61
+_DRAWS = 2
 
 
 def effective_rank(z: Tensor) -> Tensor:
@@ -45,36 +45,24 @@ def embedding_health(z: Tensor) -> dict[str, Tensor]:
     return {"embedding_std": spread, "effective_rank": effective_rank(z)}
 
 
-@lru_cache(maxsize=64)
-def random_matching_line(targets: TargetDistribution, solver: Solver, batch: int) -> Tensor:
-    """Mean matched cosine of *random* features under the solver: the line to read by.
+@torch.no_grad()
+def random_cosine(
+    assignment: AssignmentModule[Any], batch: int, device: torch.device | None = None
+) -> Tensor:
+    """Mean cosine of *random* points with the targets assigned to them: the line to read by.
 
-    A matching finds each random point a target that it is close to already. With fresh
+    An assignment finds each random point a target that it is close to already. With fresh
     targets a matched cosine comes near this line as embeddings spread, and no higher; with a
     bank it passes the line once the encoder has learnt where its samples belong.
 
     Args:
-        targets: the distribution that both the points and the targets come from.
-        solver: what matches them.
-        batch: b, the points and targets in a matching; the mean is over four draws.
+        assignment: decides which targets points aim at.
+        batch: b, the points that are assigned targets together; the mean is over two batches.
+        device: where they are assigned.
     """
-    slot = _LINE_SLOT + torch.arange(8 * batch).view(2, 4, batch)
-    points, candidates = targets.rows(slot)
-    columns = solver.match(points, candidates).columns
-    matched = candidates.gather(1, columns.unsqueeze(-1).expand_as(candidates))
-    return torch.cosine_similarity(points, matched, dim=-1).mean()
-
-
-@lru_cache(maxsize=64)
-def random_cell_line(targets: TargetDistribution, cells: SemiDiscrete, batch: int) -> Tensor:
-    """Mean cosine of *random* features with the centroids of their cells; see
-    :func:`random_matching_line`.
-
-    Args:
-        targets: the distribution that both the points and the targets come from.
-        cells: how the centroids are found.
-        batch: b, the points.
-    """
-    slot = _LINE_SLOT + torch.arange(batch + cells.points)
-    points, noise = targets.rows(slot).split([batch, cells.points])
-    return torch.cosine_similarity(points, cells.cells(points, noise).centroid, dim=-1).mean()
+    found = []
+    for draw in range(_DRAWS):
+        slots = _LINE_SLOT + draw * batch + torch.arange(batch, device=device)
+        points = assignment.targets.distribution.rows(slots)
+        found.append(mean_cosine(points, assignment.preview(points, draw).targets))
+    return torch.stack(found).mean()

@@ -1,24 +1,29 @@
-"""Noise As Targets: hit the targets that a matching deals out."""
+"""Noise As Targets: predict the targets that an assignment gives to samples.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+Shapes: v views, b samples in the batch, f features, d target dimensions, m targets per sample.
+"""
 
-from pydantic import Field, model_validator
-from torch import Tensor
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, Self
 
-from natlib.assignment.cells import SemiDiscrete
-from natlib.assignment.schedule import Reassignment
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from natlib.assignment import Assignment, Step, Stream, majority_class
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
-from natlib.objectives.base import Objective
-from natlib.objectives.teacher import Teacher
-from natlib.solvers import Lapjv, Solver
-from natlib.targets import Mixture, Seed, TargetDistribution, UniformSphere
+from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
+from natlib.objectives.distances import mean_cosine
+from natlib.objectives.embedding import check_finite, to_float32
+from natlib.objectives.health import embedding_health, random_cosine
+from natlib.objectives.nat_loss import NATLoss
+from natlib.objectives.teacher import Teacher, TeacherModule, teacher_embeddings
+from natlib.runtime.progress import Work
+from natlib.targets import TargetDistribution, UniformSphere
 
-if TYPE_CHECKING:
-    from natlib.objectives.nat_module import NATModule
-
-__all__ = ["NAT"]
+__all__ = ["NAT", "NATModule"]
 
 
 @register
@@ -29,176 +34,190 @@ class NAT(Objective):
     the loss of a sample is
 
         target_weight * mean_v |z_v - c|^2  +  alignment * mean_{v<w} |z_v - z_w|^2
-            +  repulsion * mean_v log mean_j exp(-|z_v - c_j|^2 / (2 temperature))
+            +  repulsion.weight * mean_v log mean_j exp(-|z_v - c_j|^2 / (2 repulsion.temperature))
 
     where ``c_j`` belongs to another sample of the batch: the last term is the logarithm of how
     densely the centroids of the others lie around an embedding. Where there is repulsion, all
-    centroids are brought to the sphere if targets are on it, and by default the first and the last
-    term together are a softmax over the centroids of the batch, in which a sample's own one is told
-    from those of the others ("decoupled": it is not among its own negatives; Yeh et al.,
+    centroids are projected onto the sphere if targets are on it, and by default the first and the
+    last term together are a softmax over the centroids of the batch, in which a sample's own one is
+    told from those of the others ("decoupled": it is not among its own negatives; Yeh et al.,
     "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848).
 
-    With a teacher that views align with, ``t_w`` being what it makes of view w, the second mean
-    is ``mean_{v!=w} |z_v - t_w|^2``, whose gradient is half as long where t and z agree.
+    With a teacher, ``t_w`` being its embedding of view w, the second mean is
+    ``mean_{v!=w} |z_v - t_w|^2``, whose gradient is half as long where t and z agree.
 
-    The 2017 method is ``ownership="bank", views=1, slots=1, alignment=0,
-    reassign_every=3, reduction="sum"``.
+    The 2017 method is ``views=1, assignment=Bank(every=3),
+    loss=NATLoss(target_weight=1, alignment=0, reduction="sum")``.
     """
+
+    moved: ClassVar[Mapping[str, str]] = {
+        "alignment": "loss.alignment",
+        "anchor": "match_on",
+        "class_shares": "assignment.class_targets",
+        "class_slots": "assignment.class_targets",
+        "ownership": "assignment",
+        "reassign_every": "assignment.every",
+        "reassign_unit": "assignment.unit",
+        "reduction": "loss.reduction",
+        "refresh": "assignment.reassign",
+        "repulsion": "loss.repulsion.weight",
+        "semidiscrete": "assignment",
+        "slots": "assignment.slots",
+        "solver": "assignment.solver",
+        "target_weight": "loss.target_weight",
+        "temperature": "loss.repulsion.temperature",
+    }
 
     kind: Literal["nat"] = "nat"
     targets: TargetDistribution = UniformSphere(dim=32)
     """What to predict."""
-    solver: Solver = Lapjv()
-    """How targets are dealt to samples."""
+    assignment: Assignment = Stream()
+    """Which targets a sample aims at."""
     head: Head = MlpHead()
     """From features to the space of the targets."""
-    ownership: Literal["bank", "stream"] = "stream"
-    """``bank``: a sample keeps its slots across epochs, in a table (the 2017 method).
-    ``stream``: every batch gets fresh slots; needs two or more views."""
-    slots: int = Field(default=8, ge=1)
-    """m, the slots that a sample owns; it regresses to the mean of their targets, an
-    estimate of the centroid of its optimal-transport cell."""
-    anchor: Literal["mean", "first"] = "mean"
-    """What votes in the matching: the mean of the views, or the first view. With the first, the
-    matching can run while the other views are computed."""
+    match_on: Literal["mean", "first"] = "mean"
+    """What is matched: the mean of a sample's views, or its first view. With the first, the
+    matching can run while the other views are encoded."""
     teacher: Teacher | None = None
-    """A moving average of encoder and head, whose embeddings take the place of the views' own."""
-    teacher_role: Literal["vote", "align", "both"] = "both"
-    """What its embeddings are for: to ``vote`` in the matching, which then can run while the views
-    are computed; for each view to ``align`` with those of the other views; or ``both``."""
-    semidiscrete: SemiDiscrete | None = None
-    """In place of matchings: the limit of infinitely many slots (stream only). A sample regresses
-    to the centroid of its cell of the target distribution, estimated from ``points`` fresh
-    targets in every step; ``slots`` and ``solver`` have no part in it."""
-    refresh: Reassignment | None = None
-    """Now and then deal the slots of all samples out again, between two epochs (bank only)."""
-    overlap: Literal["auto", "on", "off"] = "auto"
-    """Whether the first view is matched while the next one is computed (anchor 'first').
-    ``auto`` does so on an accelerator; on a CPU it measures which is faster."""
-    pool: int = Field(default=0, ge=0)
-    """Match each batch together with the last N samples before it, from a queue."""
-    pool_warmup: int = Field(default=0, ge=0)
-    """Epochs in which the queue is filled and not yet used."""
-    target_weight: float | None = Field(default=None, gt=0)
-    """Weight of the squared distance to the targets. By default 3, and with repulsion what a
-    softmax has: ``repulsion / (2 temperature)``, so that samples are drawn as much as pushed."""
-    alignment: float = Field(default=1.0, ge=0)
-    """Weight of the squared distance between the views of a sample."""
-    repulsion: float = Field(default=0.0, ge=0)
-    """Weight of the density of the other samples' centroids; 0 leaves it out."""
-    temperature: float = Field(default=0.2, gt=0)
-    """How far the centroids of others are felt: the variance of the kernels of that density, in
-    squared units of the targets' space."""
-    reassign_every: int = Field(default=1, ge=1)
-    """Deal slots out again in every N-th epoch or step (bank only)."""
-    reassign_unit: Literal["epoch", "step"] = "epoch"
-    """What ``reassign_every`` counts."""
-    reduction: Literal["mean", "sum"] = "mean"
-    """Whether the loss is averaged or summed over the batch. The 2017 code sums: its
-    learning rate of 0.01 is 2.56 on a mean over 256 samples."""
-    class_slots: bool = False
-    """Where training sees labels, a labelled sample owns slots of its class only. Each class has
-    a component of ``targets`` of its own, which need to be a mixture."""
-    class_shares: Literal["labelled", "equal"] = "labelled"
-    """How many slots each class has: in proportion to its labelled samples, or equally many.
-    Weights of ``targets`` come first."""
-    seed: Seed = 0
-    """Seed of the table that a bank starts from."""
+    """A moving average of encoder and head: each view aligns with its embeddings of the other
+    views, in place of these views themselves."""
+    loss: NATLoss = NATLoss()
+    """Weights of the terms."""
 
     @model_validator(mode="after")
-    def _check_ownership(self) -> Self:
-        if self.ownership == "stream" and self.views < 2:
+    def _check_parts(self) -> Self:
+        if self.views < self.assignment.min_views:
             raise ValueError(
-                "ownership 'stream' needs views >= 2, since a fresh target that a single view "
-                "meets once teaches nothing; set views to 2 or ownership to 'bank'"
+                f"assignment '{self.assignment.kind}' needs views >= {self.assignment.min_views}, "
+                "since a fresh target that a single view meets once teaches nothing, and views is "
+                f"{self.views}; set views to {self.assignment.min_views} or assignment to bank"
             )
-        if self.ownership == "stream" and (self.reassign_every, self.reassign_unit) != (1, "epoch"):
+        if self.teacher is not None and (self.views < 2 or self.loss.alignment == 0):
             raise ValueError(
-                "reassign_every and reassign_unit are for ownership 'bank'; "
-                "a stream deals fresh slots in every step"
+                "each view is to align with the teacher's embeddings of the others, and views is "
+                f"{self.views}, loss.alignment {self.loss.alignment:g}; set views to 2 and "
+                "loss.alignment above 0, or leave teacher out"
             )
-        if self.ownership == "stream" and self.refresh is not None:
-            raise ValueError(
-                "refresh is for ownership 'bank', since a stream keeps no slots; "
-                "leave it out or set ownership to 'bank'"
-            )
-        if self.teacher is None and self.teacher_role != "both":
-            raise ValueError(
-                f"teacher_role is '{self.teacher_role}', and there is no teacher; set "
-                "teacher.momentum (to 0.99, say), or leave teacher_role out"
-            )
-        if self.teacher_aligns and (self.views < 2 or self.alignment == 0):
-            raise ValueError(
-                f"each view is to align with what the teacher makes of the others, and views is "
-                f"{self.views}, alignment {self.alignment:g}; set views to 2 and alignment above "
-                "0, or teacher_role to 'vote'"
-            )
-        if self.semidiscrete is not None and (self.ownership != "stream" or self.pool):
-            raise ValueError(
-                "semidiscrete is for ownership 'stream' without a pool: it draws fresh targets "
-                "for every batch, as many as it likes; set it to null, or ownership to "
-                "'stream' and pool to 0"
-            )
-        if self.semidiscrete is not None and self.solver != Lapjv():
-            raise ValueError(
-                f"semidiscrete takes the place of matchings, and solver is '{self.solver.kind}'; "
-                "leave the solver out, or set semidiscrete to null"
-            )
-        if self.semidiscrete is not None and self.targets.learned:
-            raise ValueError(
-                "semidiscrete estimates cells of fixed targets, and these are learned; "
-                "set it to null, or targets.learn to 'no'"
-            )
-        if self.class_slots and not isinstance(self.targets, Mixture):
-            raise ValueError(
-                "class_slots gives each class a component of a mixture, and these targets are "
-                f"'{self.targets.kind}'; set targets.kind to 'mixture', or leave class_slots out"
-            )
-        if self.class_slots and self.semidiscrete is not None:
-            raise ValueError(
-                "semidiscrete deals no slots that could belong to a class; set it to null, or "
-                "class_slots to false"
-            )
+        self.assignment.check_targets(self.targets)
         return self
 
     @property
-    def attraction(self) -> float:
-        """The weight of the squared distance to the targets, given or not."""
-        if self.target_weight is not None:
-            return self.target_weight
-        return self.repulsion / (2 * self.temperature) if self.repulsion else 3.0
+    def uses_labels(self) -> bool:
+        return self.assignment.uses_labels
 
-    def aim(self, centroid: Tensor) -> Tensor:
-        """What embeddings are drawn to, of centroids Tensor[..., d] of their targets."""
+    def aim(self, targets_MBD: Tensor) -> Tensor:
+        """What embeddings are drawn to: Tensor[b, d], of targets Tensor[m, b, d]."""
+        centroid_BD = targets_MBD.mean(0)
         # A mean of targets on the sphere is the shorter, the more they differ: it would draw with
         # less than the centroids of the others push.
-        return self.targets.project(centroid) if self.repulsion else centroid
+        return self.targets.project(centroid_BD) if self.loss.repulsion else centroid_BD
 
-    @property
-    def teacher_votes(self) -> bool:
-        """Whether a teacher's embeddings are matched."""
-        return self.teacher is not None and self.teacher_role != "align"
-
-    @property
-    def teacher_aligns(self) -> bool:
-        """Whether views align with a teacher's embeddings."""
-        return self.teacher is not None and self.teacher_role != "vote"
-
-    @property
-    def uses_labels(self) -> bool:
-        return self.class_slots
+    def matched_on(self, z_VBD: Tensor) -> Tensor:
+        """What is matched, of embeddings without gradient: Tensor[b, d]."""
+        return z_VBD[0] if self.match_on == "first" else self.targets.project(z_VBD.mean(0))
 
     def for_classes(self, labelled: Sequence[int]) -> Self:
-        if not self.class_slots:
-            return self
-        from natlib.assignment.class_targets import mixture_for_classes
-
-        assert isinstance(self.targets, Mixture)
-        targets = mixture_for_classes(self.targets, labelled, self.class_shares == "labelled")
-        return self.model_copy(update={"targets": targets})
+        targets = self.assignment.for_classes(self.targets, labelled)
+        return self if targets is self.targets else self.model_copy(update={"targets": targets})
 
     def build(self, feature_dim: int, samples: int | None = None) -> "NATModule":
-        """See :meth:`Objective.build`; a bank needs ``samples``."""
-        from natlib.objectives.nat_module import NATModule
-
+        """See :meth:`Objective.build`; an assignment that keeps slots needs ``samples``."""
         return NATModule(self, feature_dim, samples)
+
+
+class NATModule(ObjectiveModule):
+    """Head, targets, assignment and teacher of :class:`NAT`."""
+
+    shown = (
+        "matched {matched_cosine:.3f} (random {random_cosine:.3f})",
+        "pseudo-labels {pseudo_label_accuracy:.1f} %",
+    )
+
+    def __init__(self, config: NAT, feature_dim: int, samples: int | None) -> None:
+        super().__init__()
+        self.config = config
+        self.loss_is_sum = config.loss.reduction == "sum"
+        self.head: nn.Module = config.head.build(feature_dim, config.targets.dim)
+        self.targets = config.targets.build()
+        self.assignment = config.assignment.build(self.targets, samples)
+        self.teacher: TeacherModule | None = None
+        # The teacher's embeddings of the views of this step.
+        self._teacher_views: list[Tensor] | None = None
+        self._random_cosine: dict[int, Tensor] = {}
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Head outputs Tensor[b, d] in the space of the targets, float32 or better."""
+        return self.config.targets.project(to_float32(self.head(features)))
+
+    def on_start(self, encoder: nn.Module) -> None:
+        """Copy the encoder, where there is to be a teacher."""
+        if self.config.teacher is not None:
+            self.teacher = TeacherModule(encoder, self.head)
+
+    def after_update(self, encoder: nn.Module, done: float) -> None:
+        """Let the teacher follow."""
+        if self.teacher is not None and self.config.teacher is not None:
+            self.teacher.follow(encoder, self.head, self.config.teacher.momentum_at(done))
+
+    def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
+        """None; the teacher, where there is one, encodes the views itself."""
+        if self.teacher is not None:
+            project = self.config.targets.project
+            self._teacher_views = [project(to_float32(self.teacher(view))) for view in views]
+        return []
+
+    def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
+        self.assignment.take_labels(labels, classes)
+
+    def before_epoch(self, epoch: int) -> Work | None:
+        return self.assignment.before_epoch(epoch)
+
+    def forward(
+        self,
+        features: Iterable[Tensor],
+        index: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        epoch: int = 0,
+        health: bool = False,
+    ) -> ObjectiveOutput:
+        config, step = self.config, Step(epoch, index, labels)
+        seen, self._teacher_views = self._teacher_views, None
+        teacher_VBD = None
+        if config.teacher is not None:
+            teacher_VBD = torch.stack(teacher_embeddings(seen, config.kind))
+        inputs: list[Tensor] = []
+        embedded: list[Tensor] = []
+        pending = None
+        for view in features:
+            inputs.append(view)
+            embedded.append(self.embed(view))
+            if len(embedded) == 1 and config.match_on == "first":
+                early = replace(step, more_views=config.views > 1)
+                pending = self.assignment.begin(embedded[0].detach(), early)
+        z_VBD = torch.stack(embedded)
+        check_finite(inputs, z_VBD)
+        matched_BD = config.matched_on(z_VBD.detach())
+        if pending is None:
+            pending = self.assignment.begin(matched_BD, step)
+        assigned = self.assignment.finish(pending)
+
+        losses_B, terms = config.loss.of_samples(z_VBD, config.aim(assigned.targets), teacher_VBD)
+        measures = dict(assigned.measures)
+        if health:
+            # Targets that learn have a gradient.
+            measures["matched_cosine"] = mean_cosine(matched_BD, assigned.targets.detach())
+            measures["own_cosine"] = mean_cosine(matched_BD, assigned.own.detach())
+            measures["random_cosine"] = self._random_line(len(matched_BD), matched_BD.device)
+            measures |= embedding_health(matched_BD)
+        return ObjectiveOutput(
+            losses_B.sum() if self.loss_is_sum else losses_B.mean(),
+            terms,
+            measures,
+            None if assigned.classes is None else majority_class(assigned.classes),
+        )
+
+    def _random_line(self, batch: int, device: torch.device) -> Tensor:
+        if batch not in self._random_cosine:
+            self._random_cosine[batch] = random_cosine(self.assignment, batch, device)
+        return self._random_cosine[batch]

@@ -1,38 +1,74 @@
-"""What samples lose: how far they are from their targets and other views, how near to others.
+"""The loss of Noise As Targets: its terms, their weights, and what a sample loses.
 
 Shapes: v views, b samples in the batch, d target dimensions.
 """
 
+from typing import Literal
+
+from pydantic import Field
 from torch import Tensor
 
+from natlib.component import Settings
 from natlib.objectives.distances import log_density_of_others, teacher_distance, view_distance
-from natlib.objectives.nat import NAT
 
-__all__ = ["sample_losses"]
+__all__ = ["NATLoss", "Repulsion"]
 
 
-def sample_losses(
-    config: NAT, z_VBD: Tensor, centroid_BD: Tensor, taught_VBD: Tensor | None
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The formula of :class:`NAT`; a collective call where there is repulsion.
+class Repulsion(Settings):
+    """Embeddings are pushed away from the centroids of the other samples of the batch."""
 
-    Args:
-        config: weights of the terms.
-        z_VBD: embeddings of the views.
-        centroid_BD: the mean of each sample's targets.
-        taught_VBD: what a teacher makes of the views, if there is one.
+    weight: float = Field(default=1.0, gt=0)
+    """Weight of the logarithm of the density of these centroids."""
+    temperature: float = Field(default=0.2, gt=0)
+    """How far they are felt: the variance of the kernels of that density, in squared units of the
+    targets' space."""
 
-    Returns:
-        Tensor[b], and the terms without their weights, each a mean over samples without gradient.
-    """
-    aim_BD = config.aim(centroid_BD)
-    terms = {"target": (z_VBD - aim_BD).square().sum(-1).mean(0)}
-    if taught_VBD is not None and config.teacher_aligns:
-        terms["alignment"] = teacher_distance(z_VBD, taught_VBD)
-    else:
-        terms["alignment"] = view_distance(z_VBD)
-    losses_B = config.attraction * terms["target"] + config.alignment * terms["alignment"]
-    if config.repulsion:
-        terms["repulsion"] = log_density_of_others(z_VBD, aim_BD, config.temperature)
-        losses_B = losses_B + config.repulsion * terms["repulsion"]
-    return losses_B, {name: term.mean().detach() for name, term in terms.items()}
+
+class NATLoss(Settings):
+    """Weights of the terms of :class:`natlib.NAT`'s loss."""
+
+    target_weight: float | None = Field(default=None, gt=0)
+    """Weight of the squared distance to the targets. By default 3, and with repulsion what a
+    softmax has: ``weight / (2 temperature)`` of it, so that samples are drawn as much as pushed."""
+    alignment: float = Field(default=1.0, ge=0)
+    """Weight of the squared distance between the views of a sample."""
+    repulsion: Repulsion | None = None
+    """Push samples away from the targets of others; null leaves it out."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """Whether the loss is averaged or summed over the batch. The code of the paper sums: its
+    learning rate of 0.01 is 2.56 on a mean over 256 samples."""
+
+    @property
+    def attraction(self) -> float:
+        """The weight of the squared distance to the targets, given or not."""
+        if self.target_weight is not None:
+            return self.target_weight
+        if self.repulsion is None:
+            return 3.0
+        return self.repulsion.weight / (2 * self.repulsion.temperature)
+
+    def of_samples(
+        self, z_VBD: Tensor, aim_BD: Tensor, teacher_VBD: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The formula of :class:`natlib.NAT`; a collective call where there is repulsion.
+
+        Args:
+            z_VBD: embeddings of the views.
+            aim_BD: what the samples are drawn to.
+            teacher_VBD: a teacher's embeddings of the views, if there is one.
+
+        Returns:
+            Tensor[b], and the terms without their weights, each a mean over samples without
+            gradient.
+        """
+        terms = {"target": (z_VBD - aim_BD).square().sum(-1).mean(0)}
+        if teacher_VBD is not None:
+            terms["alignment"] = teacher_distance(z_VBD, teacher_VBD)
+        else:
+            terms["alignment"] = view_distance(z_VBD)
+        losses_B = self.attraction * terms["target"] + self.alignment * terms["alignment"]
+        if self.repulsion is not None:
+            density_B = log_density_of_others(z_VBD, aim_BD, self.repulsion.temperature)
+            terms["repulsion"] = density_B
+            losses_B = losses_B + self.repulsion.weight * density_B
+        return losses_B, {name: term.mean().detach() for name, term in terms.items()}

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from natlib.assignment import check_labels
 from natlib.component import register
 from natlib.encoders import Head, LinearHead
 from natlib.errors import ConfigError
 from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import check_labels, embedded, expect_views, to_float32
+from natlib.objectives.embedding import embedded, expect_views, to_float32
 
 __all__ = ["Supervised", "SupervisedModule"]
 

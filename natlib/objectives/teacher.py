@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from natlib.component import Settings
 from natlib.errors import ConfigError
+from natlib.runtime.training_state import TrainingState
 
 __all__ = ["Teacher", "TeacherModule", "teacher_embeddings"]
 
@@ -41,7 +42,7 @@ class Teacher(Settings):
         return 1.0 - (1.0 - self.momentum) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-class TeacherModule(nn.Module):
+class TeacherModule(TrainingState):
     """Copies of an encoder and a head whose weights are averages of theirs; all of it is state.
 
     Only weights are averaged. Buffers are the teacher's own: it is in training mode when what it

@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from natlib.assignment import Assignment, Bank, Stream
 from natlib.configuration import describe
 from natlib.data import TrainingLabels
 from natlib.encoders import Encoder
@@ -89,16 +90,26 @@ def semi_objective(nat: NAT, method: Method, weight: float, spread: float) -> Ob
     """
     if "b" in method:
         clusters = Mixture(dim=nat.targets.dim, components=(ProjectedNormal(spread=spread),))
-        # Anchors for a refresh would need a folder that outlives this.
-        changed = {"class_slots": True, "targets": clusters, "semidiscrete": None, "refresh": None}
+        changed = {"targets": clusters, "assignment": _by_class(nat.assignment)}
         try:
             nat = NAT.model_validate(nat.model_dump() | changed)
         except ValidationError as error:
-            raise ConfigError(f"class_slots do not fit this run: {describe(error)}") from error
+            raise ConfigError(f"class targets do not fit this run: {describe(error)}") from error
     if "a" not in method:
         return nat
     labels = Part(objective=Supervised(views=nat.views), weight=weight)
     return Combined(views=nat.views, parts={"nat": Part(objective=nat), "labels": labels})
+
+
+def _by_class(assignment: Assignment) -> Assignment:
+    """The assignment of a run, with targets that belong to classes."""
+    if isinstance(assignment, Bank):
+        # Embeddings for a reassignment would need a folder that outlives this.
+        return assignment.model_copy(update={"class_targets": "labelled", "reassign": None})
+    if isinstance(assignment, Stream):
+        return assignment.model_copy(update={"class_targets": "labelled"})
+    # Cells have no slots that could belong to a class.
+    return Stream(class_targets="labelled")
 
 
 def train_with_labels(

@@ -1,6 +1,6 @@
 """How well samples hit their targets, beside random points.
 
-Shapes: u samples, b samples in a matching, m slots of a sample, d target dimensions.
+Shapes: u samples, b samples in a batch, m slots of a sample, d target dimensions.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from natlib.assignment.table import AssignmentTable
+from natlib.assignment import AssignmentTable
 from natlib.errors import CheckpointError
 from natlib.evaluation.modes import evaluating
-from natlib.objectives import ObjectiveModule
-from natlib.objectives.nat_module import NATModule
+from natlib.objectives import NATModule, ObjectiveModule
 from natlib.report.subject import Subject
 from natlib.runs import Recorded
 from natlib.training.checkpoint import complete_checkpoints
 
-__all__ = ["Fit", "deal", "measure_fit", "nat_part", "read_table"]
+__all__ = ["Fit", "measure_fit", "nat_part", "read_table"]
 
-# Slots that no training uses: of the deals here, and of random points.
-_DEALT, _RANDOM = 2**60, 2**61
-_DEALS = 4
+# Slots of random points, which no training uses.
+_RANDOM = 2**61
+_DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,10 @@ class Fit:
     """How well samples hit their targets.
 
     Attributes:
-        owned: whether samples own their slots (a bank); otherwise fresh ones are dealt.
+        owned: whether samples own their slots (a bank); otherwise targets are fresh ones.
         cosine: float[u], mean cosine of each sample with its targets; of fresh ones, over
             several deals.
-        random: float[·], the same for random points, dealt once.
+        random: float[·], the same for random points and fresh targets.
         random_distance: mean squared distance of random points to the mean of their targets.
         batch: b, the samples that were matched with each other.
     """
@@ -64,56 +63,33 @@ def measure_fit(recorded: Recorded, subject: Subject) -> Fit | None:
     if found is None:
         return None
     name, module = found
-    config = module.config
     with evaluating(module):
         z_UD = module.embed(subject.features["encoder"].to(subject.model.device)).cpu()
-    batch = min(recorded.config.training.batch_size + config.pool, len(z_UD))
-    table = _latest_table(recorded, name, len(subject.samples)) if module.table else None
-    if table is not None:
-        cosine = torch.cat(
-            [
-                _cosine(z, module.targets.rows(table.slots(index))).mean(0)
-                for z, index in zip(z_UD.split(batch), subject.index.split(batch), strict=True)
-            ]
-        )
-    else:
-        cosine = _dealt_out(module, z_UD, batch, subject.seed)
-    points = module.targets.distribution.rows(_RANDOM + torch.arange(4 * batch))
-    dealt = [deal(module, part, n) for n, part in enumerate(points.split(batch))]
-    distance = torch.cat([away for _, away in dealt]).mean()
+        batch = min(recorded.config.training.batch_size, len(z_UD))
+        table = _latest_table(recorded, name, len(subject.samples))
+        if table is not None:
+            cosine = torch.cat(
+                [
+                    _cosine(z, module.targets.rows(table.slots(index))).mean(0)
+                    for z, index in zip(z_UD.split(batch), subject.index.split(batch), strict=True)
+                ]
+            )
+        else:
+            cosine = _fresh_fit(module, z_UD, batch, subject.seed)
+        points = module.targets.distribution.rows(_RANDOM + torch.arange(4 * batch)).split(batch)
+        aims = [module.assignment.preview(z, draw).targets for draw, z in enumerate(points)]
+        squares = [
+            (z - module.config.aim(aim)).square().sum(-1)
+            for z, aim in zip(points, aims, strict=True)
+        ]
+    near = [_cosine(z, aim).mean(0) for z, aim in zip(points, aims, strict=True)]
     return Fit(
         table is not None,
         cosine.detach(),
-        torch.cat([near for near, _ in dealt]).detach(),
-        float(distance),
+        torch.cat(near).detach(),
+        float(torch.cat(squares).mean()),
         batch,
     )
-
-
-def deal(module: NATModule, z_BD: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """Deal fresh targets to points as training would.
-
-    Args:
-        module: with targets, and what matches.
-        z_BD: Tensor[b, d].
-        number: of the deal; another one has other targets.
-
-    Returns:
-        For each point the mean cosine with its targets, and the squared distance to their mean,
-        both float[b].
-    """
-    config, count = module.config, len(z_BD)
-    if config.semidiscrete is not None:
-        points = max(config.semidiscrete.points, count)
-        noise = module.targets.rows(_DEALT + number * points + torch.arange(points))
-        own_MBD = config.semidiscrete.cells(z_BD, noise).centroid[None]
-    else:
-        first = _DEALT + number * config.slots * count
-        slots = first + torch.arange(config.slots * count).view(config.slots, count)
-        rows_MBD = module.targets.rows(slots)
-        columns = config.solver.match(z_BD, rows_MBD).columns
-        own_MBD = rows_MBD.gather(1, columns.unsqueeze(-1).expand_as(rows_MBD))
-    return _cosine(z_BD, own_MBD).mean(0), (z_BD - config.aim(own_MBD.mean(0))).square().sum(-1)
 
 
 def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | None:
@@ -127,7 +103,8 @@ def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | N
     Raises:
         CheckpointError: the checkpoint is damaged, or of other samples.
     """
-    key = f"objective.{part}.table.permutation" if part else "objective.table.permutation"
+    prefix = f"objective.{part}." if part else "objective."
+    key = f"{prefix}assignment.table.permutation"
     file = checkpoint / "weights.safetensors"
     try:
         with safe_open(file, "pt") as tensors:
@@ -151,16 +128,17 @@ def _latest_table(recorded: Recorded, part: str, samples: int) -> AssignmentTabl
     return read_table(found[-1], part, samples) if found else None
 
 
-def _dealt_out(module: NATModule, z_UD: Tensor, batch: int, seed: int) -> Tensor:
-    """Mean cosine float[u] over several deals in batches of random samples."""
+def _fresh_fit(module: NATModule, z_UD: Tensor, batch: int, seed: int) -> Tensor:
+    """Mean cosine float[u] with fresh targets, over several draws in batches of random samples."""
     own = torch.Generator().manual_seed(seed)
     total = torch.zeros(len(z_UD))
     parts = max(1, len(z_UD) // batch)
-    for turn in range(_DEALS):
+    for draw in range(_DRAWS):
         for number, rows in enumerate(torch.randperm(len(z_UD), generator=own).tensor_split(parts)):
-            total[rows] += deal(module, z_UD[rows], turn * parts + number)[0]
-    return total / _DEALS
+            assigned = module.assignment.preview(z_UD[rows], draw * parts + number)
+            total[rows] += _cosine(z_UD[rows], assigned.targets).mean(0)
+    return total / _DRAWS
 
 
-def _cosine(z_BD: Tensor, own_MBD: Tensor) -> Tensor:
-    return torch.cosine_similarity(z_BD.expand_as(own_MBD), own_MBD, dim=-1)
+def _cosine(z_BD: Tensor, targets_MBD: Tensor) -> Tensor:
+    return torch.cosine_similarity(z_BD.expand_as(targets_MBD), targets_MBD, dim=-1)

@@ -1,10 +1,8 @@
-"""This process among those that train together, and what it may use of the machine."""
-
-import os
+"""This process among those that train together."""
 
 import torch.distributed as dist
 
-__all__ = ["process_count", "process_rank", "usable_cores"]
+__all__ = ["process_count", "process_rank"]
 
 
 def process_count() -> int:
@@ -15,10 +13,3 @@ def process_count() -> int:
 def process_rank() -> int:
     """Number of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on: in a batch system or a container, often not all."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

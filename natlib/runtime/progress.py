@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress", "stages"]
+__all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress", "Work", "stages"]
 
 
 class ProgressReporter(Protocol):
@@ -31,6 +31,10 @@ class ProgressReporter(Protocol):
 
     def say(self, text: str) -> None:
         """A line for the person who watches."""
+
+
+Work = Callable[[ProgressReporter], bool]
+"""Something long: tells how far it is, returns whether it finished or a signal broke it off."""
 
 
 class SilentProgress:

@@ -1,4 +1,4 @@
-"""How to match: assignment solvers."""
+"""Assignment solvers: match samples with targets, one-to-one, at the lowest cost."""
 
 from natlib.solvers.auction import Auction
 from natlib.solvers.auto import Auto

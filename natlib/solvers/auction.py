@@ -9,8 +9,8 @@ from pydantic import Field
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.kernels.auction_from_prices import deal
-from natlib.solvers.kernels.normalise_costs import even_out
+from natlib.solvers.kernels.auction_from_prices import auction_from_prices
+from natlib.solvers.kernels.normalise_costs import normalise_costs
 from natlib.solvers.problem import Problem
 
 __all__ = ["Auction"]
@@ -21,22 +21,22 @@ class Auction(Solver):
     """Rows bid for columns (Bertsekas 1988), all free rows of all problems at once.
 
     The matching costs at most ``b * epsilon`` typical differences more than the best one; the
-    ``gap`` that is reported comes from the final prices and is mostly far smaller. Epsilon
-    falls from phase to phase. In a wide problem a column may keep a price from an earlier phase and
-    yet stay unsold; such columns then bid for rows (Bertsekas & Castanon 1992, "A
+    reported ``gap`` comes from the final prices and is mostly far smaller. Epsilon
+    falls from phase to phase. In a wide problem a column may keep a price from an earlier phase
+    and stay unsold; such columns then bid for rows (Bertsekas & Castanon 1992, "A
     forward/reverse auction algorithm for asymmetric assignment problems").
     """
 
     kind: Literal["auction"] = "auction"
     epsilon: float = Field(default=0.02, ge=1e-4)
-    """How much worse than its best column a row's own may be, at the final prices: in units of
-    the root mean square of the costs after rows and columns are centred."""
+    """How much worse than its best column the column of a row may be, at the final prices; in
+    units of the root mean square of the costs after rows and columns are centred."""
     start: float = Field(default=0.1, gt=0)
-    """Epsilon of the first phase, in the same unit; from ``epsilon`` down there is one phase."""
+    """Epsilon of the first phase, in the same unit; not above ``epsilon`` there is one phase."""
     scaling: float = Field(default=5.0, gt=1)
-    """Each phase divides epsilon by this."""
+    """Factor that epsilon is divided by from phase to phase."""
     rounds: int = Field(default=20_000, ge=1)
-    """Rounds of bidding after which the rows that are left get any free column, and the
+    """Rounds of bidding after which the remaining rows get any free column, and the
     matching is reported as not converged."""
 
     @property
@@ -44,8 +44,8 @@ class Auction(Solver):
         return False
 
     def _solve(self, problem: Problem) -> Solution:
-        even = even_out(problem.cost, problem.allowed)
-        return deal(problem, even, self._phases(), self.rounds)
+        normalised = normalise_costs(problem.cost, problem.allowed)
+        return auction_from_prices(problem, normalised, self._phases(), self.rounds)
 
     def _phases(self) -> list[float]:
         phases = [self.epsilon]

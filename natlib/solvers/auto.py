@@ -1,4 +1,4 @@
-"""The solver that fits the problem, by measurement."""
+"""Choose the solver that fits the problem, by what was measured."""
 
 import logging
 from typing import Literal
@@ -19,13 +19,13 @@ __all__ = ["Auto"]
 
 logger = logging.getLogger("natlib")
 
-# Rows from which the fast solver of the host is faster than the exact one.
+# Rows from which the fast solver on a host is faster than the exact one.
 _LARGE = 512
 # Rows from which candidates and a proof were faster than lapjv on every kind of features, or as
 # fast: 0.6 to 1.0 of its time at 4,096, 0.7 to 1.5 at 2,048, three and four seeds.
 _SPARSE = 4096
-# Costs of a problem that bidding may lay out several times in the memory of an accelerator, and
-# above which a fast matching of points does without them: 16,384 rows and columns.
+# Largest cost matrix that an auction may hold several copies of on an accelerator, and above which
+# a fast matching of points does not compute it: 16,384 rows and columns.
 _FITS = 2**28
 
 _said: set[tuple[str, int, int, str, str]] = set()
@@ -33,31 +33,30 @@ _said: set[tuple[str, int, int, str, str]] = set()
 
 @register
 class Auto(Solver):
-    """Chooses a solver by the size of the problem, where it lies and what is asked for.
+    """Chooses a solver by the size of the problem, its device and the quality requested.
 
-    It tells the log once which one it chose for a size, and :meth:`choose` says it.
+    The log says once for each size which one it is; :meth:`choose` returns it.
     """
 
     kind: Literal["auto"] = "auto"
     quality: Literal["exact", "fast"] = "exact"
-    """``exact``: the cheapest matching. ``fast``: where that takes long, one that is nearly
-    as cheap."""
+    """``exact``: the cheapest matching. ``fast``: one that is nearly as cheap, where the cheapest
+    takes long."""
 
     @property
     def exact(self) -> bool:
         return self.quality == "exact"
 
     def choose(self, rows: int, columns: int, device: torch.device | str = "cpu") -> Solver:
-        """The solver for points of so many rows and columns that lie on a device.
+        """The solver for so many rows and columns of points on a device.
 
-        Exact matchings are found on the host, wherever the costs lie: by ``lapjv``, and from
-        4,096 rows by ``sparse``, if as many columns are there and no mask is. Of the fast ones,
+        Exact matchings are found on the host, wherever the costs lie: by ``lapjv``, and for
+        square problems from 4,096 rows without a mask by ``sparse``. Of the fast ones,
         ``auction`` leaves costs on an accelerator as long as a stack of them fits; on a host
         ``greedy`` at prices takes a third of the time of ``lapjv`` from a few thousand rows. Wide
-        problems are matched exactly on a host: they take little longer than to make them even.
+        problems are matched exactly on a host, which takes little longer than centring them.
         Points with more than 2^28 pairs are matched ``blockwise``, without the costs of all pairs;
-        where these are given or there is a mask, the work is left to the solver that a host has
-        for them.
+        where these are given, or there is a mask, a solver for costs on the host takes over.
         """
         if self.quality == "fast" and rows * columns > _FITS:
             return Blockwise(start="sliced")

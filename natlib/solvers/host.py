@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.kernels.centre_costs import at
+from natlib.solvers.kernels.centre_costs import costs_of
 from natlib.solvers.kernels.dual_bound import lower_bound
 from natlib.solvers.kernels.threads import solve_all
 from natlib.solvers.problem import Problem
@@ -60,7 +60,7 @@ class HostSolver(Solver):
 
 
 def _total(cost: NDArray[Any], columns: NDArray[np.int64]) -> np.float64:
-    chosen = at(cost, columns)
+    chosen = costs_of(cost, columns)
     if cost.dtype == np.float32:
         return np.float64(chosen.sum(dtype=np.float64))
     with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""Exact matching by scipy."""
+"""Exact matching by SciPy."""
 
 from typing import Any, Literal
 
@@ -8,17 +8,17 @@ from scipy.optimize import linear_sum_assignment
 
 from natlib.component import register
 from natlib.solvers.host import HostSolver
-from natlib.solvers.kernels.centre_costs import centred
-from natlib.solvers.kernels.mask import without
+from natlib.solvers.kernels.centre_costs import centre_costs
+from natlib.solvers.kernels.mask import masked
 
 __all__ = ["Scipy"]
 
 
 @register
 class Scipy(HostSolver):
-    """Exact (Crouse 2016, the algorithm behind ``scipy.optimize.linear_sum_assignment``).
+    """Exact (Crouse 2016; ``scipy.optimize.linear_sum_assignment``).
 
-    Costs are double-centred first. That changes no matching, and on nearly collapsed
+    Rows and columns of costs are centred first. That changes no matching, and on nearly collapsed
     features, whose costs differ mostly by a constant for each column, it is ten to
     thirty times as fast.
     """
@@ -32,5 +32,5 @@ class Scipy(HostSolver):
     def _solve_matrix(
         self, cost: NDArray[Any], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], float]:
-        centred_cost = without(centred(cost.astype(np.float64), allowed), allowed, np.inf)
+        centred_cost = masked(centre_costs(cost.astype(np.float64), allowed), allowed, np.inf)
         return np.asarray(linear_sum_assignment(centred_cost)[1], dtype=np.int64), 0.0

@@ -1,4 +1,4 @@
-"""Entropic optimal transport: a soft matching, and a one-to-one one made from it.
+"""Entropic optimal transport: a soft plan, and a one-to-one matching computed from it.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -11,32 +11,32 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.solvers.base import Solution, Solver
-from natlib.solvers.kernels.auction_from_prices import deal
-from natlib.solvers.kernels.normalise_costs import Even, even_out
+from natlib.solvers.kernels.auction_from_prices import auction_from_prices
+from natlib.solvers.kernels.normalise_costs import NormalisedCosts, normalise_costs
 from natlib.solvers.kernels.scaling import Schedule, balance
 from natlib.solvers.problem import Problem
 
 __all__ = ["Plan", "Sinkhorn"]
 
-# Of the auction that follows: what is finer than this hardly matters to a matching.
+# Epsilon of the auction that follows: a finer one hardly changes the matching.
 _FINEST = 0.02
 
 
 class Plan(NamedTuple):
-    """A soft matching: how much of each row goes to which column.
+    """A soft matching: how much mass of each row goes to each column.
 
     ``mass = exp((row + column - cost) / temperature)``, 0 where a pair is not allowed.
 
     Attributes:
-        mass: [..., b, k]; every row adds up to 1. Every column does too if b = k; of a wide
-            problem it adds up to 1 at most.
-        row: float64[..., b], the potentials of rows, in units of cost.
-        column: float64[..., k], those of columns; of a wide problem 0 at most, and 0 where
-            the column has mass left.
+        mass: [..., b, k]; every row sums to 1. Every column does too if b = k; in a wide
+            problem it sums to at most 1.
+        row: float64[..., b], dual potentials of rows, in units of cost.
+        column: float64[..., k], those of columns; in a wide problem at most 0, and 0 where the
+            column sums to less than 1.
         temperature: float64[...], epsilon in units of cost.
-        error: float64[...], how far the sum of any row is from 1 at most. Columns are exact.
+        error: float64[...], the largest distance of a row's sum from 1. Columns are exact.
         iterations: the most that any problem took.
-        converged: whether ``error`` is within the tolerance, of all problems.
+        converged: whether ``error`` is within the tolerance for all problems.
     """
 
     mass: Tensor
@@ -50,14 +50,13 @@ class Plan(NamedTuple):
 
 @register
 class Sinkhorn(Solver):
-    """Sinkhorn's algorithm (Cuturi, NeurIPS 2013) on logarithms, for all problems at once.
+    """Sinkhorn's algorithm (Cuturi, NeurIPS 2013) in the log domain, for all problems at once.
 
     The soft plan minimises cost minus ``epsilon`` times entropy. Epsilon starts large
     and falls in every iteration, which takes far fewer of them (Schmitzer 2019,
     "Stabilized sparse scaling algorithms for entropy regularized transport problems",
-    section 3). A one-to-one matching comes from an auction that starts from the
-    potentials as prices: it has little left to do. The ``gap`` that is reported
-    is true, whether or not the iterations converged.
+    section 3). A one-to-one matching comes from a short auction that starts from the
+    potentials as prices. The reported ``gap`` is valid whether or not the iterations converged.
     """
 
     kind: Literal["sinkhorn"] = "sinkhorn"
@@ -67,9 +66,9 @@ class Sinkhorn(Solver):
     start: float = Field(default=1.0, gt=0)
     """Epsilon of the first iteration, in the same unit."""
     decay: float = Field(default=0.9, gt=0, lt=1)
-    """What epsilon is multiplied by in each iteration, down to ``epsilon``."""
+    """Factor of epsilon from iteration to iteration, until it reaches ``epsilon``."""
     iterations: int = Field(default=300, ge=1)
-    """Iterations at most."""
+    """Largest number of iterations."""
     tolerance: float = Field(default=0.01, gt=0)
     """How far the sum of any row of the plan may be from 1."""
 
@@ -79,7 +78,7 @@ class Sinkhorn(Solver):
 
     @torch.no_grad()
     def plan(self, cost: Tensor, allowed: Tensor | None = None) -> Plan:
-        """The soft matching of every matrix of a stack.
+        """Compute the soft plan of every matrix of a stack.
 
         Args:
             cost: Tensor[..., b, k] with k >= b, finite wherever a pair is allowed; half
@@ -95,25 +94,25 @@ class Sinkhorn(Solver):
             row, column = (cost.new_zeros(*stack, n, dtype=torch.float64) for n in (b, k))
             nothing = cost.new_zeros(stack, dtype=torch.float64)
             return Plan(problem.cost.reshape(cost.shape), row, column, nothing, nothing, 0, True)
-        even = even_out(problem.cost, problem.allowed)
-        balanced = balance(even.cost, self._schedule())
-        log_mass = balanced.row.unsqueeze(-1) + balanced.column.unsqueeze(-2) - even.cost
-        row, column = _in_units_of_cost(even, balanced.row, balanced.column)
+        normalised = normalise_costs(problem.cost, problem.allowed)
+        balanced = balance(normalised.cost, self._schedule())
+        log_mass = balanced.row.unsqueeze(-1) + balanced.column.unsqueeze(-2) - normalised.cost
+        row, column = _in_units_of_cost(normalised, balanced.row, balanced.column)
         return Plan(
             (log_mass / balanced.epsilon).exp().view(cost.shape),
             row.view(*stack, b),
             column.view(*stack, k),
-            (balanced.epsilon * even.unit / even.scale).view(stack),
+            (balanced.epsilon * normalised.unit / normalised.scale).view(stack),
             balanced.error.view(stack),
             balanced.iterations,
             balanced.converged,
         )
 
     def _solve(self, problem: Problem) -> Solution:
-        even = even_out(problem.cost, problem.allowed)
-        balanced = balance(even.cost, self._schedule())
+        normalised = normalise_costs(problem.cost, problem.allowed)
+        balanced = balance(normalised.cost, self._schedule())
         epsilon = min(_FINEST, self.epsilon)
-        solution = deal(problem, even, [epsilon], price=-balanced.column)
+        solution = auction_from_prices(problem, normalised, [epsilon], price=-balanced.column)
         return solution._replace(
             iterations=balanced.iterations,
             converged=balanced.converged and solution.converged,
@@ -123,6 +122,8 @@ class Sinkhorn(Solver):
         return Schedule(self.start, self.decay, self.epsilon, self.iterations, self.tolerance)
 
 
-def _in_units_of_cost(even: Even, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
-    before = row.double() * even.unit[:, None] + even.row.double()
-    return before / even.scale[:, None], -even.prices(-column)
+def _in_units_of_cost(
+    normalised: NormalisedCosts, row: Tensor, column: Tensor
+) -> tuple[Tensor, Tensor]:
+    before = row.double() * normalised.unit[:, None] + normalised.row.double()
+    return before / normalised.scale[:, None], -normalised.prices(-column)

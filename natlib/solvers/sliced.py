@@ -19,8 +19,8 @@ __all__ = ["Sliced", "match_leaves"]
 
 @register
 class Sliced(LocalSolver):
-    """Points and candidates are divided at their medians along a direction, each half along
-    another, down to leaves that are matched exactly: O(b log b) for leaves of a fixed size.
+    """Divides points and candidates at their medians along a direction, each half along another,
+    down to leaves that are matched exactly: O(b log b) for leaves of a fixed size.
 
     A single sort sees one dimension of d; this sees one for each halving (as BSP-OT,
     Genest et al. 2025). Further passes halve the matched pairs instead, each placed at its point
@@ -33,7 +33,7 @@ class Sliced(LocalSolver):
     leaf: int = Field(default=256, ge=2)
     """Candidates in a leaf at most."""
     passes: int = Field(default=4, ge=1)
-    """How often everything is divided."""
+    """Divisions of all points and candidates."""
 
     @property
     def part(self) -> int:

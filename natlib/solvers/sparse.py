@@ -1,4 +1,4 @@
-"""Exact matching among the cheapest pairs, and a proof that the others do not matter."""
+"""Exact matching among the cheapest pairs, with a proof that no other pair improves it."""
 
 from typing import Any, Literal
 
@@ -9,22 +9,27 @@ from pydantic import Field
 from natlib.component import register
 from natlib.solvers.host import HostSolver
 from natlib.solvers.kernels.candidates import (
+    add_pairs,
     cheaper_pairs,
     cheapest,
-    joined,
     match_candidates,
-    prices_of,
+    optimal_prices,
 )
-from natlib.solvers.kernels.centre_costs import levelled, soft_prices, start_at_zero, unopposed
+from natlib.solvers.kernels.centre_costs import (
+    centre_columns,
+    conflict_free,
+    soft_prices,
+    subtract_row_minima,
+)
 from natlib.solvers.lapjv import Lapjv
 
 __all__ = ["Sparse"]
 
-# How much cheaper a pair may be that is left out, in parts of the largest cost.
+# How much cheaper an omitted pair may be, as a share of the largest cost.
 _TOLERANCE = {4: 5e-7, 8: 2e-14}
 # Times that candidates are added before another solver takes over.
 _ATTEMPTS = 6
-# So many times more candidates than asked for come from ties: no case for this solver.
+# So many times more candidates than requested come from ties: not a case for this solver.
 _TIED = 8
 
 
@@ -32,12 +37,12 @@ _TIED = 8
 class Sparse(HostSolver):
     """Exact; faster than ``lapjv`` on large square problems, up to twice as fast.
 
-    Prices from a few rounds of Sinkhorn's algorithm make the demand for columns nearly even.
-    With them off, the cheapest matching is almost always among a few columns for each row,
-    and a solver for sparse graphs finds it there (Volgenant 1996, "Linear and semi-assignment
-    problems: a core oriented approach"). The prices of that matching tell which other
+    Prices from a few rounds of Sinkhorn's algorithm make the demand for all columns nearly equal.
+    After subtracting them, the cheapest matching almost always lies among a few columns for each
+    row, and a solver for sparse graphs finds it there (Volgenant 1996, "Linear and semi-assignment
+    problems: a core oriented approach"). The prices of that matching show which other
     pairs could make it cheaper; these are added until there are none, which proves
-    that the matching is the best of all.
+    that the matching is optimal.
 
     Small, wide and masked problems, and those with too many ties, go to ``lapjv``.
     """
@@ -57,8 +62,8 @@ class Sparse(HostSolver):
     ) -> tuple[NDArray[np.int64], float]:
         square = cost.shape[0] == cost.shape[1]
         if square and allowed is None and len(cost) >= max(self.smallest, 3):
-            if (wish := unopposed(cost)) is not None:
-                return wish, 0.0
+            if (best := conflict_free(cost)) is not None:
+                return best, 0.0
             found = self._among_candidates(cost)
             if found is not None:
                 return found, 0.0
@@ -66,16 +71,18 @@ class Sparse(HostSolver):
 
     def _among_candidates(self, cost: NDArray[Any]) -> NDArray[np.int64] | None:
         size = len(cost)
-        level = levelled(cost, None)
-        if level.unopposed:
-            return level.wish
+        level = centre_columns(cost, None)
+        if level.conflict_free:
+            return level.best
         if level.high == level.low:
             return None
-        even, high = level.cost, level.high - level.low
-        start_at_zero(even, level.wish)
-        even -= soft_prices(even, np.empty(even.shape, dtype=np.float32)).astype(even.dtype)
-        tolerance = _TOLERANCE[even.dtype.itemsize] * high
-        candidates = cheapest(even, self.candidates)
+        reduced, high = level.cost, level.high - level.low
+        subtract_row_minima(reduced, level.best)
+        reduced -= soft_prices(reduced, np.empty(reduced.shape, dtype=np.float32)).astype(
+            reduced.dtype
+        )
+        tolerance = _TOLERANCE[reduced.dtype.itemsize] * high
+        candidates = cheapest(reduced, self.candidates)
         price = np.zeros(size)
         for _ in range(_ATTEMPTS):
             if len(candidates.row) > _TIED * self.candidates * size:
@@ -83,12 +90,12 @@ class Sparse(HostSolver):
             matched = match_candidates(candidates, price)
             if matched is None:
                 return None
-            lower = prices_of(candidates, matched, price, tolerance / 2)
+            lower = optimal_prices(candidates, matched, price, tolerance / 2)
             if lower is None:
                 return None
             price = lower
-            cheaper = cheaper_pairs(even, matched, price, tolerance)
+            cheaper = cheaper_pairs(reduced, matched, price, tolerance)
             if not len(cheaper):
                 return matched
-            candidates = joined(even, candidates, cheaper)
+            candidates = add_pairs(reduced, candidates, cheaper)
         return None

@@ -36,7 +36,7 @@ class _Subject:
         objective = self.objective.for_classes(labelled)
         module = objective.build(self.feature_dim, samples=self.samples)
         module.take_labels(self.labels, ["a", "b"])
-        module.attach(Path(tempfile.mkdtemp(dir=self.folder)))
+        module.setup(Path(tempfile.mkdtemp(dir=self.folder)))
         module.on_start(self.encoder())
         return module
 

@@ -69,8 +69,8 @@ def with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, Train
     if not objective.uses_labels:
         raise ConfigError(
             f"training is to see labels, and the objective '{objective.kind}' uses none; take the "
-            "preset 'semi' (--preset semi), set objective.class_slots, combine it with "
-            "'supervised' (objective.kind=combined), or leave labels out"
+            "preset 'semi' (--preset semi), set objective.assignment.class_targets, combine it "
+            "with 'supervised' (objective.kind=combined), or leave labels out"
         )
     found = training_labels(samples, labels)
     if labels.classes is not None and labels.classes != found.counts:

@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 
 from natlib.errors import DeviceError
+from natlib.runtime.cores import usable_cores
 from natlib.runtime.malloc import disable_trim
-from natlib.runtime.processes import usable_cores
 from natlib.training.config import TrainingConfig
 
 __all__ = ["Processes", "computing_device", "decoding_workers", "training_processes"]

@@ -213,7 +213,7 @@ class Run:
         """Give the objective its folder, to the first process first."""
         if not self.processes.first:
             self.processes.wait()
-        self.loop.learner.objective.attach(self.directory.objective)
+        self.loop.learner.objective.setup(self.directory.objective)
         if self.processes.first:
             self.processes.wait()
 

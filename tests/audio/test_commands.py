@@ -22,7 +22,7 @@ SMALL = (
     "--set", "data.mel.bands=16",
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
-    "--set", "objective.slots=2",
+    "--set", "objective.assignment.slots=2",
     "--set", "evaluation.weight_decays=[0.001]",
 )  # fmt: skip
 CONVNET = ("--set", "encoder={kind: audio_convnet, widths: [4, 8], features: 8}")

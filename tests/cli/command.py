@@ -54,8 +54,8 @@ SMALL = (
     "--set", "encoder={kind: convnet, widths: [4, 8]}",
     "--set", "objective.head.widths=[16]",
     "--set", "objective.targets.dim=8",
-    "--set", "objective.slots=2",
-    "--set", "objective.semidiscrete=null",
+    "--set", "objective.assignment=stream",
+    "--set", "objective.assignment.slots=2",
     "--set", "evaluation.max_train_samples=60",
     "--set", "evaluation.weight_decays=[0.001]",
 )  # fmt: skip

@@ -361,7 +361,7 @@ def config_options(folder: Path) -> None:
     shown = parse_yaml(assert_done(natlib("config", "show", *options)).out, "shown")
     assert read_yaml(folder / "all.yaml") == shown
     assert (shown["data"]["kind"], shown["data"]["source"]) == ("image", "photos")
-    assert (shown["preset"], shown["objective"]["ownership"]) == ("nat2017", "bank")
+    assert (shown["preset"], shown["objective"]["assignment"]["kind"]) == ("nat2017", "bank")
     assert (shown["training"]["epochs"], shown["training"]["seed"]) == (5, 6)
 
 

@@ -5,12 +5,19 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from natlib.assignment import (
+    AssignmentTable,
+    BankModule,
+    CellsModule,
+    StreamCounter,
+    StreamModule,
+)
 from natlib.encoders import Head
 from natlib.objectives import NAT, NATModule
 from natlib.solvers import Scipy
 from natlib.targets import TargetDistribution
 
-__all__ = ["IdentityHead", "Watched", "built", "features_of"]
+__all__ = ["IdentityHead", "Watched", "built", "counter_of", "features_of", "table_of"]
 
 
 class IdentityHead(Head):
@@ -32,6 +39,18 @@ class Watched(Scipy):
     def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Any:
         self.seen.append((cost.dtype, cost.requires_grad))
         return super().solve(cost, allowed)
+
+
+def table_of(module: NATModule) -> AssignmentTable:
+    """The table of a bank."""
+    assert isinstance(module.assignment, BankModule)
+    return module.assignment.table
+
+
+def counter_of(module: NATModule) -> StreamCounter:
+    """The counter of fresh targets."""
+    assert isinstance(module.assignment, StreamModule | CellsModule)
+    return module.assignment.counter
 
 
 def built(samples: int | None = 50, **values: Any) -> NATModule:

@@ -99,7 +99,7 @@ def test_waiting_for_several_rounds_changes_nothing(monkeypatch: pytest.MonkeyPa
     cost = torch.from_numpy(np.stack([make("random", 40, 40, seed) for seed in range(4)]))
     often = Auctioneer(cost)
     assert often.sell(torch.arange(160), 0.01, 1000)
-    monkeypatch.setattr("natlib.solvers.kernels.bidding._looks", lambda device: 7)
+    monkeypatch.setattr("natlib.solvers.kernels.bidding._rounds_between_checks", lambda device: 7)
     rarely = Auctioneer(cost)
     assert rarely.sell(torch.arange(160), 0.01, 1000)
     assert torch.equal(often.matched(), rarely.matched())

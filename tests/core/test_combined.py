@@ -10,18 +10,23 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from natlib.assignment import Stream
 from natlib.configuration import describe
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Combined, CombinedModule, Part, VICReg
 from natlib.objectives.combined_module import compare_gradients
 from natlib.runtime.progress import SilentProgress
+from natlib.solvers import Greedy
 from natlib.training import RunConfig, compose
 from tests.core.nat_parts import IdentityHead
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 DIM = 6
 PARTS: dict[str, Any] = {
-    "nat": {"objective": {"kind": "nat", "slots": 2}, "weight": 2.0},
+    "nat": {
+        "objective": {"kind": "nat", "assignment": {"kind": "stream", "slots": 2}},
+        "weight": 2.0,
+    },
     "turned": {"objective": {"kind": "rotation", "copies": 2}, "weight": 0.5},
     "spread": {"objective": {"kind": "vicreg", "views": 3}},
     "hidden": {"objective": "masked", "weight": 0.25},
@@ -122,7 +127,11 @@ def test_features_are_computed_when_the_first_part_asks_for_them() -> None:
 
             return Head()
 
-    nat = NAT(targets={"kind": "uniform_sphere", "dim": DIM}, head=Told(), slots=2)  # type: ignore[arg-type]
+    nat = NAT(
+        targets={"kind": "uniform_sphere", "dim": DIM},
+        head=Told(),
+        assignment={"kind": "stream", "slots": 2},
+    )  # type: ignore[arg-type]
     module = Combined(parts={"nat": Part(objective=nat)}).build(DIM)
 
     def features() -> Iterator[Tensor]:
@@ -203,18 +212,21 @@ def test_without_gradients_there_is_nothing_to_compare() -> None:
 # --- what parts keep
 
 
-def test_parts_are_merged_attached_and_refreshed(tmp_path: Path) -> None:
-    bank = {"kind": "nat", "ownership": "bank", "slots": 1, "refresh": {"block": 4}}
-    config = combined(2, one={"objective": bank}, two={"objective": bank | {"seed": 1}})
+def test_parts_are_merged_set_up_and_reassigned(tmp_path: Path) -> None:
+    bank = {"kind": "nat", "assignment": {"kind": "bank", "slots": 1, "reassign": {"block": 4}}}
+    config = combined(2, one={"objective": bank}, two={"objective": bank})
     module = config.build(DIM, samples=8)
-    module.attach(tmp_path)
+    module.setup(tmp_path)
     assert module.before_epoch(0) is None
     module([torch.randn(8, DIM)] * 2, torch.arange(8))
     module.merge()
     work = module.before_epoch(1)
     assert work is not None
     assert work(SilentProgress())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "parts.one.assignment",
+        "parts.two.assignment",
+    ]
 
 
 # --- configuration
@@ -249,9 +261,9 @@ def test_configurations_that_make_no_sense(values: dict[str, Any], text: str) ->
 
 
 def test_a_sum_among_means_is_refused() -> None:
-    bank = {"kind": "nat", "ownership": "bank", "reduction": "sum"}
+    bank = {"kind": "nat", "assignment": {"kind": "bank"}, "loss": {"reduction": "sum"}}
     config = combined(2, a={"objective": bank}, b={"objective": "vicreg"})
-    with pytest.raises(ConfigError, match=r"set objective\.parts\.a\.objective\.reduction to"):
+    with pytest.raises(ConfigError, match=r"set objective\.parts\.a\.objective\.loss\.red"):
         config.build(DIM, samples=8)
 
 
@@ -270,8 +282,8 @@ def test_settings_reach_a_part_by_its_name() -> None:
     changed = compose(
         base=base,
         settings=[
-            "objective.parts.nat.objective.slots=3",
-            "objective.parts.nat.objective.solver=greedy",
+            "objective.parts.nat.objective.assignment.slots=3",
+            "objective.parts.nat.objective.assignment.solver=greedy",
             "objective.parts.objective.objective=vicreg",
             "objective.parts.more.objective=nt_xent",
         ],
@@ -279,6 +291,6 @@ def test_settings_reach_a_part_by_its_name() -> None:
     assert isinstance(changed, Combined)
     nat = changed.parts["nat"].objective
     assert isinstance(nat, NAT)
-    assert (nat.slots, nat.solver.kind) == (3, "greedy")
+    assert nat.assignment == Stream(slots=3, solver=Greedy())
     assert changed.parts["objective"].objective.kind == "vicreg"
     assert changed.parts["more"].objective.kind == "nt_xent"

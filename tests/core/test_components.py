@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from natlib.assignment import Stream
 from natlib.component import Component, Registry, Settings, nearest, register
 from natlib.configuration import describe
 from natlib.errors import ConfigError
@@ -82,14 +83,15 @@ def test_a_field_takes_an_instance_or_a_mapping(value: object) -> None:
 
 
 def test_a_field_takes_a_bare_kind() -> None:
-    assert NAT.model_validate({"solver": "scipy"}).solver == Scipy()
+    assert Stream.model_validate({"solver": "scipy"}).solver == Scipy()
     assert NAT.model_validate({"targets": "gaussian"}).targets == Gaussian()
 
 
 def test_values_are_part_of_identity() -> None:
     assert UniformSphere(dim=8) != UniformSphere(dim=9)
     assert UniformSphere(dim=8) != Gaussian(dim=8)
-    assert hash(NAT(slots=2)) == hash(NAT(slots=2)) != hash(NAT(slots=3))
+    two, again, three = (NAT(assignment=Stream(slots=slots)) for slots in (2, 2, 3))
+    assert hash(two) == hash(again) != hash(three)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +102,8 @@ def test_values_are_part_of_identity() -> None:
             "targets: unknown target distribution 'unifrm_sphere'; did you mean 'uniform_sphere'?",
         ),
         (
-            {"solver": "zzz"},
-            "solver: unknown solver 'zzz'; expected one of: <solvers>",
+            {"assignment": {"kind": "stream", "solver": "zzz"}},
+            "assignment.solver: unknown solver 'zzz'; expected one of: <solvers>",
         ),
         ({"targest": "gaussian"}, "unknown key 'targest'; did you mean 'targets'?"),
         (
@@ -113,12 +115,14 @@ def test_values_are_part_of_identity() -> None:
             "targets: the target distribution needs a 'kind'; expected one of: <targets>",
         ),
         (
-            {"solver": 3},
-            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got 3",
+            {"assignment": {"kind": "stream", "solver": 3}},
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a "
+            "kind), got 3",
         ),
         (
-            {"solver": None},
-            "solver: expected one solver (a mapping with 'kind', or the name of a kind), got None",
+            {"assignment": {"kind": "stream", "solver": None}},
+            "assignment.solver: expected one solver (a mapping with 'kind', or the name of a "
+            "kind), got None",
         ),
         (
             {"targets": Lapjv()},

@@ -35,14 +35,19 @@ def test_targets_agree_between_devices(targets: TargetDistribution) -> None:
     )
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-@pytest.mark.parametrize("overlap", ["on", "off"])
-@pytest.mark.parametrize("pool", [0, 40])
-def test_a_step_agrees_between_devices(ownership: str, overlap: str, pool: int) -> None:
-    values: dict[str, Any] = {
-        "ownership": ownership, "overlap": overlap, "pool": pool,
-        "anchor": "first", "slots": 2, "head": "linear",
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        {"kind": "bank", "slots": 2},
+        {"kind": "stream", "slots": 2},
+        {"kind": "stream", "slots": 2, "solver": "greedy"},
+        {"kind": "cells", "points": 512},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("match_on", ["first", "mean"])
+def test_a_step_agrees_between_devices(assignment: dict[str, Any], match_on: str) -> None:
+    values = {"match_on": match_on, "head": "linear", "assignment": assignment}
     objective = NAT.model_validate(values)
     here = objective.build(32, samples=200).double()
     there = objective.build(32, samples=200).double()

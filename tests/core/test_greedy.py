@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from natlib.solvers import Greedy
-from natlib.solvers.kernels.centre_costs import centred
+from natlib.solvers.kernels.centre_costs import centre_costs
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
 
 
@@ -43,7 +43,7 @@ def test_equals_one_pair_at_a_time_with_ties(b: int, k: int) -> None:
         base = (np.arange(k)[:, None] + np.arange(k)[None]) % 4
         square = base[generator.permutation(k)][:, generator.permutation(k)]
         cost = square[:b].astype(np.float64)
-        assert len(np.unique(centred(cost))) == 4
+        assert len(np.unique(centre_costs(cost))) == 4
         assert Greedy().solve(torch.from_numpy(cost)).columns.tolist() == one_pair_at_a_time(cost)
 
 
@@ -93,10 +93,10 @@ def test_many_rows_that_want_one_column(family: str) -> None:
     assert sorted(found) == list(range(150))
     # Of two matched pairs the cheaper one was taken while all four ends were free, so that
     # no pair across them costs less than it.
-    even = centred(cost)
-    paid = even[np.arange(150), found]
+    centred = centre_costs(cost)
+    paid = centred[np.arange(150), found]
     cheaper = np.minimum(paid[:, None], paid[None])
-    assert (cheaper <= even[:, found] + 1e-12).all()
+    assert (cheaper <= centred[:, found] + 1e-12).all()
 
 
 @pytest.mark.parametrize("order", ["best", "rows"])

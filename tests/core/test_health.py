@@ -4,18 +4,18 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
-from natlib.assignment import SemiDiscrete
-from natlib.objectives import (
-    effective_rank,
-    embedding_health,
-    random_cell_line,
-    random_matching_line,
-)
+from natlib.assignment import Assignment, Cells, Stream
+from natlib.objectives import effective_rank, embedding_health, random_cosine
 from natlib.solvers import Greedy, Lapjv, Solver
 from natlib.targets import Gaussian, TargetDistribution, UniformSphere
 from tests.core.families import members
-from tests.core.nat_parts import built, features_of
+from tests.core.nat_parts import built, features_of, table_of
+
+
+def line_of(targets: TargetDistribution, assignment: Assignment, batch: int) -> Tensor:
+    return random_cosine(assignment.build(targets.build()), batch)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 32, 100])
@@ -65,7 +65,7 @@ def test_half_a_collapse_shows_in_both() -> None:
     ("dim", "batch", "line"), [(32, 256, 0.45), (128, 256, 0.235), (2048, 256, 0.059)]
 )
 def test_line_of_random_features_as_measured_before(dim: int, batch: int, line: float) -> None:
-    found = float(random_matching_line(UniformSphere(dim=dim), Lapjv(), batch))
+    found = float(line_of(UniformSphere(dim=dim), Stream(slots=2), batch))
     assert found == pytest.approx(line, abs=0.006)
 
 
@@ -80,35 +80,34 @@ def test_line_is_that_of_features_drawn_otherwise(
     columns = solver.match(points, rows).columns
     matched = rows.gather(1, columns[..., None].expand_as(rows))
     drawn = torch.cosine_similarity(points, matched, dim=-1).mean()
-    line = random_matching_line(targets, solver, 128)
+    line = line_of(targets, Stream(solver=solver, slots=4), 128)
     assert float(line) == pytest.approx(float(drawn), abs=0.02)
     assert line.ndim == 0
 
 
 def test_cells_have_a_line_of_their_own() -> None:
-    targets, cells = UniformSphere(dim=16), SemiDiscrete(points=4096)
+    targets, cells = UniformSphere(dim=16), Cells(points=4096)
     points = torch.nn.functional.normalize(
         torch.randn(64, 16, generator=torch.Generator().manual_seed(0)), dim=-1
     )
-    centroid = cells.cells(points, targets.rows(torch.arange(4096))).centroid
+    centroid = cells.estimate(points, targets.rows(torch.arange(4096))).centroid
     drawn = torch.cosine_similarity(points, centroid, dim=-1).mean()
-    line = random_cell_line(targets, cells, 64)
+    line = line_of(targets, cells, 64)
     assert float(line) == pytest.approx(float(drawn), abs=0.02)
     # A centroid lies nearer than any single target that a matching could find.
-    assert line > random_matching_line(targets, Lapjv(), 64)
+    assert line > line_of(targets, Stream(), 64)
 
 
 def test_a_better_solver_has_a_higher_line() -> None:
     targets = UniformSphere(dim=16)
-    assert random_matching_line(targets, Lapjv(), 128) > random_matching_line(
-        targets, Greedy(), 128
-    )
+    exact, greedy = (Stream(solver=solver, slots=4) for solver in (Lapjv(), Greedy()))
+    assert line_of(targets, exact, 128) > line_of(targets, greedy, 128)
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-def test_random_features_lie_on_the_line(ownership: str) -> None:
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+def test_random_features_lie_on_the_line(kind: str) -> None:
     targets = {"kind": "uniform_sphere", "dim": 32}
-    module = built(samples=256, ownership=ownership, targets=targets, slots=4)
+    module = built(samples=256, targets=targets, assignment={"kind": kind, "slots": 4})
     health = module(features_of(2, 256, dim=32), torch.arange(256), health=True).health
     # Views that have nothing in common: their mean is a random point too.
     assert float(health["matched_cosine"]) == pytest.approx(
@@ -120,9 +119,8 @@ def test_random_features_lie_on_the_line(ownership: str) -> None:
 
 
 def test_features_that_hit_their_targets_have_cosine_one() -> None:
-    module = built(samples=64, ownership="bank", slots=1)
-    assert module.table is not None
-    rows = module.config.targets.rows(module.table.slots(torch.arange(64))[0], torch.float64)
+    module = built(samples=64, assignment={"kind": "bank", "slots": 1})
+    rows = module.config.targets.rows(table_of(module).slots(torch.arange(64))[0], torch.float64)
     output = module([3 * rows, rows], torch.arange(64), health=True)
     assert float(output.health["matched_cosine"]) == pytest.approx(1.0)
     assert float(output.health["own_cosine"]) == pytest.approx(1.0)
@@ -130,8 +128,8 @@ def test_features_that_hit_their_targets_have_cosine_one() -> None:
     assert output.loss.item() == pytest.approx(0.0, abs=1e-20)
 
 
-def test_own_cosine_looks_at_the_targets_before_they_are_dealt_again() -> None:
-    module = built(samples=64, ownership="bank", slots=2)
+def test_own_cosine_looks_at_the_targets_before_they_are_reassigned() -> None:
+    module = built(samples=64, assignment={"kind": "bank", "slots": 2})
     features = features_of(2, 64)
     first = module(features, torch.arange(64), health=True).health
     second = module(features, torch.arange(64), health=True).health

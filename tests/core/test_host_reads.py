@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from natlib.assignment import BankModule, StreamModule
 from natlib.objectives import NAT, NATModule
-from natlib.objectives.pool import Pool
+from natlib.runtime.autotune import Autotune
 from natlib.targets import Prototypes, TargetDistribution, synchronous
 from tests.core.families import members
 from tests.core.nat_parts import features_of
@@ -75,21 +76,30 @@ def step(module: NATModule, number: int, epoch: int) -> Tensor:
 
 
 @pytest.mark.usefixtures("on_accelerator")
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        {"kind": "stream", "slots": 2},
+        {"kind": "bank", "slots": 2},
+        {"kind": "bank", "slots": 2, "unit": "step"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
-def test_no_reads_while_the_next_view_is_made(targets: TargetDistribution, ownership: str) -> None:
-    for pool, unit in ((0, "epoch"), (16, "epoch"), (0, "step")):
-        values: dict[str, Any] = {
-            "targets": targets, "ownership": ownership, "slots": 2, "pool": pool, "pool_warmup": 1,
-            "anchor": "first", "overlap": "on", "head": "linear", "views": 2,
-            "reassign_unit": unit if ownership == "bank" else "epoch",
-        }  # fmt: skip
-        module = NAT.model_validate(values).build(6, samples=20)
-        module.targets.rows(torch.zeros(1, dtype=torch.int64))  # tables that are made once
-        if module._steps is None and unit == "step":
-            module._steps = 0  # what is read once after a run has been loaded
-        for number in range(4):
-            step(module, number, epoch=number // 2).backward()
+def test_no_reads_while_the_next_view_is_made(
+    targets: TargetDistribution, assignment: dict[str, Any]
+) -> None:
+    values: dict[str, Any] = {
+        "targets": targets, "assignment": assignment, "match_on": "first", "head": "linear",
+    }  # fmt: skip
+    module = NAT.model_validate(values).build(6, samples=20)
+    assert isinstance(module.assignment, BankModule | StreamModule)
+    module.assignment.matcher.overlap = Autotune([True])
+    module.targets.rows(torch.zeros(1, dtype=torch.int64))  # tables that are made once
+    if isinstance(module.assignment, BankModule):
+        module.assignment._steps = 0  # what is read once after a run has been loaded
+    for number in range(4):
+        step(module, number, epoch=number // 2).backward()
 
 
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
@@ -117,19 +127,3 @@ def test_a_read_is_noticed() -> None:
             mode.refuses = True
             with pytest.raises(AssertionError, match="waits for an accelerator"):
                 read()
-
-
-def test_a_pool_knows_on_the_host_whom_it_holds() -> None:
-    module = NAT(pool=16, pool_warmup=0, anchor="first", slots=2).build(6, samples=20)
-    for number in range(3):
-        step(module, number, epoch=0)
-    assert isinstance(module.pool, Pool)
-    first = module.pool.size - int(module.pool.filled[0])
-    assert torch.equal(module.pool.entries().index, module.pool.index[0, first:])
-    other = NAT(pool=16, pool_warmup=0, anchor="first", slots=2).build(6, samples=20)
-    other.load_state_dict(module.state_dict())
-    assert other.pool is not None
-    without = torch.arange(5)
-    here, there = module.pool.entries(without), other.pool.entries(without)
-    assert torch.equal(here.index, there.index)
-    assert torch.equal(here.anchors, there.anchors)

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.solvers.instances import make_instance
 from natlib.solvers import Lapjv, lapjv
-from natlib.solvers.kernels.centre_costs import levelled, soft_prices, start_at_zero
-from natlib.solvers.kernels.quantise import grid_start, grid_step, onto_grid, room_for
+from natlib.solvers.kernels.centre_costs import centre_columns, soft_prices, subtract_row_minima
+from natlib.solvers.kernels.quantise import grid_start, grid_step, quantise, room_for
 from tests.core.cost_matrices import lowest_cost, make
 
 
@@ -18,7 +18,7 @@ from tests.core.cost_matrices import lowest_cost, make
 def test_a_grid_has_levels_enough_and_room(span: float, room: int) -> None:
     cost = np.random.default_rng(0).random((50, 50)).astype(np.float32) * np.float32(span)
     start = grid_start(span, room)
-    whole = onto_grid(cost, start, np.empty_like(cost))
+    whole = quantise(cost, start, np.empty_like(cost))
     step = grid_step(start)
     assert span / step >= 2 ** (22 - room)
     # Everything within the room is a whole multiple of the step, also what comes off as prices.
@@ -61,7 +61,7 @@ def test_fewer_levels_cost_no_more_than_they_say(features: str, masked: bool) ->
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of every call, whether soft prices were made."""
     calls: list[bool] = []
-    whole, soft = lapjv._whole, lapjv.soft_prices
+    whole, soft = lapjv._quantised, lapjv.soft_prices
 
     def noted(*arguments: Any) -> Any:
         calls.append(False)
@@ -71,7 +71,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         calls[-1] = True
         return soft(*arguments)
 
-    monkeypatch.setattr(lapjv, "_whole", noted)
+    monkeypatch.setattr(lapjv, "_quantised", noted)
     monkeypatch.setattr(lapjv, "soft_prices", priced)
     return calls
 
@@ -97,13 +97,13 @@ def test_every_way_is_exact_and_the_right_one(
 
 def test_what_is_not_proved_as_it_is_is_evened_out(monkeypatch: pytest.MonkeyPatch) -> None:
     proofs: list[bool] = []
-    proven = lapjv._proven
+    proven = lapjv._is_optimal
 
     def doubted(*arguments: Any) -> bool:
         proofs.append(len(proofs) > 0 and proven(*arguments))
         return proofs[-1]
 
-    monkeypatch.setattr(lapjv, "_proven", doubted)
+    monkeypatch.setattr(lapjv, "_is_optimal", doubted)
     monkeypatch.setattr(lapjv, "_by_scipy", None)
     problem = make_instance("clustered", 200)
     found = Lapjv().solve(problem.cost)
@@ -113,7 +113,7 @@ def test_what_is_not_proved_as_it_is_is_evened_out(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_not_proved_is_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lapjv, "_proven", lambda *_: False)
+    monkeypatch.setattr(lapjv, "_is_optimal", lambda *_: False)
     for family in ("random", "clustered", "constants", "ties"):
         cost = make(family, 90, 90)
         for allowed in (None, np.random.default_rng(0).random((90, 90)) < 0.7):
@@ -132,17 +132,17 @@ def test_rows_that_differ_by_a_constant_only(size: int) -> None:
 
 
 def test_prices_of_costs_without_differences_are_0() -> None:
-    level = levelled(np.full((5, 5), 3.0), None)
-    start_at_zero(level.cost, level.wish)
+    level = centre_columns(np.full((5, 5), 3.0), None)
+    subtract_row_minima(level.cost, level.best)
     assert (soft_prices(level.cost, np.empty((5, 5), np.float32)) == 0).all()
 
 
 def test_wishes_that_all_differ_need_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = np.random.default_rng(0).random((20, 20)).astype(np.float32)
-    wish = np.random.default_rng(1).permutation(20)
-    cost[np.arange(20), wish] -= 2
-    monkeypatch.setattr(lapjv, "_whole", None)
+    best = np.random.default_rng(1).permutation(20)
+    cost[np.arange(20), best] -= 2
+    monkeypatch.setattr(lapjv, "_quantised", None)
     # Only once a constant is off every column, too.
     cost += np.arange(20, dtype=np.float32)
     assert len(np.unique(cost.argmin(axis=1))) < 20
-    assert Lapjv().solve(torch.from_numpy(cost)).columns.tolist() == wish.tolist()
+    assert Lapjv().solve(torch.from_numpy(cost)).columns.tolist() == best.tolist()

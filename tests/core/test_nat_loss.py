@@ -10,20 +10,21 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from natlib.objectives import NAT, NATModule
+from natlib.assignment import Bank, Stream
+from natlib.objectives import NAT, NATLoss, NATModule, Repulsion
 from natlib.solvers import Scipy, Solver
 from natlib.targets import TargetDistribution
 from tests.core.families import MAKERS, members
-from tests.core.nat_parts import Watched, built, features_of, project
+from tests.core.nat_parts import Watched, built, counter_of, features_of, project, table_of
 
 BATCH = 6
 INDEX = torch.tensor([7, 3, 44, 0, 21, 12])
 KINDS = [targets.kind for targets in members(TargetDistribution)]
 TARGETS = [{"kind": kind, "dim": 5} for kind in KINDS if kind not in MAKERS]
 BANK_AND_STREAM = [
-    {"ownership": ownership, "views": views, "slots": slots}
-    for ownership, views, slots in itertools.product(("bank", "stream"), (1, 2, 3), (1, 3))
-    if not (ownership == "stream" and views == 1)
+    {"views": views, "assignment": {"kind": kind, "slots": slots}}
+    for kind, views, slots in itertools.product(("bank", "stream"), (1, 2, 3), (1, 3))
+    if not (kind == "stream" and views == 1)
 ]
 
 
@@ -37,7 +38,7 @@ def loss_by_loops(module: NATModule, features: list[Tensor], own: Tensor) -> flo
     z = [[project(config.targets, row) for row in view.tolist()] for view in features]
     views, batch, dim = len(z), len(z[0]), len(z[0][0])
     anchor = z[0]
-    if config.anchor == "mean":
+    if config.match_on == "mean":
         means = [
             [sum(z[v][i][k] for v in range(views)) / views for k in range(dim)]
             for i in range(batch)
@@ -48,55 +49,65 @@ def loss_by_loops(module: NATModule, features: list[Tensor], own: Tensor) -> flo
         distances = [[squared(point, target) for target in layer] for point in anchor]
         for i, column in zip(*linear_sum_assignment(distances), strict=True):
             for k in range(dim):
-                centroid[i][k] += layer[column][k] / config.slots
+                centroid[i][k] += layer[column][k] / len(own)
     total = 0.0
     for i in range(batch):
-        aim = project(config.targets, centroid[i]) if config.repulsion else centroid[i]
+        aim = project(config.targets, centroid[i]) if config.loss.repulsion else centroid[i]
         to_target = sum(squared(z[v][i], aim) for v in range(views)) / views
-        total += config.attraction * to_target
+        total += config.loss.attraction * to_target
         pairs = list(itertools.combinations(range(views), 2))
         if pairs:
             between = sum(squared(z[v][i], z[w][i]) for v, w in pairs) / len(pairs)
-            total += config.alignment * between
-        if config.repulsion:
-            total += config.repulsion * crowding_by_loops(config, z, centroid, i)
-    return total if config.reduction == "sum" else total / batch
+            total += config.loss.alignment * between
+        if config.loss.repulsion:
+            total += config.loss.repulsion.weight * crowding_by_loops(config, z, centroid, i)
+    return total if config.loss.reduction == "sum" else total / batch
 
 
 def crowding_by_loops(
     config: NAT, z: list[list[list[float]]], centroid: list[list[float]], i: int
 ) -> float:
     """Mean over views of the log density of the other samples' targets around sample i."""
+    assert config.loss.repulsion is not None
+    variance = config.loss.repulsion.temperature
     total = 0.0
     for view in z:
         others = [project(config.targets, c) for j, c in enumerate(centroid) if j != i]
-        kernels = [math.exp(-squared(view[i], c) / (2 * config.temperature)) for c in others]
+        kernels = [math.exp(-squared(view[i], c) / (2 * variance)) for c in others]
         total += math.log(sum(kernels) / len(kernels)) / len(z)
     return total
 
 
 def own_targets(module: NATModule) -> Tensor:
     """The targets that the samples hold before the next step."""
-    slots = module.config.slots
-    if module.table is not None:
-        slot = module.table.slots(INDEX)
+    assignment = module.config.assignment
+    if isinstance(assignment, Bank):
+        slot = table_of(module).slots(INDEX)
     else:
-        assert module.counter is not None
-        slot = module.counter.peek(slots * BATCH).view(slots, BATCH)
+        assert isinstance(assignment, Stream)
+        slot = counter_of(module).peek(assignment.slots * BATCH).view(-1, BATCH)
     return module.config.targets.rows(slot, torch.float64)
 
 
 @pytest.mark.parametrize("values", BANK_AND_STREAM, ids=str)
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
-@pytest.mark.parametrize("anchor", ["mean", "first"])
+@pytest.mark.parametrize("match_on", ["mean", "first"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("repulsion", [0.0, 0.9])
+@pytest.mark.parametrize("repulsion", [None, 0.9])
 def test_loss_equals_plain_loops(
-    values: dict[str, Any], targets: dict[str, Any], anchor: str, reduction: str, repulsion: float
+    values: dict[str, Any],
+    targets: dict[str, Any],
+    match_on: str,
+    reduction: str,
+    repulsion: float | None,
 ) -> None:
+    kernel = repulsion and {"weight": repulsion, "temperature": 0.4}
     module = built(
-        **values, targets=targets, anchor=anchor, reduction=reduction,
-        target_weight=1.7, alignment=0.6, repulsion=repulsion, temperature=0.4, solver="scipy",
+        views=values["views"], targets=targets, match_on=match_on,
+        assignment=values["assignment"] | {"solver": "scipy"},
+        loss={
+            "target_weight": 1.7, "alignment": 0.6, "reduction": reduction, "repulsion": kernel,
+        },
     )  # fmt: skip
     assert module.loss_is_sum is (reduction == "sum")
     for step in range(3):
@@ -117,14 +128,19 @@ def test_loss_equals_plain_loops(
 def test_attraction_and_repulsion_are_a_decoupled_softmax(slots: int, repulsion: float) -> None:
     """On the sphere: what the others' centroids weigh in the softmax that finds one's own."""
     temperature = 0.3
-    module = built(slots=slots, alignment=0.0, repulsion=repulsion, temperature=temperature,
-                   solver="scipy").eval()  # fmt: skip
+    module = built(
+        assignment={"kind": "stream", "slots": slots, "solver": "scipy"},
+        loss={
+            "alignment": 0.0,
+            "repulsion": {"weight": repulsion, "temperature": temperature},
+        },
+    ).eval()
     features = features_of(2, BATCH)
     own = own_targets(module)
     z = [F.normalize(view.detach(), dim=-1) for view in features]
     anchor = F.normalize(z[0] + z[1], dim=-1)
-    dealt = [layer[Scipy().match(anchor, layer).columns] for layer in own]
-    centroids = F.normalize(torch.stack(dealt).mean(0), dim=-1)
+    matched = [layer[Scipy().match(anchor, layer).columns] for layer in own]
+    centroids = F.normalize(torch.stack(matched).mean(0), dim=-1)
     expected = 0.0
     for view in z:
         logits = view @ centroids.T / temperature
@@ -135,13 +151,14 @@ def test_attraction_and_repulsion_are_a_decoupled_softmax(slots: int, repulsion:
 
 
 def test_the_weight_of_the_target_is_ones_own_choice() -> None:
-    assert NAT().attraction == 3.0
-    assert NAT(repulsion=1.0, temperature=0.1).attraction == 5.0
-    assert NAT(repulsion=1.0, temperature=0.1, target_weight=0.7).attraction == 0.7
+    assert NATLoss().attraction == 3.0
+    repulsion = Repulsion(weight=1.0, temperature=0.1)
+    assert NATLoss(repulsion=repulsion).attraction == 5.0
+    assert NATLoss(repulsion=repulsion, target_weight=0.7).attraction == 0.7
 
 
 def test_a_sample_alone_in_its_batch_has_nobody_to_keep_away_from() -> None:
-    module = built(repulsion=1.0)
+    module = built(loss={"repulsion": {"weight": 1.0}})
     features = features_of(2, 1)
     output = module(features, INDEX[:1])
     assert float(output.parts["repulsion"]) == 0.0
@@ -152,7 +169,9 @@ def test_a_sample_alone_in_its_batch_has_nobody_to_keep_away_from() -> None:
 @pytest.mark.parametrize("solver", [s for s in members(Solver) if s.exact], ids=lambda s: s.kind)
 def test_every_exact_solver_gives_the_same_loss(solver: Solver) -> None:
     losses = [
-        built(solver=one, slots=3)(features_of(2, 40), torch.arange(40)).loss.item()
+        built(assignment={"kind": "stream", "solver": one, "slots": 3})(
+            features_of(2, 40), torch.arange(40)
+        ).loss.item()
         for one in (solver, "scipy")
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
@@ -160,11 +179,11 @@ def test_every_exact_solver_gives_the_same_loss(solver: Solver) -> None:
 
 @pytest.mark.parametrize("values", BANK_AND_STREAM, ids=str)
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t["kind"])
-@pytest.mark.parametrize("repulsion", [0.0, 1.0])
+@pytest.mark.parametrize("repulsion", [None, {"weight": 1.0}])
 def test_gradient_equals_finite_differences(
-    values: dict[str, Any], targets: dict[str, Any], repulsion: float
+    values: dict[str, Any], targets: dict[str, Any], repulsion: dict[str, float] | None
 ) -> None:
-    module = built(**values, targets=targets, repulsion=repulsion).eval()
+    module = built(**values, targets=targets, loss={"repulsion": repulsion}).eval()
 
     # Evaluation changes no state, so that every call sees the same slots; the stream matches
     # in every call, and a tiny step changes no matching.
@@ -176,9 +195,9 @@ def test_gradient_equals_finite_differences(
     assert torch.autograd.gradcheck(loss, features_of(values["views"], BATCH), fast_mode=True)
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-def test_gradient_reaches_the_head(ownership: str) -> None:
-    module = built(head="linear", ownership=ownership).eval()
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+def test_gradient_reaches_the_head(kind: str) -> None:
+    module = built(head="linear", assignment={"kind": kind}).eval()
     features = features_of(2, BATCH)
     names = [name for name, _ in module.named_parameters()]
     assert names == ["head.weight", "head.bias"]
@@ -192,28 +211,29 @@ def test_gradient_reaches_the_head(ownership: str) -> None:
     assert torch.autograd.gradcheck(loss, tuple(module.parameters()))
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-@pytest.mark.parametrize("anchor", ["mean", "first"])
-def test_no_gradient_passes_through_anchor_and_matching(ownership: str, anchor: str) -> None:
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+@pytest.mark.parametrize("match_on", ["mean", "first"])
+def test_no_gradient_passes_through_what_is_matched(kind: str, match_on: str) -> None:
     Watched.seen.clear()
     module = built(
-        ownership=ownership, anchor=anchor, solver=Watched(), slots=1, alignment=0.0,
-        target_weight=1.0, targets={"kind": "gaussian", "dim": 5},
+        match_on=match_on, targets={"kind": "gaussian", "dim": 5},
+        assignment={"kind": kind, "solver": Watched(), "slots": 1},
+        loss={"alignment": 0.0, "target_weight": 1.0},
     )  # fmt: skip
     own = own_targets(module)[0]
     features = features_of(2, BATCH)
     module(features, INDEX).loss.backward()
     assert Watched.seen == [(torch.float64, False)]
     # With the matching held, the gradient of mean |z - c|^2 / 2 views is (z - c) / b.
-    vote = features[0] if anchor == "first" else (features[0] + features[1]) / 2
-    columns = Watched().match(vote, own).columns
+    matched = features[0] if match_on == "first" else (features[0] + features[1]) / 2
+    columns = Watched().match(matched, own).columns
     for view in features:
         torch.testing.assert_close(view.grad, (view.detach() - own[columns]) / BATCH)
 
 
-def test_one_view_that_votes_alone_still_teaches_the_other() -> None:
+def test_one_view_that_is_matched_alone_still_teaches_the_other() -> None:
     features = features_of(2, BATCH)
-    built(anchor="first")(features, INDEX).loss.backward()
+    built(match_on="first")(features, INDEX).loss.backward()
     for view in features:
         assert view.grad is not None
         assert (view.grad.abs().sum(-1) > 0).all()
@@ -229,9 +249,11 @@ def test_loss_does_not_depend_on_the_order_of_samples_or_views(values: dict[str,
 
 
 def test_the_paper_is_a_special_case() -> None:
-    """1/2 of the summed squared distance to targets of one's own, dealt optimally."""
+    """1/2 of the summed squared distance to targets of one's own, assigned optimally."""
     module = built(
-        ownership="bank", views=1, slots=1, alignment=0.0, target_weight=0.5, reduction="sum"
+        views=1,
+        assignment={"kind": "bank", "slots": 1},
+        loss={"alignment": 0.0, "target_weight": 0.5, "reduction": "sum"},
     )
     (view,) = features_of(1, BATCH)
     unit = view / view.norm(dim=-1, keepdim=True)
@@ -247,6 +269,6 @@ def test_more_slots_come_nearer_to_the_centroid() -> None:
     features = features_of(2, BATCH)
     losses = []
     for slots in (1, 4, 64):
-        output = built(slots=slots)(features, INDEX)
+        output = built(assignment={"kind": "stream", "slots": slots})(features, INDEX)
         losses.append(float(output.parts["target"]))
     assert losses[0] > losses[1] > losses[2]

@@ -12,7 +12,7 @@ from natlib.errors import ConfigError, DuplicateSampleError, NonFiniteError
 from natlib.objectives import NAT, NATModule, Objective
 from natlib.solvers import Lapjv, Scipy
 from tests.core.families import members
-from tests.core.nat_parts import Watched, built, features_of
+from tests.core.nat_parts import Watched, built, counter_of, features_of, table_of
 
 INDEX = torch.arange(6)
 
@@ -54,57 +54,54 @@ def test_every_objective_keeps_the_contract_in_a_loop_of_ones_own(objective: Obj
 
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_frozen_epochs_leave_the_table(every: int) -> None:
-    module = built(ownership="bank", slots=2, reassign_every=every)
-    assert module.table is not None
+    module = built(assignment={"kind": "bank", "slots": 2, "every": every})
     for epoch in range(7):
-        before = module.table.permutation.clone()
+        before = table_of(module).permutation.clone()
         output = module(features_of(2, 6, seed=epoch), INDEX, epoch=epoch)
-        moved = not torch.equal(before, module.table.permutation)
+        moved = not torch.equal(before, table_of(module).permutation)
         assert moved == (epoch % every == 0)
         assert ("reassigned" in output.health) == (epoch % every == 0)
 
 
 def test_frozen_steps_leave_the_table_and_are_counted_in_the_state() -> None:
     values: dict[str, Any] = {
-        "ownership": "bank", "slots": 2, "reassign_every": 3, "reassign_unit": "step",
+        "assignment": {"kind": "bank", "slots": 2, "every": 3, "unit": "step"},
     }  # fmt: skip
     module = built(**values)
     for step in range(8):
-        assert module.table is not None
-        before = module.table.permutation.clone()
+        before = table_of(module).permutation.clone()
         # The number of the epoch is not what counts.
         module(features_of(2, 6, seed=step), INDEX, epoch=step // 4)
-        assert torch.equal(before, module.table.permutation) == (step % 3 != 0)
+        assert torch.equal(before, table_of(module).permutation) == (step % 3 != 0)
         fresh = built(**values)
         fresh.load_state_dict(module.state_dict())
         module = fresh
-    assert int(module.step) == 8
+    assert int(module.assignment.step) == 8
 
 
-def test_frozen_epochs_regress_to_what_was_dealt() -> None:
-    module = built(ownership="bank", slots=2, reassign_every=2)
+def test_frozen_epochs_regress_to_what_was_assigned() -> None:
+    module = built(assignment={"kind": "bank", "slots": 2, "every": 2})
     features = features_of(2, 6)
-    dealt = module(features, INDEX, epoch=0).loss
+    assigned = module(features, INDEX, epoch=0).loss
     frozen = module(features, INDEX, epoch=1).loss
-    torch.testing.assert_close(frozen, dealt)
+    torch.testing.assert_close(frozen, assigned)
     other = features_of(2, 6, seed=9)
     assert module(other, INDEX, epoch=1).loss > module(other, INDEX, epoch=2).loss
 
 
 def test_reassigned_counts_who_moved() -> None:
-    module = built(ownership="bank", slots=1)
-    assert module.table is not None
+    module = built(assignment={"kind": "bank", "slots": 1})
     features = features_of(2, 6)
-    before = module.table.permutation.clone()
+    before = table_of(module).permutation.clone()
     share = float(module(features, INDEX).health["reassigned"])
-    assert share == pytest.approx(float((before != module.table.permutation).sum()) / 6)
+    assert share == pytest.approx(float((before != table_of(module).permutation).sum()) / 6)
     assert float(module(features, INDEX).health["reassigned"]) == 0.0
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize("kind", ["bank", "stream"])
 @pytest.mark.parametrize("head", ["linear", "mlp"])
-def test_evaluation_changes_nothing(ownership: str, head: str) -> None:
-    module = built(ownership=ownership, head=head)
+def test_evaluation_changes_nothing(kind: str, head: str) -> None:
+    module = built(head=head, assignment={"kind": kind})
     module(features_of(2, 6), INDEX)
     before = state(module)
     module.eval()
@@ -116,19 +113,18 @@ def test_evaluation_changes_nothing(ownership: str, head: str) -> None:
     assert not same(before, state(module))
 
 
-def test_a_stream_deals_other_targets_in_every_step() -> None:
-    module = built(ownership="stream", slots=3)
+def test_a_stream_has_other_targets_in_every_step() -> None:
+    module = built(assignment={"kind": "stream", "slots": 3})
     features = features_of(2, 6)
     losses = {round(module(features).loss.item(), 12) for _ in range(5)}
     assert len(losses) == 5
-    assert module.counter is not None
-    assert module.counter.taken.tolist() == [5 * 3 * 6]
+    assert counter_of(module).taken.tolist() == [5 * 3 * 6]
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-def test_state_dict_carries_a_module_on(ownership: str) -> None:
-    values: dict[str, Any] = {"ownership": ownership, "head": "mlp", "slots": 2}
-    module, fresh = built(**values), built(**values, seed=5)
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+def test_state_dict_carries_a_module_on(kind: str) -> None:
+    values: dict[str, Any] = {"head": "mlp", "assignment": {"kind": kind, "slots": 2}}
+    module, fresh = built(**values), built(**values)
     for step in range(3):
         module(features_of(2, 6, seed=step), INDEX)
     fresh.load_state_dict(state(module))
@@ -139,17 +135,17 @@ def test_state_dict_carries_a_module_on(ownership: str) -> None:
 
 
 def test_the_seed_decides_the_first_table() -> None:
-    tables = [built(ownership="bank", seed=seed).table for seed in (0, 0, 1)]
-    first, again, other = (table.permutation for table in tables if table is not None)
+    tables = [table_of(built(assignment={"kind": "bank", "seed": seed})) for seed in (0, 0, 1)]
+    first, again, other = (table.permutation for table in tables)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-def test_matching_and_loss_stay_in_float32(dtype: torch.dtype, ownership: str) -> None:
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+def test_matching_and_loss_stay_in_float32(dtype: torch.dtype, kind: str) -> None:
     Watched.seen.clear()
-    objective = NAT(ownership=ownership, solver=Watched(), slots=2)  # type: ignore[arg-type]
+    objective = NAT(assignment={"kind": kind, "solver": Watched(), "slots": 2})  # type: ignore[arg-type]
     module = objective.build(16, samples=50)
     features = features_of(2, 12, dim=16, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):
@@ -168,21 +164,23 @@ def test_matching_and_loss_stay_in_float32(dtype: torch.dtype, ownership: str) -
 
 def test_autocast_costs_no_more_than_the_rounding_of_the_features() -> None:
     features = features_of(2, 12, dtype=torch.float32)
-    exact = built(slots=2).float()(features, INDEX.repeat(2)).loss
+    exact = built(assignment={"kind": "stream", "slots": 2}).float()(features, INDEX.repeat(2)).loss
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = built(slots=2).float()(features, INDEX.repeat(2)).loss
+        rounded = (
+            built(assignment={"kind": "stream", "slots": 2}).float()(features, INDEX.repeat(2)).loss
+        )
     torch.testing.assert_close(exact, rounded)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 @pytest.mark.parametrize("view", [0, 1])
-@pytest.mark.parametrize("anchor", ["mean", "first"])
+@pytest.mark.parametrize("match_on", ["mean", "first"])
 def test_not_finite_features_name_their_sample(
-    bad: float, head: str, view: int, anchor: str
+    bad: float, head: str, view: int, match_on: str
 ) -> None:
     # The MLP's batch norm spreads a NaN over all samples, in training.
-    module = built(head=head, anchor=anchor, ownership="bank")
+    module = built(head=head, match_on=match_on, assignment={"kind": "bank"})
     before = state(module)
     features = [one.detach() for one in features_of(2, 6)]
     features[view][4, 2] = bad
@@ -191,9 +189,8 @@ def test_not_finite_features_name_their_sample(
         module(features, INDEX)
     assert caught.value.position == 4
     assert isinstance(caught.value, FloatingPointError)
-    assert module.table is not None
-    assert torch.equal(module.table.permutation, before["table.permutation"])
-    assert int(module.step) == 0
+    assert torch.equal(table_of(module).permutation, before["assignment.table.permutation"])
+    assert int(module.assignment.step) == 0
 
 
 def test_a_head_that_overflows_is_traced_too() -> None:
@@ -209,8 +206,8 @@ def test_a_head_that_overflows_is_traced_too() -> None:
 
 def test_a_bank_needs_samples_and_an_index() -> None:
     with pytest.raises(ConfigError, match=r"build\(\.\.\., samples=n\)"):
-        NAT(ownership="bank").build(8)
-    module = built(ownership="bank")
+        NAT(assignment={"kind": "bank"}).build(8)
+    module = built(assignment={"kind": "bank"})
     with pytest.raises(ConfigError, match=r"call with index="):
         module(features_of(2, 6))
     with pytest.raises(DuplicateSampleError):
@@ -220,14 +217,25 @@ def test_a_bank_needs_samples_and_an_index() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"views": 1}, "ownership 'stream' needs views >= 2"),
-        ({"reassign_every": 3}, "reassign_every and reassign_unit are for ownership 'bank'"),
-        ({"reassign_unit": "step"}, "reassign_every and reassign_unit are for ownership 'bank'"),
-        ({"slots": 0}, "slots: input should be greater than or equal to 1, got 0"),
-        ({"target_weight": 0.0}, "target_weight: input should be greater than 0"),
-        ({"alignment": -1.0}, "alignment: input should be greater than or equal to 0"),
-        ({"seed": 2**64}, f"seed: input should be less than {2**64}"),
-        ({"ownership": "shared"}, "ownership: input should be 'bank' or 'stream', got 'shared'"),
+        ({"views": 1}, "assignment 'stream' needs views >= 2"),
+        ({"views": 1, "assignment": "cells"}, "assignment 'cells' needs views >= 2"),
+        (
+            {"assignment": {"kind": "stream", "every": 3}},
+            "unknown key 'assignment.every'; did you mean",
+        ),
+        (
+            {"assignment": {"kind": "stream", "slots": 0}},
+            "assignment.slots: input should be greater than or equal to 1, got 0",
+        ),
+        ({"loss": {"target_weight": 0.0}}, "loss.target_weight: input should be greater than 0"),
+        ({"loss": {"alignment": -1.0}}, "loss.alignment: input should be greater than or equal"),
+        (
+            {"assignment": {"kind": "bank", "seed": 2**64}},
+            f"assignment.seed: input should be less than {2**64}",
+        ),
+        ({"assignment": "shared"}, "unknown assignment 'shared'; did you mean 'stream'?"),
+        ({"ownership": "bank"}, "earlier form of this configuration; now 'assignment'"),
+        ({"semidiscrete": {"points": 9}}, "earlier form of this configuration; now 'assignment'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(values: dict[str, Any], text: str) -> None:
@@ -237,17 +245,16 @@ def test_what_makes_no_sense_is_refused(values: dict[str, Any], text: str) -> No
 
 
 def test_one_batch_of_one_sample_works() -> None:
-    output = built(ownership="bank")(features_of(2, 1), INDEX[:1], health=True)
+    output = built(assignment={"kind": "bank"})(features_of(2, 1), INDEX[:1], health=True)
     assert output.loss.isfinite()
     assert float(output.health["effective_rank"]) == 1.0
 
 
-def test_lapjv_and_scipy_deal_alike() -> None:
+def test_lapjv_and_scipy_assign_alike() -> None:
     tables = []
     for solver in (Lapjv(), Scipy()):
-        module = built(ownership="bank", slots=2, solver=solver)
+        module = built(assignment={"kind": "bank", "slots": 2, "solver": solver})
         for step in range(5):
             module(features_of(2, 50, seed=step), torch.arange(50))
-        assert module.table is not None
-        tables.append(module.table.permutation)
+        tables.append(table_of(module).permutation)
     assert torch.equal(*tables)

@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import pytest
 import torch
 from torch import Tensor
 
+from natlib.assignment import BankModule, StreamModule
 from natlib.assignment.pending import start_matching
 from natlib.errors import NonFiniteError
+from natlib.objectives import NATModule
+from natlib.runtime.autotune import Autotune
 from natlib.solvers import Lapjv, Matching, Scipy
-from tests.core.nat_parts import built, features_of
+from tests.core.nat_parts import built, features_of, table_of
 
 PATIENCE = 30.0
 
@@ -20,8 +23,10 @@ class Meeting(Scipy):
     """A solver that goes on only once the second view is being computed."""
 
     kind: Literal["meeting"] = "meeting"  # type: ignore[assignment]
+    threads: ClassVar[list[threading.Thread]] = []
 
     def solve(self, cost: Tensor, allowed: Tensor | None = None) -> Matching:
+        self.threads.append(threading.current_thread())
         solving.set()
         assert computing.wait(PATIENCE), "the next view was not computed meanwhile"
         return super().solve(cost, allowed)
@@ -30,10 +35,19 @@ class Meeting(Scipy):
 solving, computing = threading.Event(), threading.Event()
 
 
+def overlapping(module: NATModule, way: bool | None) -> NATModule:
+    """With the choice made: in another thread, in this one, or by measuring (None)."""
+    assert isinstance(module.assignment, BankModule | StreamModule)
+    if way is not None:
+        module.assignment.matcher.overlap = Autotune([way])
+    return module
+
+
 def test_the_matching_runs_while_the_next_view_is_computed() -> None:
     solving.clear()
     computing.clear()
-    module = built(anchor="first", overlap="on", solver=Meeting())
+    module = built(match_on="first", assignment={"kind": "stream", "solver": Meeting()})
+    overlapping(module, True)
     first, second = features_of(2, 6)
 
     def views() -> Iterator[Tensor]:
@@ -45,14 +59,14 @@ def test_the_matching_runs_while_the_next_view_is_computed() -> None:
     assert module(views()).loss.isfinite()
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-@pytest.mark.parametrize("anchor", ["first", "mean"])
-def test_the_answer_does_not_depend_on_it(ownership: str, anchor: str) -> None:
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+@pytest.mark.parametrize("match_on", ["first", "mean"])
+def test_the_answer_does_not_depend_on_it(kind: str, match_on: str) -> None:
     states: list[dict[str, Tensor]] = []
     losses: list[list[float]] = []
-    for overlap in ("on", "off", "auto"):
-        values: dict[str, Any] = {"ownership": ownership, "anchor": anchor, "slots": 3, "pool": 8}
-        module = built(**values, overlap=overlap)
+    for way in (True, False, None):
+        module = built(match_on=match_on, assignment={"kind": kind, "slots": 3})
+        overlapping(module, way)
         losses.append([])
         for step in range(14):  # enough for a measured choice to be made
             features = features_of(2, 10, seed=step)
@@ -64,26 +78,34 @@ def test_the_answer_does_not_depend_on_it(ownership: str, anchor: str) -> None:
         assert all(torch.equal(states[0][name], other[name]) for name in other)
 
 
-def test_auto_chooses_after_a_while_and_one_view_has_nothing_to_overlap() -> None:
-    module = built(anchor="first")
+def test_a_choice_is_made_after_a_while() -> None:
+    module = built(match_on="first")
+    assert isinstance(module.assignment, StreamModule)
+    overlap = module.assignment.matcher.overlap
     for step in range(12):
-        assert module._overlaps.kept is None
+        assert overlap.kept is None
         module(features_of(2, 6, seed=step))
-    assert module._overlaps.kept in (True, False)
-    alone = built(anchor="first", views=1, ownership="bank", overlap="on", solver=Meeting())
+    assert overlap.kept in (True, False)
+
+
+def test_one_view_has_nothing_to_overlap_with() -> None:
+    assignment = {"kind": "bank", "solver": Meeting()}
+    alone = built(match_on="first", views=1, assignment=assignment)
+    overlapping(alone, True)
+    Meeting.threads.clear()
     computing.set()
     assert alone(features_of(1, 6), torch.arange(6)).loss.isfinite()
+    assert Meeting.threads == [threading.main_thread()]
 
 
 def test_not_finite_features_are_named_all_the_same() -> None:
-    module = built(anchor="first", overlap="on", ownership="bank")
-    assert module.table is not None
-    before = module.table.permutation.clone()
+    module = overlapping(built(match_on="first", assignment={"kind": "bank"}), True)
+    before = table_of(module).permutation.clone()
     features = [view.detach() for view in features_of(2, 6)]
     features[0][3] = torch.nan
     with pytest.raises(NonFiniteError, match="sample 3 of the batch"):
         module(features, torch.arange(6))
-    assert torch.equal(module.table.permutation, before)
+    assert torch.equal(table_of(module).permutation, before)
 
 
 def test_waiting_is_what_counts() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from natlib.assignment import Stream
 from natlib.errors import ConfigError
-from natlib.objectives import NAT
 from natlib.solvers import Solver
 from natlib.training.config import RunConfig
 
@@ -61,10 +61,10 @@ def test_a_plugin_is_listed_without_and_loaded_with_its_kind(install: Install) -
     row = next(row for row in Solver.registry.listing() if row.kind == "identity")
     assert row.origin == "lazy_solver 1.0"
     assert "identity" in Solver.registry.kinds()
-    assert NAT(solver="scipy").solver.kind == "scipy"  # type: ignore[arg-type]
+    assert Stream.model_validate({"solver": "scipy"}).solver.kind == "scipy"
     assert "lazy_solver_module" not in sys.modules
 
-    solver = NAT.model_validate({"solver": {"kind": "identity"}}).solver
+    solver = Stream.model_validate({"solver": {"kind": "identity"}}).solver
     assert "lazy_solver_module" in sys.modules
     assert type(solver) is sys.modules["lazy_solver_module"].Identity
     assert Solver.resolve(solver.model_dump(mode="json")) == solver
@@ -126,10 +126,12 @@ def test_a_plugin_must_be_registered_under_its_own_kind(install: Install) -> Non
 
 
 def _solvers_of_nat(schema: dict[str, Any]) -> list[Any]:
-    """What the schema of a run says of the solver of the objective ``nat``."""
-    objectives = schema["properties"]["objective"]["anyOf"]
-    nat = next(o for o in objectives[1:] if o["properties"]["kind"].get("const") == "nat")
-    return list(nat["properties"]["solver"]["anyOf"])
+    """What the schema of a run says of the solver of NAT's ``stream``."""
+    options = schema["properties"]["objective"]["anyOf"]
+    nat = next(o for o in options[1:] if o["properties"]["kind"].get("const") == "nat")
+    options = nat["properties"]["assignment"]["anyOf"]
+    stream = next(o for o in options[1:] if o["properties"]["kind"].get("const") == "stream")
+    return list(stream["properties"]["solver"]["anyOf"])
 
 
 def test_a_broken_plugin_does_not_break_the_schema(install: Install) -> None:

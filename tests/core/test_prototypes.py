@@ -221,10 +221,13 @@ def test_two_processes_equal_one(learn: Learn) -> None:
 
 
 @by_learn
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
+@pytest.mark.parametrize("kind", ["bank", "stream"])
 @pytest.mark.parametrize("count", [2, 10, 500])
-def test_in_a_training_step(learn: Learn, ownership: Literal["bank", "stream"], count: int) -> None:
-    recipe = NAT(targets=Prototypes(learn=learn, count=count, dim=8), ownership=ownership, slots=2)
+def test_in_a_training_step(learn: Learn, kind: Literal["bank", "stream"], count: int) -> None:
+    recipe = NAT(
+        targets=Prototypes(learn=learn, count=count, dim=8),
+        assignment={"kind": kind, "slots": 2},
+    )
     objective = recipe.build(6, samples=32)
     kinds = {"gradient": GradientPrototypes, "mean": MeanPrototypes}
     targets = objective.targets

@@ -8,11 +8,11 @@ import torch
 
 from natlib.solvers import Lapjv, Sparse
 from natlib.solvers.kernels.candidates import (
+    add_pairs,
     cheaper_pairs,
     cheapest,
-    joined,
     match_candidates,
-    prices_of,
+    optimal_prices,
 )
 from tests.core.cost_matrices import FAMILIES, lowest_cost, make
 
@@ -64,14 +64,14 @@ def test_pairs_that_were_left_out_are_found() -> None:
     """The first candidates have a worse matching than all pairs have."""
     cost = make("normal", 80, 80, seed=3)
     # With the diagonal there is a matching to start from.
-    candidates = joined(cost, cheapest(cost, 2), np.arange(80) * 81)
+    candidates = add_pairs(cost, cheapest(cost, 2), np.arange(80) * 81)
     lowest, price, rounds, found = lowest_cost(cost), np.zeros(80), 0, np.inf
     while True:
         matched = match_candidates(candidates, price)
         assert matched is not None
         before, found = found, float(cost[np.arange(80), matched].sum())
         assert found <= before + 1e-9
-        lower = prices_of(candidates, matched, price, 1e-13)
+        lower = optimal_prices(candidates, matched, price, 1e-13)
         assert lower is not None
         price = lower
         pairs = cheaper_pairs(cost, matched, price, 1e-12)
@@ -80,7 +80,7 @@ def test_pairs_that_were_left_out_are_found() -> None:
             assert len(pairs) > 0
         if not len(pairs):
             break
-        candidates = joined(cost, candidates, pairs)
+        candidates = add_pairs(cost, candidates, pairs)
         rounds += 1
     assert found == pytest.approx(lowest, abs=1e-9)
 
@@ -90,7 +90,7 @@ def test_prices_give_every_row_its_cheapest_candidate() -> None:
     candidates = cheapest(cost, 12)
     matched = match_candidates(candidates, np.zeros(60))
     assert matched is not None
-    price = prices_of(candidates, matched, np.zeros(60), 1e-14)
+    price = optimal_prices(candidates, matched, np.zeros(60), 1e-14)
     assert price is not None
     own = cost[np.arange(60), matched] - price[matched]
     net = candidates.cost - price[candidates.column]

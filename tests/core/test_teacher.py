@@ -13,7 +13,8 @@ from natlib.configuration import describe
 from natlib.encoders import MlpEncoder
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, CombinedModule, NATModule, Objective, Teacher, TeacherModule
-from tests.core.nat_parts import Watched
+from natlib.solvers import Scipy
+from tests.core.nat_parts import Watched, counter_of
 
 DIM, BATCH = 5, 6
 INDEX = torch.arange(BATCH)
@@ -94,13 +95,17 @@ def test_weights_that_do_not_change_stay_as_they_are() -> None:
     assert all(torch.equal(v, before[n]) for n, v in teacher_of(module).state_dict().items())
 
 
-@pytest.mark.parametrize("role", ["vote", "align", "both"])
-@pytest.mark.parametrize("anchor", ["mean", "first"])
+@pytest.mark.parametrize("match_on", ["mean", "first"])
 @pytest.mark.parametrize("count", [2, 3])
-def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
+def test_loss_equals_plain_loops(match_on: str, count: int) -> None:
     student = encoder()
-    values = {"teacher_role": role, "anchor": anchor, "views": count, "slots": 2}
-    module = built(student, target_weight=1.7, alignment=0.6, solver="scipy", **values)
+    module = built(
+        student,
+        match_on=match_on,
+        views=count,
+        assignment={"kind": "stream", "slots": 2, "solver": "scipy"},
+        loss={"target_weight": 1.7, "alignment": 0.6},
+    )
     moved(student, module, seed=3)
 
     def unit(z: Tensor) -> Tensor:
@@ -109,51 +114,40 @@ def test_loss_equals_plain_loops(role: str, anchor: str, count: int) -> None:
     teacher = teacher_of(module)
     z = [unit(module.head(student(view))) for view in VIEWS[:count]]
     t = [unit(teacher.head(teacher.encoder(view))) for view in VIEWS[:count]]
-    voters = z if role == "align" else t
-    voted = voters[0] if anchor == "first" else unit(torch.stack(voters).mean(0))
-    assert module.counter is not None
-    own = module.config.targets.rows(module.counter.peek(2 * BATCH).view(2, BATCH), torch.float64)
-    columns = module.config.solver.match(voted, own).columns
+    matched = z[0] if match_on == "first" else unit(torch.stack(z).mean(0))
+    slots = counter_of(module).peek(2 * BATCH).view(2, BATCH)
+    own = module.config.targets.rows(slots, torch.float64)
+    columns = Scipy().match(matched.detach(), own).columns
     centroid = own.gather(1, columns[..., None].expand_as(own)).mean(0)
     pairs = list(itertools.permutations(range(count), 2))
-    others = z if role == "vote" else t
     expected = 1.7 * torch.stack([(z_v - centroid).square().sum(-1) for z_v in z]).mean()
-    expected += 0.6 * torch.stack([(z[v] - others[w]).square().sum(-1) for v, w in pairs]).mean()
+    expected += 0.6 * torch.stack([(z[v] - t[w]).square().sum(-1) for v, w in pairs]).mean()
     output = step(module, student, count)
     torch.testing.assert_close(output.loss, expected)
     whole = 1.7 * output.parts["target"] + 0.6 * output.parts["alignment"]
     torch.testing.assert_close(whole, expected.detach())
 
 
-@pytest.mark.parametrize("role", ["vote", "align", "both"])
-def test_no_gradient_passes_through_the_teacher(role: str) -> None:
+def test_no_gradient_passes_through_the_teacher() -> None:
     Watched.seen.clear()
     student = encoder()
-    module = built(student, teacher_role=role, solver=Watched(), slots=1)
+    module = built(student, assignment={"kind": "stream", "solver": Watched(), "slots": 1})
     step(module, student).loss.backward()
     assert Watched.seen == [(torch.float64, False)]
     assert all(weight.grad is None for weight in teacher_of(module).parameters())
     assert all(weight.grad is not None for weight in student.parameters())
-    # The gradient is that of a loss in which what the teacher said is a number.
-    assert module._taught is None
+    # The gradient is that of a loss in which the teacher's embeddings are numbers.
+    assert module._teacher_views is None
     found = [weight.grad.clone() for weight in student.parameters() if weight.grad is not None]
-    again, other = encoder(), built(encoder(), teacher_role=role, slots=1, solver="scipy")
+    again = encoder()
+    other = built(encoder(), assignment={"kind": "stream", "slots": 1, "solver": "scipy"})
     with torch.no_grad():
         other.extra_inputs(list(VIEWS[:2]))
-    assert other._taught is not None
-    assert not any(said.requires_grad for said in other._taught)
+    assert other._teacher_views is not None
+    assert not any(z.requires_grad for z in other._teacher_views)
     other([again(view) for view in VIEWS[:2]], INDEX).loss.backward()
     for weight, gradient in zip(again.parameters(), found, strict=True):
         torch.testing.assert_close(weight.grad, gradient)
-
-
-def test_one_that_votes_by_the_first_view_sees_no_other() -> None:
-    student = encoder()
-    module = built(student, teacher_role="vote", anchor="first")
-    calls: list[int] = []
-    teacher_of(module).encoder.register_forward_hook(lambda *_: calls.append(1))
-    step(module, student)
-    assert len(calls) == 1
 
 
 def test_buffers_are_the_teachers_own() -> None:
@@ -184,7 +178,7 @@ def test_without_a_teacher_there_is_none() -> None:
     plain = built(student, teacher=None)
     assert not any("teacher" in name for name in plain.state_dict())
     assert plain.extra_inputs(list(VIEWS)) == []
-    assert plain._taught is None
+    assert plain._teacher_views is None
 
 
 def test_each_part_of_a_combination_has_its_own() -> None:
@@ -221,12 +215,11 @@ def test_each_part_of_a_combination_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"teacher_role": "vote"}, "teacher_role is 'vote', and there is no teacher; set teacher."),
         (
-            {"teacher": {}, "views": 1, "ownership": "bank"},
-            "views is 1, alignment 1; set views to 2 and alignment above 0, or teacher_role to",
+            {"teacher": {}, "views": 1, "assignment": {"kind": "bank"}},
+            "views is 1, loss.alignment 1; set views to 2 and loss.alignment above 0, or leave",
         ),
-        ({"teacher": {}, "alignment": 0}, "views is 2, alignment 0; set views to 2 and"),
+        ({"teacher": {}, "loss": {"alignment": 0}}, "views is 2, loss.alignment 0; set views to 2"),
         ({"teacher": {"momentum": 1.1}}, "teacher.momentum: "),
         ({"teacher": {"momemtum": 1}}, "unknown key 'teacher.momemtum'; did you mean 'momentum'?"),
     ],
@@ -236,12 +229,6 @@ def test_settings_that_make_no_sense(values: dict[str, Any], text: str) -> None:
         NAT.model_validate(values)
     assert text in describe(caught.value)
     assert "\n" not in describe(caught.value)
-
-
-def test_one_view_may_be_matched_by_a_teacher() -> None:
-    student = encoder()
-    values = {"views": 1, "ownership": "bank", "teacher_role": "vote"}
-    assert step(built(student, **values), student, 1).loss.isfinite()
 
 
 def test_a_loop_that_shows_it_nothing_is_told() -> None:

@@ -84,7 +84,7 @@ def test_counters_merge_and_never_deal_a_slot_twice(ranks: list[dict[str, Any]])
 
 def objective_of_one_rank(values: dict[str, Any]) -> dict[str, Tensor]:
     rank = dist.get_rank()
-    module = NAT.model_validate({"head": "linear", "slots": LAYERS} | values).build(32, SAMPLES)
+    module = NAT.model_validate({"head": "linear"} | values).build(32, SAMPLES)
     data = torch.randn(SAMPLES, 32, generator=torch.Generator().manual_seed(0))
     module.head.load_state_dict({"weight": torch.eye(32), "bias": torch.zeros(32)})
     for batch in shares(rank, 0):
@@ -127,8 +127,8 @@ def all_of_one_rank() -> dict[str, Any]:
     return {
         "table": table_of_one_rank(),
         "counter": counter_of_one_rank(),
-        "bank": objective_of_one_rank({"ownership": "bank"}),
-        "stream": objective_of_one_rank({"ownership": "stream"}),
+        "bank": objective_of_one_rank({"assignment": {"kind": "bank", "slots": LAYERS}}),
+        "stream": objective_of_one_rank({"assignment": {"kind": "stream", "slots": LAYERS}}),
         "crowding": crowding_of_one_rank(),
     }
 
@@ -139,17 +139,17 @@ def ranks() -> list[dict[str, Any]]:
     return in_processes(all_of_one_rank)
 
 
-@pytest.mark.parametrize("ownership", ["bank", "stream"])
-def test_objectives_agree_after_a_merge(ownership: str, ranks: list[dict[str, Any]]) -> None:
-    states = [rank[ownership] for rank in ranks]
+@pytest.mark.parametrize("kind", ["bank", "stream"])
+def test_objectives_agree_after_a_merge(kind: str, ranks: list[dict[str, Any]]) -> None:
+    states = [rank[kind] for rank in ranks]
     assert states[0].keys() == states[1].keys()
     for name in states[0]:
         assert torch.equal(states[0][name], states[1][name]), name
-    if ownership == "stream":
-        assert states[0]["counter.taken"].tolist() == [LAYERS * SAMPLES // 2] * 2
+    if kind == "stream":
+        assert states[0]["assignment.counter.taken"].tolist() == [LAYERS * SAMPLES // 2] * 2
     else:
         everyone = torch.arange(SAMPLES).expand(LAYERS, -1)
-        assert torch.equal(states[0]["table.permutation"].sort(-1).values, everyone)
+        assert torch.equal(states[0]["assignment.table.permutation"].sort(-1).values, everyone)
 
 
 def fail_in_the_second() -> None:

@@ -14,7 +14,10 @@ __all__ = ["acts", "nat", "train"]
 
 def nat(**settings: Any) -> NAT:
     """NAT with a small head, in few dimensions."""
-    common = {"targets": {"kind": "uniform_sphere", "dim": 8}, "slots": 4}
+    common = {
+        "targets": {"kind": "uniform_sphere", "dim": 8},
+        "assignment": {"kind": "stream", "slots": 4},
+    }
     return NAT(**{**common, "head": {"kind": "mlp", "widths": [64]}, **settings})
 
 

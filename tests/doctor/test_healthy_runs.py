@@ -13,43 +13,49 @@ from natlib.doctor import RunReport, diagnose
 from natlib.objectives import Combined, Part
 from tests.doctor.support import acts, nat, train
 
-ONE_VIEW = {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0, "target_weight": 1}
-PAPER: dict[str, Any] = {
-    **ONE_VIEW,
-    "targets": {"kind": "uniform_sphere", "dim": 64},
-    "head": "linear",
-    "reassign_every": 3,
-    "reduction": "sum",
+ONE_VIEW = {
+    "views": 1,
+    "assignment": {"kind": "bank", "slots": 1},
+    "loss": {"alignment": 0, "target_weight": 1},
 }
+
+
+def paper(every: int) -> dict[str, Any]:
+    """As in the paper, but for the number of epochs between matchings."""
+    objective = nat(
+        views=1,
+        targets={"kind": "uniform_sphere", "dim": 64},
+        head="linear",
+        assignment={"kind": "bank", "slots": 1, "every": every},
+        loss={"target_weight": 1, "alignment": 0, "reduction": "sum"},
+    )
+    return {
+        "objective": objective,
+        "optimizer": {"kind": "sgd", "learning_rate": 0.01},
+        "schedule": {"kind": "constant"},
+        "epochs": 18,
+    }
+
+
+CELLS = {"kind": "cells", "points": 512}
+FIRST = {"match_on": "first", "assignment": {"kind": "stream", "slots": 4, "solver": "greedy"}}
+PUSHED = {"loss": {"repulsion": {"weight": 1.0}}}
+LEARNED = {"kind": "prototypes", "count": 16, "dim": 8, "learn": "mean"}
 HEALTHY: dict[str, dict[str, Any]] = {
     "stream": {},
     "stream in 32 dimensions": {"objective": nat(targets="uniform_sphere")},
-    "bank": {"objective": nat(ownership="bank")},
+    "bank": {"objective": nat(assignment={"kind": "bank", "slots": 4})},
     "bank with one view": {"objective": nat(**ONE_VIEW)},
-    "as in the paper": {
-        "objective": nat(**PAPER),
-        "optimizer": {"kind": "sgd", "learning_rate": 0.01},
-        "schedule": {"kind": "constant"},
-        "epochs": 18,
-    },
-    # Above the line of random points, since slots have stayed for eight epochs; see below.
-    "as in the paper, long after slots were dealt": {
-        "objective": nat(**PAPER | {"reassign_every": 9}),
-        "optimizer": {"kind": "sgd", "learning_rate": 0.01},
-        "schedule": {"kind": "constant"},
-        "epochs": 18,
-    },
+    "as in the paper": paper(3),
+    "as in the paper, long after a matching": paper(9),
     "gaussian": {"objective": nat(targets={"kind": "gaussian", "dim": 8})},
     "prototypes": {"objective": nat(targets={"kind": "prototypes", "count": 16, "dim": 8})},
-    "prototypes that learn": {
-        "objective": nat(targets={"kind": "prototypes", "count": 16, "dim": 8, "learn": "mean"})
-    },
+    "prototypes that learn": {"objective": nat(targets=LEARNED)},
     "one-hot": {"objective": nat(targets={"kind": "one_hot", "dim": 16})},
-    "cells": {"objective": nat(semidiscrete={"points": 512})},
-    "repulsion": {"objective": nat(repulsion=1.0)},
-    "cells and repulsion": {"objective": nat(semidiscrete={"points": 512}, repulsion=1.0)},
-    "pool": {"objective": nat(pool=64)},
-    "greedy, first view": {"objective": nat(solver="greedy", anchor="first")},
+    "cells": {"objective": nat(assignment=CELLS)},
+    "repulsion": {"objective": nat(**PUSHED)},
+    "cells and repulsion": {"objective": nat(assignment=CELLS, **PUSHED)},
+    "greedy, first view": {"objective": nat(**FIRST)},
     "combined": {
         "objective": Combined(parts={"a": Part(objective=nat()), "b": Part(objective="vicreg")})
     },
@@ -57,7 +63,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "objective": Combined(parts={"a": Part(objective="vicreg"), "b": Part(objective=nat())})
     },
     "without NAT": {"objective": "vicreg"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("way", HEALTHY)
@@ -106,7 +112,7 @@ def test_the_embedded_samples_of_each_modality(kind: str, tmp_path: Path) -> Non
 
 def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    train(run, nat(ownership="bank"), epochs=1)
+    train(run, nat(assignment={"kind": "bank", "slots": 4}), epochs=1)
     report = diagnose(run)
     early = {"churn stuck", "collapse", "learning rate too low", "loss at the random line"}
     assert early <= unknown(report)

@@ -9,13 +9,17 @@ from natlib.doctor import DIAGNOSES, diagnose
 from natlib.errors import NonFiniteError
 from tests.doctor.support import acts, nat, train
 
-BANK = {"ownership": "bank"}
-ONE_VIEW = {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0, "target_weight": 1}
+BANK = {"assignment": {"kind": "bank", "slots": 4}}
+ONE_VIEW = {
+    "views": 1,
+    "assignment": {"kind": "bank", "slots": 1},
+    "loss": {"alignment": 0, "target_weight": 1},
+}
 
 # How each run is made sick; of what it is, and what follows from it in the same run.
 SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
     "agreement is all that counts": (
-        {"objective": nat(target_weight=1e-6, alignment=100.0)},
+        {"objective": nat(loss={"target_weight": 1e-6, "alignment": 100.0})},
         "collapse",
         {"loss at the random line"},
     ),
@@ -70,7 +74,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         {"collapse", "dimensional collapse", "loss at the random line"},
     ),
     "a solver that leaves everything as it is": (
-        {"objective": nat(**BANK, solver="rigid")},
+        {"objective": nat(assignment={"kind": "bank", "slots": 4, "solver": "rigid"})},
         "churn stuck",
         {"loss at the random line", "collapse"},
     ),
@@ -90,7 +94,10 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         set(),
     ),
     "a solver that sleeps": (
-        {"objective": nat(solver="sleepy"), "epochs": 3},
+        {
+            "objective": nat(assignment={"kind": "stream", "slots": 4, "solver": "sleepy"}),
+            "epochs": 3,
+        },
         "solver eats the step",
         set(),
     ),

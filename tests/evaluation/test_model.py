@@ -26,7 +26,7 @@ from tests.evaluation.gaussian_blobs import FEATURES, GaussianBlobs, blobs
 
 RECIPE = MlpEncoder(widths=(16, 8))
 STREAM = NAT(targets=Gaussian(dim=5))
-BANK = NAT(ownership="bank", views=1, slots=2, targets=Gaussian(dim=5))
+BANK = NAT(views=1, targets=Gaussian(dim=5), assignment={"kind": "bank", "slots": 2})
 
 
 def trained(objective=STREAM, seed=0, shift=0.5):

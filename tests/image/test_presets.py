@@ -2,9 +2,10 @@
 
 import pytest
 
+from natlib.assignment import Bank
 from natlib.configuration import read_yaml
 from natlib.encoders import LinearHead
-from natlib.objectives import NAT
+from natlib.objectives import NAT, NATLoss
 from natlib.training.config import RunConfig
 from natlib_image import Image
 from natlib_image.encoders.alexnet import AlexNet
@@ -44,12 +45,11 @@ def test_nat2017_is_the_published_recipe() -> None:
     assert (augment.crop, augment.flip) == ("plain", 0.5)
     assert augment.jitter == augment.grey == augment.blur == augment.solarise == 0
     assert config.encoder == AlexNet(sobel=True, dropout=0.5)
-    assert (objective.views, objective.slots, objective.ownership) == (1, 1, "bank")
+    assert objective.views == 1
+    assert objective.assignment == Bank(slots=1, every=3, unit="epoch")
     assert (objective.targets.kind, objective.targets.dim) == ("uniform_sphere", 2048)
     assert objective.head == LinearHead()
-    assert (objective.reassign_every, objective.reassign_unit) == (3, "epoch")
-    assert (objective.target_weight, objective.alignment) == (1.0, 0.0)
-    assert objective.reduction == "sum"
+    assert objective.loss == NATLoss(target_weight=1.0, alignment=0.0, reduction="sum")
     assert (training.epochs, training.batch_size, training.last_batch) == (100, 256, "drop")
     optimizer = training.optimizer
     assert (optimizer.kind, optimizer.learning_rate) == ("sgd", 0.01)

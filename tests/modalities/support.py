@@ -8,7 +8,8 @@ def small(kind: str) -> list[str]:
     settings = (
         "training.device=cpu", "training.workers=0", "training.batch_size=16",
         "training.log_every_steps=1", "training.knn_every_epochs=1",
-        "objective.head.widths=[16]", "objective.targets.dim=8", "objective.slots=2",
+        "objective.head.widths=[16]", "objective.targets.dim=8",
+        "objective.assignment=stream", "objective.assignment.slots=2",
         "evaluation.weight_decays=[0.001]", "evaluation.max_train_samples=48",
     )  # fmt: skip
     words = ["--modality", kind, "--preset", "nat", "--max-samples", "48", "--epochs", "2"]

@@ -12,7 +12,9 @@ from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 CONFIG = RunConfig(
     data=GaussianBlobs(train=90, test=30),
-    objective=natlib.NAT(targets=natlib.UniformSphere(dim=4), slots=2),
+    objective=natlib.NAT(
+        targets=natlib.UniformSphere(dim=4), assignment={"kind": "stream", "slots": 2}
+    ),
     training=TrainingConfig(
         epochs=2, batch_size=30, device="cpu", workers=0, optimizer=OptimizerConfig()
     ),

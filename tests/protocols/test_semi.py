@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import natlib
+from natlib.assignment import Stream
 from natlib.data import LabelsConfig
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Combined, Part, Supervised, VICReg
@@ -69,16 +70,15 @@ def test_training_sees_the_labels_of_the_part_and_no_others(
 
 
 def test_objectives() -> None:
-    nat = NAT(slots=3)
+    nat = NAT(assignment={"kind": "stream", "slots": 3})
     plain, slots, both = (semi_objective(nat, method, 2.0, 0.3) for method in METHODS)
     assert isinstance(plain, Combined)
     assert plain.parts["nat"].objective == nat
     assert plain.parts["labels"] == Part(objective=Supervised(views=2), weight=2.0)
     assert isinstance(slots, NAT)
-    assert slots.class_slots
+    assert slots.assignment == Stream(slots=3, class_targets="labelled")
     assert isinstance(slots.targets, Mixture)
     assert slots.targets.dim == nat.targets.dim
-    assert slots.slots == 3
     assert isinstance(both, Combined)
     assert both.parts["nat"].objective == slots
     assert nat_of(both) == slots
@@ -91,7 +91,10 @@ def test_only_nat_has_slots() -> None:
 
 def test_a_run_that_has_seen_labels_is_no_start(tmp_path: Path) -> None:
     objective = Combined(
-        parts={"nat": Part(objective=NAT(slots=1)), "labels": Part(objective=Supervised())}
+        parts={
+            "nat": Part(objective=NAT(assignment={"kind": "stream", "slots": 1})),
+            "labels": Part(objective=Supervised()),
+        }
     )
     changed = {"objective": objective, "labels": LabelsConfig(fraction=0.5)}
     run = natlib.train(CONFIG.model_copy(update=changed), tmp_path / "run").run

@@ -41,7 +41,7 @@ def test_settings_that_differ_and_only_these(two: list[Path]) -> None:
     assert found.runs == ["a/run", "b/run"]
     assert found.settings["training.seed"] == ["1", "0"]
     assert found.settings["objective.kind"] == ["nat", "vicreg"]
-    assert found.settings["objective.slots"] == ["8", "-"]
+    assert found.settings["objective.assignment.slots"] == ["8", "-"]
     assert all(len(set(cells)) > 1 for cells in found.settings.values())
     assert "training.epochs" not in found.settings
 

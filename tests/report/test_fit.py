@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 import natlib
-from natlib import NAT, Gaussian, SemiDiscrete, UniformSphere
+from natlib import NAT, Bank, Cells, Gaussian, NATLoss, Stream, UniformSphere
+from natlib.assignment import Assignment
 from natlib.errors import CheckpointError
-from natlib.objectives import Combined, random_cell_line, random_matching_line
-from natlib.objectives.nat_module import NATModule
-from natlib.report.fit import deal, measure_fit, nat_part, read_table
+from natlib.objectives import Combined, Repulsion, random_cosine
+from natlib.report.fit import measure_fit, nat_part, read_table
 from natlib.report.sections.slots import changed_slots, slots
 from natlib.report.sections.targets import targets
 from natlib.report.subject import Subject, read_subject
@@ -34,48 +34,42 @@ def trained(folder: Path, objective: object) -> tuple[Recorded, Subject]:
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recorded, Subject]:
-    return trained(tmp_path_factory.mktemp("bank"), NAT(targets=SPHERE, ownership="bank", slots=2))
+    return trained(
+        tmp_path_factory.mktemp("bank"),
+        NAT(targets=SPHERE, assignment=Bank(slots=2)),
+    )
 
 
-def module_of(objective: NAT) -> NATModule:
-    module = objective.build(8, samples=64)
-    assert isinstance(module, NATModule)
-    return module
+@pytest.mark.parametrize("assignment", [Stream(slots=4), Cells(points=256)], ids=str)
+def test_random_points_get_what_training_logs_as_the_random_line(
+    assignment: Assignment, tmp_path: Path
+) -> None:
+    recorded, subject = trained(tmp_path, NAT(targets=SPHERE, assignment=assignment))
+    fit = measure_fit(recorded, subject)
+    assert fit is not None
+    line = float(random_cosine(assignment.build(SPHERE.build()), fit.batch))
+    assert float(fit.random.mean()) == pytest.approx(line, abs=0.05)
 
 
-def test_random_points_get_what_training_logs_as_the_random_line() -> None:
-    config = NAT(targets=UniformSphere(dim=16), slots=4)
-    slot = 2**62 - 512 + torch.arange(512)
-    near = [deal(module_of(config), z, n)[0] for n, z in enumerate(SPHERE_16.rows(slot).split(64))]
-    line = float(random_matching_line(config.targets, config.solver, 64))
-    assert float(torch.cat(near).mean()) == pytest.approx(line, abs=0.01)
-
-
-SPHERE_16 = UniformSphere(dim=16)
-
-
-def test_cells_too() -> None:
-    method = SemiDiscrete(points=256)
-    config = NAT(targets=SPHERE_16, semidiscrete=method)
-    slot = 2**62 - 512 + torch.arange(512)
-    near = [deal(module_of(config), z, n)[0] for n, z in enumerate(SPHERE_16.rows(slot).split(64))]
-    line = float(random_cell_line(config.targets, method, 64))
-    assert float(torch.cat(near).mean()) == pytest.approx(line, abs=0.03)
-
-
-@pytest.mark.parametrize("distribution", [SPHERE, Gaussian(dim=8)])
-@pytest.mark.parametrize("repulsion", [0.0, 1.0])
+@pytest.mark.parametrize("distribution", [SPHERE, Gaussian(dim=8)], ids=str)
+@pytest.mark.parametrize("repulsion", [None, Repulsion()], ids=str)
 def test_distances_are_those_of_the_loss(
-    distribution: natlib.TargetDistribution, repulsion: float
+    distribution: natlib.TargetDistribution, repulsion: Repulsion | None, tmp_path: Path
 ) -> None:
     # Of two equal views, the part of the loss is the mean squared distance.
-    config = NAT(targets=distribution, slots=3, repulsion=repulsion)
-    module = module_of(config)
+    config = NAT(
+        targets=distribution, assignment=Stream(slots=3), loss=NATLoss(repulsion=repulsion)
+    )
+    recorded, subject = trained(tmp_path, config)
+    fit = measure_fit(recorded, subject)
+    assert fit is not None
+    module = config.build(8)
     module.head = torch.nn.Identity()
-    points = distribution.rows(2**61 + torch.arange(32))
-    away = torch.cat([deal(module, points, number)[1] for number in range(8)])
-    logged = torch.stack([module([points, points]).parts["target"] for _ in range(8)]).mean()
-    assert float(away.mean()) == pytest.approx(float(logged), rel=0.1)
+    logged = []
+    for draw in range(20):
+        points = distribution.rows(2**55 + draw * fit.batch + torch.arange(fit.batch))
+        logged.append(float(module([points, points]).parts["target"]))
+    assert fit.random_distance == pytest.approx(sum(logged) / len(logged), rel=0.15)
 
 
 def test_a_bank_is_measured_with_the_targets_that_samples_own(
@@ -86,7 +80,7 @@ def test_a_bank_is_measured_with_the_targets_that_samples_own(
     assert fit is not None
     assert fit.owned
     last = complete_checkpoints(recorded.path / "checkpoints")[-1]
-    owned = load_file(last / "weights.safetensors")["objective.table.permutation"]
+    owned = load_file(last / "weights.safetensors")["objective.assignment.table.permutation"]
     z = subject.features["head"]
     for row, index in enumerate(subject.index.tolist()):
         slot = torch.tensor([int(owned[layer, index]) + layer * 2**32 for layer in range(2)])
@@ -109,7 +103,10 @@ def test_slots_that_changed_hands_between_checkpoints(bank: tuple[Recorded, Subj
     recorded, subject = bank
     changes = slots(recorded, subject).values["changes"]
     folders = complete_checkpoints(recorded.path / "checkpoints")
-    tables = [load_file(f / "weights.safetensors")["objective.table.permutation"] for f in folders]
+    tables = [
+        load_file(f / "weights.safetensors")["objective.assignment.table.permutation"]
+        for f in folders
+    ]
     assert [(c["before"], c["after"]) for c in changes] == [(3, 6), (6, 9)]
     for change, before, after in zip(changes, tables, tables[1:], strict=False):
         assert change["share"] == pytest.approx(100 * float((before != after).float().mean()))
@@ -128,7 +125,7 @@ def test_a_table_of_other_samples_is_one_line(bank: tuple[Recorded, Subject]) ->
 def test_a_combined_objective_is_measured_by_its_nat_part(tmp_path: Path) -> None:
     parts = {
         "spread": {"objective": {"kind": "vicreg"}},
-        "aim": {"objective": NAT(targets=SPHERE, ownership="bank", slots=2)},
+        "aim": {"objective": NAT(targets=SPHERE, assignment=Bank(slots=2))},
     }
     recorded, subject = trained(tmp_path, Combined.model_validate({"parts": parts}))
     found = nat_part(subject.model.objective)

@@ -73,7 +73,7 @@ def test_wicked_words_stay_words(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
     run = tmp_path / "run"
     settings = ("training.device=cpu", "training.workers=0", "objective.head.widths=[16]",
-                "objective.targets.dim=8", "objective.slots=2")  # fmt: skip
+                "objective.targets.dim=8", "objective.assignment.slots=2")  # fmt: skip
     words = [word for setting in settings for word in ("--set", setting)]
     data = ("--modality", "text", "--data", tmp_path / "lines.txt")
     assert_done(natlib("train", *data, *words, "--epochs", "1", "--batch-size", "16", "--out", run))

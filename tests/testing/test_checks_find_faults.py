@@ -254,7 +254,7 @@ class Forgetful(NATModule):
 
 class AlwaysTrains(NATModule):
     def forward(self, *args: Any, **named: Any) -> ObjectiveOutput:
-        self.step += 1
+        self.assignment.counter.taken += 1
         return super().forward(*args, **named)
 
 
@@ -272,7 +272,7 @@ class Rounds(NATModule):
 
 class Moves(NATModule):
     def merge(self) -> None:
-        self.step += 1
+        self.assignment.counter.taken += 1
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,13 @@ TARGETS = [
 ]
 OBJECTIVES = [
     *members(Objective),
-    NAT(ownership="bank", slots=2),
-    NAT(views=3, anchor="first", pool=8),
-    NAT(ownership="bank", views=1, slots=1, alignment=0, reduction="sum"),
+    NAT(assignment={"kind": "bank", "slots": 2}),
+    NAT(views=3, match_on="first", assignment="cells"),
+    NAT(
+        views=1, assignment={"kind": "bank", "slots": 1}, loss={"alignment": 0, "reduction": "sum"}
+    ),
     NAT(teacher=Teacher()),
-    NAT(teacher=Teacher(momentum=0.9), teacher_role="vote", anchor="first", ownership="bank"),
+    NAT(teacher=Teacher(momentum=0.9), match_on="first", assignment={"kind": "bank"}),
 ]
 # Of these, seeds change nothing: somebody gave the targets.
 GIVEN = {"from_array"}

@@ -25,7 +25,7 @@ SMALL = (
     "--set", "encoder={kind: bag_of_ngrams, width: 8}",
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
-    "--set", "objective.slots=2",
+    "--set", "objective.assignment.slots=2",
     "--set", "evaluation.weight_decays=[0.001]",
 )  # fmt: skip
 Make = Callable[[Path], object]

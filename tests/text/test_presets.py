@@ -2,9 +2,10 @@
 
 import pytest
 
+from natlib.assignment import Bank
 from natlib.configuration import read_yaml
 from natlib.encoders import LinearHead
-from natlib.objectives import NAT
+from natlib.objectives import NAT, NATLoss
 from natlib.training.config import RunConfig
 from natlib_text import Text
 
@@ -38,11 +39,10 @@ def test_nat2017_has_one_view_and_one_slot_that_is_kept() -> None:
     config = load("nat2017")
     objective, training = config.objective, config.training
     assert isinstance(objective, NAT)
-    assert (objective.views, objective.slots, objective.ownership) == (1, 1, "bank")
+    assert objective.views == 1
+    assert objective.assignment == Bank(slots=1, every=3, unit="epoch")
     assert objective.head == LinearHead()
-    assert (objective.reassign_every, objective.reassign_unit) == (3, "epoch")
-    assert (objective.target_weight, objective.alignment) == (1.0, 0.0)
-    assert objective.reduction == "sum"
+    assert objective.loss == NATLoss(target_weight=1.0, alignment=0.0, reduction="sum")
     optimizer = training.optimizer
     assert (optimizer.kind, optimizer.learning_rate) == ("sgd", 0.01)
     assert optimizer.momentum == optimizer.weight_decay == 0

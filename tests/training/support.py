@@ -18,7 +18,7 @@ def toy_config(objective: Objective | None = None, train: int = 80, **training: 
     settings = {"epochs": 4, "batch_size": 16, "workers": 0, "log_every_steps": 1, "device": "cpu"}
     return RunConfig(
         data=GaussianBlobs(train=train, test=40),
-        objective=objective or NAT(slots=2),
+        objective=objective or NAT(assignment={"kind": "stream", "slots": 2}),
         training=settings | training,
     )
 

@@ -64,7 +64,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
 def test_a_spoilt_sample_is_named_and_once_repaired_the_run_goes_on(
     value: float, ownership: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = quick(NAT(slots=2, ownership=ownership))
+    config = quick(NAT(assignment={"kind": ownership, "slots": 2}))
     natlib.train(config, tmp_path / "whole")
     run = tmp_path / "run"
     spoil(monkeypatch, value)

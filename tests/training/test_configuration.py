@@ -248,8 +248,8 @@ def problem(values: Any) -> str:
             "integer, got 'many'",
         ),
         (
-            {"data": "gaussian_blobs", **nat(solver="lapvj")},
-            "objective.solver: unknown solver 'lapvj'; did you mean 'lapjv'?",
+            {"data": "gaussian_blobs", **nat(assignment={"kind": "stream", "solver": "lapvj"})},
+            "objective.assignment.solver: unknown solver 'lapvj'; did you mean 'lapjv'?",
         ),
         (
             {"data": "gaussian_blobs", "training": {"batchsize": 1, "epochs": 0}},
@@ -302,13 +302,15 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     targets = draw(components(TargetDistribution))(dim=dim, seed=draw(st.integers(0, 2**32)))
     objective = NAT(
         targets=targets,
-        solver=draw(components(Solver))(),
         head=head,
-        ownership="bank" if bank else "stream",
         views=draw(st.integers(1 if bank else 2, 4)),
-        slots=draw(st.integers(1, 16)),
-        alignment=draw(st.floats(0, 1e6)),
-        reassign_every=draw(st.integers(1, 9)) if bank else 1,
+        assignment={
+            "kind": "bank" if bank else "stream",
+            "solver": draw(components(Solver))(),
+            "slots": draw(st.integers(1, 16)),
+        }
+        | ({"every": draw(st.integers(1, 9))} if bank else {}),
+        loss={"alignment": draw(st.floats(0, 1e6))},
     )
     training = TrainingConfig(
         epochs=draw(st.integers(1, 10**6)),
@@ -369,10 +371,13 @@ def test_read_yaml_takes_json_and_nothing_from_an_empty_file(tmp_path: Path) -> 
 
 def test_settings_of_a_component_that_no_layer_names_are_of_its_default_kind() -> None:
     # The preset of the docstrings sets no objective.
-    config = compose("text", settings=["objective.targets.dim=8", "objective.alignment=2"])
+    config = compose("text", settings=["objective.targets.dim=8", "objective.loss.alignment=2"])
     assert (config.preset, config.objective.kind) == ("docstrings", "nat")
     assert isinstance(config.objective, NAT)
-    assert (config.objective.targets, config.objective.alignment) == (UniformSphere(dim=8), 2.0)
+    assert (config.objective.targets, config.objective.loss.alignment) == (
+        UniformSphere(dim=8),
+        2.0,
+    )
     # Where the kind is named later, only its own keys stay.
-    settings = ["objective.slots=2", "objective.kind=vicreg", "objective.dim=64"]
+    settings = ["objective.assignment.slots=2", "objective.kind=vicreg", "objective.dim=64"]
     assert compose("text", settings=settings).objective.kind == "vicreg"

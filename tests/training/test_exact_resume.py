@@ -19,12 +19,12 @@ from tests.training.support import toy_config
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "stream": {},
-    "bank": {"ownership": "bank", "slots": 2},
-    "teacher": {"slots": 2, "teacher": {"momentum": 0.8}},
-    "bank_by_step": {"ownership": "bank", "slots": 1, "reassign_every": 3, "reassign_unit": "step"},
+    "bank": {"assignment": {"kind": "bank", "slots": 2}},
+    "teacher": {"teacher": {"momentum": 0.8}, "assignment": {"kind": "stream", "slots": 2}},
+    "bank_by_step": {"assignment": {"kind": "bank", "slots": 1, "every": 3, "unit": "step"}},
     "paper": {
-        "ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0,
-        "reassign_every": 3, "reduction": "sum", "head": "linear",
+        "views": 1, "head": "linear", "assignment": {"kind": "bank", "slots": 1, "every": 3},
+        "loss": {"alignment": 0.0, "reduction": "sum"},
     },
 }  # fmt: skip
 

@@ -36,8 +36,8 @@ SETTINGS = (
 )  # fmt: skip
 OWN = {
     # Without repulsion, at whose temperature a rounding error grows to hundredths in 20 steps.
-    "nat": ("objective.targets.dim=32", "objective.slots=8", "objective.target_weight=3",
-            "objective.repulsion=0", "objective.semidiscrete=null"),
+    "nat": ("objective.targets.dim=32", "objective.assignment=stream",
+            "objective.assignment.slots=8", "objective.loss={target_weight: 3, repulsion: null}"),
     "nat2017": ("objective.targets.dim=64",),
 }  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_the_preset_of_the_paper_is_run_as_published(tmp_path: Path) -> None:
     config = natlib.compose("image", preset="nat2017", settings=[*SETTINGS, *OWN["nat2017"]])
     natlib.train(config, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
-    # A constant learning rate, and slots dealt anew in epochs 0, 3, 6 and 9 only.
+    # A constant learning rate, and slots assigned anew in epochs 0, 3, 6 and 9 only.
     assert {line["learning_rate"] for line in lines} == {0.01}
     dealt = {
         line["epoch"] if line["step"] % 2 else line["epoch"] - 1

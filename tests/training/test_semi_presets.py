@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import natlib
+from natlib.assignment import Stream
 from natlib.data import training_labels, training_samples
 from natlib.evaluation import split_training_samples
 from natlib.objectives import NAT, Combined, Objective, Supervised
@@ -25,14 +26,14 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
     # classes.
     alone = natlib.compose("vector", preset="nat", options=source).objective
     assert isinstance(alone, NAT)
-    assert alone.repulsion == 0
+    assert alone.loss.repulsion is None
     assert isinstance(semi.objective, Combined)
     assert semi.objective == natlib.compose("image", preset="semi", options=source).objective
     slots, labels = (part.objective for part in semi.objective.parts.values())
     assert isinstance(slots, NAT)
-    assert slots.class_slots
+    assert slots.assignment == Stream(slots=8, class_targets="labelled")
     assert slots.targets.dim == alone.targets.dim
-    plain = {"class_slots": False, "targets": alone.targets}
+    plain = {"targets": alone.targets, "assignment": Stream(slots=8)}
     assert slots.model_copy(update=plain) == alone
     assert labels == Supervised(views=2)
     assert semi.labels is not None
@@ -40,7 +41,11 @@ def test_it_is_the_preset_nat_with_classes_and_a_classifier(kind: str) -> None:
 
 
 def semi_config(**labels: Any) -> RunConfig:
-    slots = {"kind": "nat", "slots": 2, "class_slots": True, "targets": {"kind": "mixture"}}
+    slots = {
+        "kind": "nat",
+        "targets": {"kind": "mixture"},
+        "assignment": {"kind": "stream", "slots": 2, "class_targets": "labelled"},
+    }
     parts = {"nat": {"objective": slots}, "labels": {"objective": "supervised"}}
     config = toy_config(Objective.resolve({"kind": "combined", "parts": parts}), train=90)
     data = config.data.model_copy(update={"test": 0})

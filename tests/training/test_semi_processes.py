@@ -132,8 +132,11 @@ def test_gradients_equal_those_of_one_process(name: str, accumulate: int, update
 
 def semi_config(**labels: Any) -> RunConfig:
     slots = {
-        "kind": "nat", "ownership": "bank", "slots": 2, "pool": 16, "class_slots": True,
-        "targets": {"kind": "mixture", "dim": 8}, "refresh": {"every": 2, "block": 16},
+        "kind": "nat", "targets": {"kind": "mixture", "dim": 8},
+        "assignment": {
+            "kind": "bank", "slots": 2, "class_targets": "labelled",
+            "reassign": {"every": 2, "block": 16},
+        },
     }  # fmt: skip
     parts = {
         "nat": {"objective": slots},
@@ -156,7 +159,7 @@ def check_table(run: Path) -> None:
     assert config.labels is not None
     found = training_labels(training_samples(config.data), config.labels)
     state = load_file(latest_checkpoint(run / "checkpoints") / "weights.safetensors")
-    table = state["objective.parts.nat.table.permutation"]
+    table = state["objective.parts.nat.assignment.table.permutation"]
     assert torch.equal(table.sort(-1).values, torch.arange(83).expand(2, -1))
     targets = config.objective.parts["nat"].objective.targets  # type: ignore[attr-defined]
     assert isinstance(targets, Mixture)

@@ -18,7 +18,7 @@ from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run, final_state, metrics
 from tests.training.test_two_processes import Halves, learner_for
 
-TAUGHT = NAT(slots=2, teacher=Teacher(momentum=0.7))
+TAUGHT = NAT(teacher=Teacher(momentum=0.7), assignment={"kind": "stream", "slots": 2})
 
 
 def test_a_run_equals_averages_of_its_checkpoints(tmp_path: Path) -> None:
@@ -51,7 +51,11 @@ def test_the_saved_model_has_no_teacher(tmp_path: Path) -> None:
 
 
 def combination() -> Combined:
-    second = NAT(slots=1, teacher=Teacher(momentum=0.5), teacher_role="vote", anchor="first")
+    second = NAT(
+        teacher=Teacher(momentum=0.5),
+        match_on="first",
+        assignment={"kind": "stream", "slots": 1},
+    )
     return Combined(
         views=3,
         parts={
@@ -74,7 +78,7 @@ def test_a_combination_resumes_exactly(tmp_path: Path) -> None:
 def test_it_begins_with_the_weights_of_another_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    natlib.train(toy_config(NAT(slots=2)), tmp_path / "before")
+    natlib.train(toy_config(NAT(assignment={"kind": "stream", "slots": 2})), tmp_path / "before")
     before = final_state(tmp_path / "before")[0]
     begun: list[dict[str, Tensor]] = []
     take = NATModule.on_start
@@ -109,7 +113,11 @@ def test_two_processes_resume_exactly(tmp_path: Path) -> None:
 def trained(processes: Processes, folder: Path | None) -> dict[str, Tensor]:
     """Six updates in float64, of views that are not random."""
     # Targets weigh nothing, since each process matches by itself: what is left is the teacher.
-    objective = NAT(slots=1, target_weight=1e-12, teacher=Teacher(momentum=0.6))
+    objective = NAT(
+        teacher=Teacher(momentum=0.6),
+        assignment={"kind": "stream", "slots": 1},
+        loss={"target_weight": 1e-12},
+    )
     learner = learner_for(objective)
     synchronise_batch_norm(learner, processes.device)
     modality = Halves(train=41)

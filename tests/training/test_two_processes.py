@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import natlib
+from natlib.assignment import BankModule, Stream
 from natlib.encoders import MlpEncoder
 from natlib.objectives import NAT, NATModule
 from natlib.runtime.progress import SilentProgress
@@ -16,6 +17,7 @@ from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, training_processes
+from tests.core.nat_parts import table_of
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 from tests.processes import in_two_processes
 from tests.training.support import go_on, toy_config
@@ -23,10 +25,14 @@ from tests.training.test_exact_resume import StopAfter, assert_same_run
 
 BATCH = 15  # Halves of 8 and 7: a mean of means would be wrong.
 OBJECTIVES: dict[str, dict[str, Any]] = {
-    "stream": {"slots": 2},
-    "bank": {"ownership": "bank", "slots": 2},
-    "sum": {"ownership": "bank", "views": 1, "slots": 1, "alignment": 0.0, "reduction": "sum"},
-    "teacher": {"slots": 2, "teacher": {"momentum": 0.9}},
+    "stream": {"assignment": {"kind": "stream", "slots": 2}},
+    "bank": {"assignment": {"kind": "bank", "slots": 2}},
+    "sum": {
+        "views": 1,
+        "assignment": {"kind": "bank", "slots": 1},
+        "loss": {"alignment": 0.0, "reduction": "sum"},
+    },
+    "teacher": {"teacher": {"momentum": 0.9}, "assignment": {"kind": "stream", "slots": 2}},
     "gaussian": {"targets": {"kind": "gaussian", "dim": 8}, "views": 3},
 }
 
@@ -117,7 +123,8 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
     assert isinstance(module, NATModule)
     halves = objective.build(8, samples=40).double()
     halves.head = nn.Identity()
-    halves.table = module.table
+    if isinstance(halves.assignment, BankModule):
+        halves.assignment.table = table_of(module)
     taken = [0, 0]
     for batch_indices in loop._partition.batches(0):
         samples = [loop.samples[i] for i in batch_indices]
@@ -128,18 +135,21 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
         loss = torch.zeros((), dtype=torch.float64)
         parts = torch.arange(BATCH).tensor_split(2)
         for rank, part in enumerate(parts):
-            if objective.ownership == "stream":
-                count = objective.slots * len(part)
-                halves.counter = Fixed([rank * 2**48 + taken[rank] + torch.arange(count)])  # type: ignore[assignment]
+            if isinstance(objective.assignment, Stream):
+                count = objective.assignment.slots * len(part)
+                halves.assignment.counter = Fixed(
+                    [rank * 2**48 + taken[rank] + torch.arange(count)]
+                )  # type: ignore[assignment]
                 taken[rank] += count
-            if module._taught is not None:
-                halves._taught = [said[part] for said in module._taught]
+            if module._teacher_views is not None:
+                halves._teacher_views = [z[part] for z in module._teacher_views]
             output = halves([view[part] for view in z], batch.index[part], epoch=0)
             share = 1.0 if module.loss_is_sum else len(part) / BATCH / accumulate
             loss = loss + output.loss * share
         loss.backward()
     gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
-    return gradients, module.table.permutation if module.table else None, learner
+    is_bank = isinstance(module.assignment, BankModule)
+    return gradients, table_of(module).permutation if is_bank else None, learner
 
 
 @pytest.mark.parametrize(("name", "accumulate"), CASES)
@@ -152,15 +162,17 @@ def test_gradients_equal_those_of_one_process(name: str, accumulate: int, update
         torch.testing.assert_close(two["gradients"][parameter], gradient, rtol=1e-9, atol=1e-12)
         assert gradient.abs().max() > 1e-6 or parameter.endswith("bias")
     if permutation is not None:
-        assert torch.equal(two["state"]["objective.table.permutation"], permutation)
-        assert not torch.equal(permutation, learner_for(objective).objective.table.permutation)  # type: ignore[union-attr]
+        assert torch.equal(two["state"]["objective.assignment.table.permutation"], permutation)
+        fresh = learner_for(objective).objective
+        assert isinstance(fresh, NATModule)
+        assert not torch.equal(permutation, table_of(fresh).permutation)
     for buffer, value in learner.state_dict().items():
         if "running_" in buffer or buffer.endswith("num_batches_tracked"):
             torch.testing.assert_close(two["state"][buffer], value, rtol=1e-9, atol=1e-12)
 
 
 def begin(run: Path, stop: int | None) -> None:
-    config = toy_config(NAT(ownership="bank", slots=2), train=83)
+    config = toy_config(NAT(assignment={"kind": "bank", "slots": 2}), train=83)
     natlib.train(config, run, progress=StopAfter(stop) if stop else None)
 
 

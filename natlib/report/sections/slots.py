@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.assignment.table import AssignmentTable
+from natlib.assignment import AssignmentTable, Bank
 from natlib.report.charts import Curve, line_chart
 from natlib.report.fit import nat_part, read_table
 from natlib.report.page import Section, note
@@ -34,12 +34,13 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
     if found is None:
         return note("slots", _TITLE, "The objective has no slots.")
     name, module = found
-    if module.config.ownership == "stream":
+    bank = module.config.assignment
+    if not isinstance(bank, Bank):
         return note(
             "slots",
             _TITLE,
-            "Targets are dealt from a stream: every batch gets fresh slots and nobody keeps one, "
-            "so there is nothing to change hands.",
+            f"The assignment is '{bank.kind}': every batch gets fresh targets and no sample keeps "
+            "one, so there is nothing to change hands.",
         )
     tables = _tables(recorded, name, len(subject.samples))
     changes = [
@@ -58,7 +59,7 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
             from_zero=True,
         ) if series else None,
         "changes": changes,
-        "count": module.config.slots,
+        "count": bank.slots,
         "moved": len(moved),
         "shown": len(subject.index),
         "cells": [

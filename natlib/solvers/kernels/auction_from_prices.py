@@ -1,4 +1,4 @@
-"""From prices, or an unfinished matching, to a one-to-one matching.
+"""Turn prices, or an incomplete matching, into a one-to-one matching.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -13,36 +13,37 @@ from natlib.solvers.base import Solution
 from natlib.solvers.kernels.bidding import Auctioneer
 from natlib.solvers.kernels.dual_bound import lower_bound
 from natlib.solvers.kernels.mask import complete
-from natlib.solvers.kernels.normalise_costs import Even
+from natlib.solvers.kernels.normalise_costs import NormalisedCosts
 from natlib.solvers.kernels.reverse_auction import offer_unsold
 from natlib.solvers.problem import Problem
 
-__all__ = ["completed", "deal"]
+__all__ = ["auction_from_prices", "complete_matchings"]
 
-# Ties are broken by this much of a typical difference: without it, rows with equal costs
+# Ties are broken by this share of a typical difference: without it, rows with equal costs
 # all bid for the same column, and a constant matrix takes b rounds.
 _RIPPLE = 1e-5
 
 
-def deal(
+def auction_from_prices(
     problem: Problem,
-    even: Even,
+    normalised: NormalisedCosts,
     phases: Sequence[float],
     rounds: int = 20_000,
     price: Tensor | None = None,
 ) -> Solution:
-    """Deal columns to rows by auction.
+    """Match by an auction.
 
     Args:
         problem: what is solved.
-        even: its costs, evened out; they are written to.
-        phases: epsilon of each phase, in the unit of the even costs.
+        normalised: its costs, normalised; they are overwritten.
+        phases: epsilon of each phase, in the unit of the normalised costs.
         rounds: of bidding at most.
-        price: [p, k], the prices that the auction starts from, for the even costs; by default 0.
+        price: [p, k], the prices that the auction starts from, for the normalised costs; by
+            default 0.
     """
     cost, allowed = problem.cost, problem.allowed
-    even.cost.add_(_ripples(even.cost))
-    auctioneer = Auctioneer(even.cost)
+    normalised.cost.add_(_ripples(normalised.cost))
+    auctioneer = Auctioneer(normalised.cost)
     if price is not None:
         auctioneer.price[:-1] = price.reshape(-1)
     converged = True
@@ -53,23 +54,23 @@ def deal(
         converged = offer_unsold(auctioneer, phases[-1], rounds)
     columns = auctioneer.matched()
     if not converged:
-        columns = completed(columns, allowed, cost.shape[2])
-    paid = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
-    bound = lower_bound(cost, even.prices(auctioneer.prices()), allowed)
-    gap = (paid - bound).clamp_min(0).nan_to_num(torch.inf)
+        columns = complete_matchings(columns, allowed, cost.shape[2])
+    total = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
+    bound = lower_bound(cost, normalised.prices(auctioneer.prices()), allowed)
+    gap = (total - bound).clamp_min(0).nan_to_num(torch.inf)
     return Solution(columns, gap, auctioneer.rounds, converged)
 
 
-def completed(columns: Tensor, allowed: Tensor | None, width: int) -> Tensor:
-    """Give rows without a column one that is allowed.
+def complete_matchings(columns: Tensor, allowed: Tensor | None, width: int) -> Tensor:
+    """Give every unmatched row a column that is allowed.
 
     Args:
-        columns: int64[p, b], -1 where a row has none.
+        columns: int64[p, b], -1 for an unmatched row.
         allowed: bool[p, b, k], with a matching in every problem; None for all pairs.
         width: k, the number of columns.
 
     Returns:
-        int64[p, b], one-to-one and allowed; rows that had a column keep it where they can.
+        int64[p, b], one-to-one and allowed; matched rows keep their columns where possible.
     """
     host = columns.cpu().numpy().copy()
     for problem in np.flatnonzero((host < 0).any(axis=1)):
@@ -83,9 +84,9 @@ def completed(columns: Tensor, allowed: Tensor | None, width: int) -> Tensor:
 
 
 def _ripples(cost: Tensor) -> Tensor:
-    """Small numbers [p, b, k], different for pairs that are neighbours.
+    """Small numbers [p, b, k] that differ between neighbouring pairs.
 
-    Rows and columns are numbered by their norms, so that the numbers move with them.
+    Rows and columns are ranked by their norms, so that a permutation of them permutes the numbers.
     """
     rows, columns = (
         (torch.linalg.vector_norm(cost, dim=dim).argsort(stable=True).argsort() * step).frac()

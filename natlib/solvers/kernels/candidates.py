@@ -1,4 +1,4 @@
-"""A matching among a few candidate columns for each row, and prices that judge it.
+"""Match rows among a few candidate columns each, and find prices that prove it optimal.
 
 Shapes: b rows and as many columns, e candidate pairs.
 """
@@ -10,19 +10,26 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-__all__ = ["Candidates", "cheaper_pairs", "cheapest", "joined", "match_candidates", "prices_of"]
+__all__ = [
+    "Candidates",
+    "add_pairs",
+    "cheaper_pairs",
+    "cheapest",
+    "match_candidates",
+    "optimal_prices",
+]
 
-# Rows that are looked at together, few enough for a processor's cache.
+# Rows that are compared at a time: so few that they fit into a processor's cache.
 _TOGETHER = 64
-# Columns of a sample that tells how cheap the cheapest ones are.
+# Columns of the sample that the threshold for cheap ones is estimated from.
 _SAMPLE = 512
 
 
 class Candidates(NamedTuple):
-    """Pairs that may be matched, row by row.
+    """Candidate pairs, sorted by row.
 
     Attributes:
-        row: int64[e], rising.
+        row: int64[e], ascending.
         column: int64[e].
         cost: float64[e].
     """
@@ -44,11 +51,11 @@ def cheapest(cost: NDArray[Any], count: int) -> Candidates:
 def cheaper_pairs(
     cost: NDArray[Any], matched: NDArray[np.int64], price: NDArray[np.float64], tolerance: float
 ) -> NDArray[np.int64]:
-    """Pairs that are cheaper than the row's own, prices taken off, by more than ``tolerance``.
+    """Pairs whose reduced cost is below that of the row's matched pair by more than ``tolerance``.
 
     Returns:
-        int64[...], their places in the flat ``cost``. If there is none the matching misses the
-        cheapest one by ``b * tolerance`` at most.
+        int64[...], their indices in the flattened ``cost``. If there are none, the matching costs
+        at most ``b * tolerance`` more than the cheapest one.
     """
     size = len(cost)
     own = cost[np.arange(size), matched] - price[matched]
@@ -61,8 +68,8 @@ def cheaper_pairs(
     return np.concatenate(found)
 
 
-def joined(cost: NDArray[Any], known: Candidates, places: NDArray[np.int64]) -> Candidates:
-    """Candidates and others, given by their places in the flat ``cost``."""
+def add_pairs(cost: NDArray[Any], known: Candidates, places: NDArray[np.int64]) -> Candidates:
+    """Candidates and further pairs, given by their indices in the flattened ``cost``."""
     return _picked(cost, np.union1d(known.row * len(cost) + known.column, places))
 
 
@@ -74,14 +81,14 @@ def _picked(cost: NDArray[Any], places: NDArray[np.int64]) -> Candidates:
 def match_candidates(
     candidates: Candidates, price: NDArray[np.float64]
 ) -> NDArray[np.int64] | None:
-    """The cheapest matching of candidates, int64[b]; None if they have no matching.
+    """The cheapest matching among candidates, int64[b]; None if there is none.
 
-    scipy's LAPJVsp: shortest augmenting paths along candidates only. The better the prices
-    float64[b], the less it has to search.
+    SciPy's LAPJVsp: shortest augmenting paths along candidates only. The better the prices
+    float64[b], the shorter the search.
     """
     size = len(price)
     weight = candidates.cost - price[candidates.column]
-    # Zeros would be no candidates; a constant changes no matching.
+    # Zeros would count as missing; a constant changes no matching.
     weight += 1 - weight.min()
     first = np.searchsorted(candidates.row, np.arange(size + 1))
     graph = csr_array(
@@ -94,26 +101,26 @@ def match_candidates(
     return np.asarray(matched, dtype=np.int64)
 
 
-def prices_of(
+def optimal_prices(
     candidates: Candidates,
     matched: NDArray[np.int64],
     start: NDArray[np.float64],
     tolerance: float,
 ) -> NDArray[np.float64] | None:
-    """What to take off each column so that every row has its cheapest candidate.
+    """Prices to subtract from columns so that every row is matched with its cheapest candidate.
 
-    The shortest distances of columns in the graph in which a step leads from the column of a
-    row to its other candidates, and costs the difference (Bellman 1958, Ford 1956). Only the
-    rows of columns that moved are looked at again.
+    They are shortest distances in the graph whose edges lead from the matched column of a row to
+    its other candidates, with the difference in cost as length (Bellman 1958, Ford 1956). Only
+    rows whose columns changed are visited again.
 
     Args:
         candidates: of all rows.
         matched: int64[b], their cheapest matching.
-        start: float64[b], prices to go down from.
-        tolerance: by which another candidate may be cheaper.
+        start: float64[b], prices that are only lowered.
+        tolerance: by how much another candidate may be cheaper.
 
     Returns:
-        float64[b]; None if that takes too long.
+        float64[b]; None if it takes too many rounds.
     """
     size = len(matched)
     row, column, cost = candidates
@@ -129,7 +136,7 @@ def prices_of(
         if not len(active):
             return price
         count = first[active + 1] - first[active]
-        # The candidates of all active rows, one row after the other.
+        # The candidates of all active rows, concatenated.
         before = np.cumsum(count) - count
         pairs = np.repeat(first[active] - before, count) + np.arange(count.sum())
         offer = price[matched[row[pairs]]] + more[pairs]

@@ -1,4 +1,4 @@
-"""Take out of a cost matrix what decides nothing.
+"""Subtract row and column constants from a cost matrix: they decide nothing.
 
 Shapes: b rows, k columns.
 """
@@ -13,41 +13,41 @@ from natlib.solvers.kernels.workspace import scratch
 __all__ = [
     "LARGE",
     "SMALL",
-    "Levelled",
-    "at",
-    "centred",
-    "levelled",
+    "CentredColumns",
+    "centre_columns",
+    "centre_costs",
+    "conflict_free",
+    "costs_of",
     "soft_prices",
-    "start_at_zero",
-    "unopposed",
+    "subtract_row_minima",
 ]
 
-# Costs outside of these are scaled before they are added up: sums of larger ones overflow
+# Costs outside this range are scaled before they are summed: sums of larger ones overflow
 # and means of smaller ones lose digits.
 LARGE, SMALL = 1e30, 1e-30
 
-# Softness of the prices, in standard deviations of the costs, and how often they are made
-# to agree. Measured from b = 256 to 4,096: less softness needs more rounds, more of either
+# Softness of the prices, in standard deviations of the costs, and rounds of Sinkhorn's algorithm.
+# Measured from b = 256 to 4,096: less softness needs more rounds, more of either
 # costs more than it saves.
 _SOFTNESS, _ROUNDS = 0.12, 5
-# Rows of which two want the same column in almost any problem of a batch.
+# So many rows that in almost any problem two of them have the same cheapest column.
 _FEW = 64
-_LEAST = np.float32(1e-15)  # of a column's demand: bounds its price
+_LEAST = np.float32(1e-15)  # of the demand for a column: bounds its price
 
 
-def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-    """The same matching problem with costs between -1 and 1 that are 0 on average.
+def centre_costs(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    """Subtract row means, and column means of a square problem, and scale to [-1, 1].
 
-    A constant added to a row changes no matching, neither does a positive factor, and
-    where every column is taken neither does a constant added to a column. Nearly collapsed
-    features have costs that consist mostly of such constants.
+    A constant added to a row changes no matching, nor does a positive factor, nor, where every
+    column is taken, a constant added to a column. The costs of nearly collapsed features consist
+    mostly of such constants.
 
     Args:
-        cost: finite [b, k], k >= b >= 1; it is left as it is.
+        cost: finite [b, k], k >= b >= 1; not modified.
         allowed: bool[b, k], the pairs that may be matched; the others hold 0 and stay 0.
 
     Returns:
-        [b, k], a fresh array of the same precision (float64 for costs of extreme size);
+        [b, k], a new array of the same precision (float64 for costs of extreme size);
         all 0 if every matching costs the same.
     """
     peak = _peak(cost)
@@ -56,7 +56,7 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
         cost = cost.astype(np.float64) / peak / 2
     rows, columns = cost.shape
     in_row = columns if allowed is None else np.maximum(allowed.sum(axis=1), 1)
-    # einsum adds up faster than mean does; how exactly does not matter here.
+    # einsum sums faster than mean does; its precision suffices here.
     rest: NDArray[Any] = cost - (np.einsum("ij->i", cost) / in_row).astype(cost.dtype)[:, None]
     if allowed is not None:
         rest[~allowed] = 0.0
@@ -71,84 +71,90 @@ def centred(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -> NDA
     return rest
 
 
-class Levelled(NamedTuple):
-    """A square matching problem with columns that are even on average.
+class CentredColumns(NamedTuple):
+    """A square matching problem whose columns have the mean 0.
 
     Attributes:
         cost: [b, b], infinite where a pair is not allowed; in memory that the next problem of
-            this thread takes over.
-        wish: int64[b], the cheapest column of each row.
-        asked: int64[b], how many rows each column is the cheapest of.
-        low: the least cost of all.
-        high: the largest finite one.
-        shift: [b], what came off each column.
-        unit: what the costs were divided by before, 1 for ordinary ones.
+            this thread overwrites.
+        best: int64[b], the cheapest column of each row.
+        demand: int64[b], the number of rows that each column is the cheapest of.
+        low: the least cost.
+        high: the largest finite cost.
+        shift: [b], what was subtracted from each column.
+        unit: what the costs were divided by first: 1 unless they were of extreme size.
     """
 
     cost: NDArray[Any]
-    wish: NDArray[np.int64]
-    asked: NDArray[np.int64]
+    best: NDArray[np.int64]
+    demand: NDArray[np.int64]
     low: float
     high: float
     shift: NDArray[Any]
     unit: float
 
     @property
-    def unopposed(self) -> bool:
-        """Whether no two rows want the same column: no matching is cheaper than their wish."""
-        return int(self.asked.max()) == 1
+    def conflict_free(self) -> bool:
+        """Whether no two rows want the same column: then ``best`` is the cheapest matching."""
+        return int(self.demand.max()) == 1
 
 
-def levelled(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> Levelled:
-    """The same matching problem with columns that are even on average.
+def centre_columns(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> CentredColumns:
+    """Subtract the mean of each column.
 
     Args:
-        cost: finite [b, b]; it is left as it is.
+        cost: finite [b, b]; not modified.
         allowed: bool[b, b], the pairs that may be matched, in every row at least one.
 
     Returns:
         Costs of the same precision; float64 for costs of extreme size.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        even = _level(cost, allowed, 1.0)
-    if SMALL < even.high - even.low < LARGE or not (peak := _peak(cost)):
-        return even
-    return _level(cost.astype(np.float64) / peak / 2, allowed, 2 * peak)
+        centred = _centre_columns(cost, allowed, 1.0)
+    if SMALL < centred.high - centred.low < LARGE or not (peak := _peak(cost)):
+        return centred
+    return _centre_columns(cost.astype(np.float64) / peak / 2, allowed, 2 * peak)
 
 
-def _level(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, unit: float) -> Levelled:
+def _centre_columns(
+    cost: NDArray[Any], allowed: NDArray[np.bool_] | None, unit: float
+) -> CentredColumns:
     in_column = len(cost) if allowed is None else np.maximum(allowed.sum(axis=0), 1)
-    # einsum adds up faster than mean does; how exactly does not matter here.
+    # einsum sums faster than mean does; its precision suffices here.
     shift = (np.einsum("ij->j", cost) / in_column).astype(cost.dtype)
-    even = np.subtract(cost, shift, out=scratch(cost.shape, cost.dtype))
+    centred = np.subtract(cost, shift, out=scratch(cost.shape, cost.dtype))
     if allowed is None:
-        high = float(even.max())
+        high = float(centred.max())
     else:
-        even[~allowed] = np.inf
-        high = float(even.max(where=allowed, initial=-np.inf))
-    # NumPy finds the place of the least faster than its value.
-    wish = even.argmin(axis=1)
-    asked = np.bincount(wish, minlength=len(wish))
-    return Levelled(even, wish, asked, float(at(even, wish).min()), high, shift, unit)
+        centred[~allowed] = np.inf
+        high = float(centred.max(where=allowed, initial=-np.inf))
+    # NumPy finds the index of a minimum faster than its value.
+    best = centred.argmin(axis=1)
+    demand = np.bincount(best, minlength=len(best))
+    return CentredColumns(
+        centred, best, demand, float(costs_of(centred, best).min()), high, shift, unit
+    )
 
 
-def unopposed(cost: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Every row's cheapest column, int64[b] for costs [b, k], if no two rows want the same: then
-    nothing is cheaper. A few rows tell in most cases that there are two.
+def conflict_free(cost: NDArray[Any]) -> NDArray[np.int64] | None:
+    """The cheapest column of each row, int64[b] for costs [b, k], if all differ: the best matching.
+
+    Returns:
+        None if two rows have the same cheapest column; mostly a few rows show that.
     """
     few = max(_FEW, len(cost) // 4)
     if few < len(cost) and np.bincount(cost[:few].argmin(axis=1)).max() > 1:
         return None
-    wish: NDArray[np.int64] = cost.argmin(axis=1)
-    return wish if np.bincount(wish).max() == 1 else None
+    best: NDArray[np.int64] = cost.argmin(axis=1)
+    return best if np.bincount(best).max() == 1 else None
 
 
-def start_at_zero(cost: NDArray[Any], wish: NDArray[np.int64]) -> None:
-    """Take its least cost off every row, in place: that of the column int64[b] in ``wish``."""
-    cost -= at(cost, wish)[:, None]
+def subtract_row_minima(cost: NDArray[Any], best: NDArray[np.int64]) -> None:
+    """Subtract the minimum of each row in place; ``best`` int64[b] holds its column."""
+    cost -= costs_of(cost, best)[:, None]
 
 
-def at(cost: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
+def costs_of(cost: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
     """The cost of one column of each row, [b], of C-contiguous costs."""
     rows, width = cost.shape
     chosen: NDArray[Any] = cost.ravel().take(np.arange(0, rows * width, width) + columns)
@@ -161,21 +167,20 @@ def soft_prices(
     softness: float = _SOFTNESS,
     rounds: int = _ROUNDS,
 ) -> NDArray[Any]:
-    """Prices of columns at which the demand for them is nearly even.
+    """Prices at which all columns are in nearly equal demand.
 
-    A few rounds of Sinkhorn's algorithm (Cuturi 2013): taken off the costs they change no
-    matching of a square problem, and leave an exact solver half of its work.
+    A few rounds of Sinkhorn's algorithm (Cuturi 2013). Subtracting the prices from the costs
+    changes no matching of a square problem, and halves the work of an exact solver.
 
     Args:
-        cost: [r, b], all rows or some that stand for all; each starts at 0.
+        cost: [r, b], all rows or a sample of them; the minimum of each is 0.
         buffer: [r, b], overwritten.
         softness: of the demand, in standard deviations of the costs.
-        rounds: of evening out.
+        rounds: of Sinkhorn's algorithm.
 
     Returns:
-        [b] in the precision of the costs, within the largest finite cost of 0. The same costs
-        get the same ones, whatever the number of threads: einsum keeps to one, matrix products
-        do not.
+        [b] in the precision of the costs, at most the largest finite cost in size. The same costs
+        get the same prices whatever the number of threads: einsum uses one, matrix products more.
     """
     some = cost[:: max(1, len(cost) // 256)]
     some = some[np.isfinite(some)]
@@ -186,7 +191,7 @@ def soft_prices(
     np.multiply(cost, -1 / softness, out=buffer, casting="same_kind")
     np.exp(buffer, out=buffer)
     share = np.ones(cost.shape[1], dtype=np.float32)
-    each = np.float32(cost.shape[1] / len(cost))  # so many rows a row stands for
+    each = np.float32(cost.shape[1] / len(cost))  # rows that each row of a sample represents
     for _ in range(rounds):
         demand = np.einsum("i,ij->j", each / np.einsum("ij,j->i", buffer, share), buffer)
         share = 1 / np.maximum(demand, _LEAST)

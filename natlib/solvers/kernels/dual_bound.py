@@ -1,4 +1,4 @@
-"""What no matching can cost less than."""
+"""A lower bound on the cost of any matching, by duality."""
 
 from collections.abc import Iterator
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 __all__ = ["lower_bound"]
 
-# Entries of a cost matrix that are looked at together.
+# Costs that are read at a time, on a processor and on an accelerator.
 _CACHE, _MEMORY = 2**17, 2**26
 
 
 def lower_bound(cost: Tensor, price: Tensor | None, allowed: Tensor | None = None) -> Tensor:
-    """A bound from linear programming duality: true for any prices, tight for the best ones.
+    """A bound from linear programming duality: valid for any prices, tight for optimal ones.
 
-    With the price ``p_j`` on column j, a matching costs what its pairs cost with the prices on
-    top, which is at least ``sum_i min_j (c_ij + p_j)``, less the prices of its columns, which
-    are at most the b largest ones.
+    With the price ``p_j`` on column j, the cost of a matching is the sum of its costs plus prices,
+    at least ``sum_i min_j (c_ij + p_j)``, minus the prices of its columns, at most the sum of the
+    b largest ones.
 
     Args:
         cost: Tensor[..., b, k], finite.
-        price: Tensor[..., k]; None for minus the column minima after row minima are off.
+        price: Tensor[..., k]; None for minus the column minima of costs less row minima.
         allowed: bool[..., b, k], the pairs that may be matched; None for all.
 
     Returns:
@@ -35,8 +35,8 @@ def lower_bound(cost: Tensor, price: Tensor | None, allowed: Tensor | None = Non
 
 
 def _parts(cost: Tensor, allowed: Tensor | None) -> Iterator[Tensor]:
-    """Some rows at a time, float64 and infinite where a pair is not allowed: on a processor so
-    few that its cache holds them.
+    """Some rows at a time, float64 and infinite where a pair is not allowed; on a processor so
+    few that they fit into its cache.
     """
     entries = _CACHE if cost.device.type == "cpu" else _MEMORY
     rows = max(1, entries * cost.shape[-2] // max(1, cost.numel()))
@@ -48,5 +48,5 @@ def _parts(cost: Tensor, allowed: Tensor | None) -> Iterator[Tensor]:
 
 
 def _over_row(part: Tensor) -> Tensor:
-    """The least of each column after row minima are off."""
+    """The minimum of each column after row minima are subtracted."""
     return (part - part.amin(-1, keepdim=True)).amin(-2)

@@ -1,4 +1,4 @@
-"""Masks of allowed pairs: does any matching satisfy one, and how to complete a partial one.
+"""Masks of allowed pairs: check that a matching exists, and complete a partial one.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -13,25 +13,23 @@ from torch import Tensor
 
 from natlib.errors import MatchingError
 
-__all__ = ["check_feasible", "complete", "without"]
+__all__ = ["check_feasible", "complete", "masked"]
 
 
-def without(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, instead: float) -> NDArray[Any]:
-    """The costs [b, k] with another one for pairs that are not allowed; themselves without a
-    mask.
-    """
-    return cost if allowed is None else np.where(allowed, cost, cost.dtype.type(instead))
+def masked(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, fill: float) -> NDArray[Any]:
+    """Costs [b, k] with ``fill`` for pairs that are not allowed; unchanged without a mask."""
+    return cost if allowed is None else np.where(allowed, cost, cost.dtype.type(fill))
 
 
 def complete(columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Give every free row a column, along augmenting paths (Berge 1957).
+    """Match every free row, along augmenting paths (Berge 1957).
 
-    A row that has a column keeps it, unless it has to make way for a free row; then it
-    moves to another allowed one. Free columns are taken first.
+    A matched row keeps its column unless a free row needs it; then it moves to another
+    allowed one. Free columns are taken first.
 
     Args:
         columns: int64[b], the column of each row, -1 for a free row; no column twice, and
-            only allowed ones; it is left as it is.
+            only allowed ones; not modified.
         allowed: bool[b, k], the pairs that may be matched.
 
     Returns:
@@ -47,19 +45,19 @@ def complete(columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[
     for row in np.flatnonzero(columns < 0):
         reached = _augment(int(row), columns, owner, allowed)
         if reached is not None:
-            raise MatchingError(_complaint(int(row), reached, allowed, ""))
+            raise MatchingError(_message(int(row), reached, allowed, ""))
     return columns
 
 
 def check_feasible(allowed: Tensor, stack: tuple[int, ...]) -> None:
-    """Refuse a mask that leaves a row without a column of its own.
+    """Raise an error if a mask admits no matching of all rows.
 
     Args:
         allowed: bool[p, b, k].
         stack: shape of the stack that the p problems were, for the message.
 
     Raises:
-        MatchingError: names a row that stays without, its problem, and the rows that it
+        MatchingError: names a row that cannot be matched, its problem, and the rows that it
             competes with.
     """
     for number, mask in enumerate(allowed.cpu().numpy()):
@@ -77,7 +75,7 @@ def check_feasible(allowed: Tensor, stack: tuple[int, ...]) -> None:
         reached = _augment(row, columns, owner, mask)
         assert reached is not None, "a largest matching has no augmenting path"
         where = [int(i) for i in np.unravel_index(number, stack)] if stack else None
-        raise MatchingError(_complaint(row, reached, mask, f" of problem {where}" if where else ""))
+        raise MatchingError(_message(row, reached, mask, f" of problem {where}" if where else ""))
 
 
 def _augment(
@@ -86,7 +84,7 @@ def _augment(
     """Match ``row`` by the shortest augmenting path, in place: ``columns`` and ``owner``.
 
     Returns:
-        None if that was possible; else the rows that it reached, which together have one
+        None if that was possible; else the rows that were reached, which together have one
         column too few (a violator of Hall's condition).
     """
     parent = np.full(allowed.shape[1], -1, dtype=np.int64)  # the row that a column is reached from
@@ -108,9 +106,7 @@ def _augment(
     return np.sort(np.concatenate(reached))
 
 
-def _complaint(
-    row: int, reached: NDArray[np.int64], allowed: NDArray[np.bool_], problem: str
-) -> str:
+def _message(row: int, reached: NDArray[np.int64], allowed: NDArray[np.bool_], problem: str) -> str:
     others = [int(other) for other in reached if other != row]
     if not others:
         return f"row {row}{problem} has no allowed column; allow it at least one"

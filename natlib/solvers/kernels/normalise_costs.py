@@ -1,4 +1,4 @@
-"""Take out of stacked costs what decides nothing, on their own device.
+"""Centre and scale a stack of cost matrices, on their own device.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Even", "even_out"]
+__all__ = ["NormalisedCosts", "normalise_costs"]
 
 # Costs beyond these are scaled first: sums of larger ones overflow and squares of
 # smaller ones vanish. By powers of two, which rounds nothing.
@@ -19,15 +19,15 @@ _LARGE, _SMALL = 1e15, 1e-15
 _ROUNDING = 32
 
 
-class Even(NamedTuple):
-    """A stack of matching problems in which a typical difference of costs is 1.
+class NormalisedCosts(NamedTuple):
+    """A stack of matching problems, scaled so that a typical difference of costs is 1.
 
     Attributes:
         cost: [p, b, k]; infinite where a pair is not allowed.
-        unit: float64[p], what a cost of 1 was before, times ``scale``.
-        row: [p, b], what came off every row, times ``scale``.
-        shift: [p, k], what came off every column, times ``scale``.
-        scale: float64[p], powers of two that the costs were multiplied by at first.
+        unit: float64[p], the original cost that became 1, times ``scale``.
+        row: [p, b], what was subtracted from every row, times ``scale``.
+        shift: [p, k], what was subtracted from every column, times ``scale``.
+        scale: float64[p], powers of two that the costs were multiplied by first.
     """
 
     cost: Tensor
@@ -37,43 +37,43 @@ class Even(NamedTuple):
     scale: Tensor
 
     def prices(self, price: Tensor) -> Tensor:
-        """Prices float64[p, k] for the original costs from prices [p, k] for the even ones."""
+        """Prices float64[p, k] for the original costs from those [p, k] for the normalised ones."""
         before = price.double() * self.unit[:, None] - self.shift.double()
         return before / self.scale[:, None]
 
 
-def even_out(cost: Tensor, allowed: Tensor | None = None) -> Even:
-    """The same problems, centred and divided by the root mean square of what is left.
+def normalise_costs(cost: Tensor, allowed: Tensor | None = None) -> NormalisedCosts:
+    """Centre costs and divide them by their root mean square.
 
-    Constants on rows, and on columns if every column is taken, change no matching;
-    neither does a positive factor.
+    Row constants change no matching, nor do column constants if every column is taken, nor does a
+    positive factor.
 
     Args:
-        cost: float32 or float64 Tensor[p, b, k], finite, k >= b >= 1; it is left as it is.
+        cost: float32 or float64 Tensor[p, b, k], finite, k >= b >= 1; not modified.
         allowed: bool[p, b, k], the pairs that count; None for all.
     """
     cost, peak, scale = _of_ordinary_size(cost)
     weight = None if allowed is None else allowed.to(cost.dtype)
     row = _mean(cost, weight, -1)
-    even = cost - row
+    normalised = cost - row
     if weight is not None:
-        even *= weight
-    shift = torch.zeros_like(even[:, :1])
-    if even.shape[1] == even.shape[2]:
-        shift = _mean(even, weight, 1)
-        even -= shift
+        normalised *= weight
+    shift = torch.zeros_like(normalised[:, :1])
+    if normalised.shape[1] == normalised.shape[2]:
+        shift = _mean(normalised, weight, 1)
+        normalised -= shift
         if weight is not None:
-            even *= weight
-    # Row by row first, so that the result does not depend on how threads share the work.
-    square = torch.linalg.vector_norm(even, dim=-1).square()
-    count = even.shape[2] if weight is None else weight.sum(-1).mean(-1)
+            normalised *= weight
+    # Row by row first, so that the result does not depend on how the work is split among threads.
+    square = torch.linalg.vector_norm(normalised, dim=-1).square()
+    count = normalised.shape[2] if weight is None else weight.sum(-1).mean(-1)
     unit = (square.mean(-1) / count).sqrt()
     info = torch.finfo(cost.dtype)
     unit = torch.maximum(unit, _ROUNDING * info.eps * peak)
-    even /= unit.clamp_min(info.tiny)[:, None, None]
+    normalised /= unit.clamp_min(info.tiny)[:, None, None]
     if allowed is not None:
-        even.masked_fill_(~allowed, torch.inf)
-    return Even(even, unit.double(), row.squeeze(-1), shift.squeeze(1), scale)
+        normalised.masked_fill_(~allowed, torch.inf)
+    return NormalisedCosts(normalised, unit.double(), row.squeeze(-1), shift.squeeze(1), scale)
 
 
 def _mean(values: Tensor, weight: Tensor | None, dim: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from natlib.solvers.kernels.centre_costs import centred
+from natlib.solvers.kernels.centre_costs import centre_costs
 
 __all__ = ["Points", "location_hash", "pair_places"]
 
@@ -55,14 +55,14 @@ class Points:
 
         Some rows and columns serve as landmarks.
         """
-        even = centred(cost, allowed).astype(np.float32)
-        rows, columns = even.shape
+        centred = centre_costs(cost, allowed).astype(np.float32)
+        rows, columns = centred.shape
         some_rows = np.sort(rng.choice(rows, min(_LANDMARKS, rows), replace=False))
         some_columns = np.sort(rng.choice(columns, min(_LANDMARKS, columns), replace=False))
-        left, size, right = np.linalg.svd(even[np.ix_(some_rows, some_columns)])
+        left, size, right = np.linalg.svd(centred[np.ix_(some_rows, some_columns)])
         kept = size[size > _LEAST * size[0]] if size[0] else size[:1] + 1
-        z = -even[:, some_columns] @ right[: len(kept)].T / np.sqrt(kept)
-        c = even[some_rows].T @ left[:, : len(kept)] / np.sqrt(kept)
+        z = -centred[:, some_columns] @ right[: len(kept)].T / np.sqrt(kept)
+        c = centred[some_rows].T @ left[:, : len(kept)] / np.sqrt(kept)
         return cls(_normalised(torch.from_numpy(z)), _normalised(torch.from_numpy(c)))
 
     def places(self, columns: Index, rng: np.random.Generator) -> Vectors:

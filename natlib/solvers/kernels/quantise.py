@@ -1,4 +1,4 @@
-"""Costs as whole numbers, in one pass over them."""
+"""Round costs to multiples of a power of two, in one pass over them."""
 
 import math
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["grid_start", "grid_step", "onto_grid", "room_for"]
+__all__ = ["grid_start", "grid_step", "quantise", "room_for"]
 
-# From 2^s on float32 numbers are whole multiples of 2^(s - 23), up to 2^(s + 1).
+# Between 2^s and 2^(s + 1), float32 numbers are the multiples of 2^(s - 23).
 
 
 def grid_start(span: float, room: int) -> float:
-    """Where a grid begins on which numbers of this span have ``2^(22 - room)`` levels or more.
+    """Where a grid starts on which numbers of this span have ``2^(22 - room)`` levels or more.
 
     Args:
-        span: from the lowest to the highest number, between 1e-30 and 1e30.
-        room: ``2^room`` times the span fits onto the grid at least.
+        span: highest minus lowest number, between 1e-30 and 1e30.
+        room: at least ``2^room`` times the span fits onto the grid.
 
     Returns:
         The first number of the grid plus the span, so that no rounding falls below it.
@@ -25,21 +25,21 @@ def grid_start(span: float, room: int) -> float:
 
 
 def room_for(levels: int) -> int:
-    """The most room that leaves numbers as many levels."""
+    """The largest ``room`` that leaves so many levels."""
     return 22 - (levels - 1).bit_length()
 
 
 def grid_step(start: float) -> float:
-    """From one number of the grid that begins there to the next."""
+    """The step of the grid that starts there."""
     return float(np.spacing(np.float32(start)))
 
 
-def onto_grid(
+def quantise(
     cost: NDArray[Any], shift: NDArray[Any] | float, out: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Add ``shift`` [b, 1], or one number, which carries the costs [b, k] onto a grid.
+    """Add ``shift`` [b, 1], or one number, which moves the costs [b, k] onto a grid.
 
-    The sum is rounded to a multiple of the grid by the processor itself; differences of such
+    The addition itself rounds to a multiple of the step; differences of such
     numbers are exact in float32 as long as they fit onto the grid.
     """
     np.add(cost, shift, out=out, casting="same_kind")

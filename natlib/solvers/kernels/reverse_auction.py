@@ -1,4 +1,4 @@
-"""The end of an auction with more columns than rows: what was not sold gets cheaper.
+"""The end of an auction with more columns than rows: unsold columns lower their prices.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -11,19 +11,19 @@ __all__ = ["offer_unsold"]
 
 
 def offer_unsold(auctioneer: Auctioneer, epsilon: float, rounds: int) -> bool:
-    """Let columns without a row bid for rows until they cost no more than any sold one.
+    """Let unsold columns bid for rows until none of them is dearer than any sold one.
 
-    A matching of all rows at prices is only cheapest if no unsold column has a higher price than
-    a sold one. A column lowers its price until a row takes it, or to the lowest price
-    of all sold ones, where it may stay unsold (Bertsekas & Castanon 1992, section 4).
+    A matching of all rows at prices is only optimal if no unsold column has a higher price than
+    a sold one. A column lowers its price until a row takes it, or down to the lowest price
+    of the sold ones, at which it may stay unsold (Bertsekas & Castanon 1992, section 4).
 
     Args:
-        auctioneer: with a column for every row; gets the new prices and owners.
+        auctioneer: every row has a column; gets the new prices and owners.
         epsilon: as in the auction before.
-        rounds: how many rounds there may be, those before included.
+        rounds: at most, including those before.
 
     Returns:
-        Whether it came to an end.
+        Whether it finished.
     """
     p, b, k = auctioneer.problems, auctioneer.rows, auctioneer.columns
     column = auctioneer.matched()
@@ -32,21 +32,21 @@ def offer_unsold(auctioneer: Auctioneer, epsilon: float, rounds: int) -> bool:
     sold = price.gather(1, column)
     lowest = sold.amin(1)
     reverse = Auctioneer(cost_PBK.mT.contiguous(), outside=-lowest)
-    # The price of a row is what it gains: minus the cost of its column with the price on top.
+    # The price of a row is its profit: minus the cost plus price of its column.
     gain = -(cost_PBK.gather(-1, column.unsqueeze(-1)).squeeze(-1) + sold)
     reverse.price[:-1] = gain.view(-1)
     everyone = torch.arange(p, device=price.device)[:, None]
     reverse.owner[:-1] = (everyone * k + column).view(-1)
     unsold = torch.ones_like(price, dtype=torch.bool).scatter_(1, column, False)
-    dear = unsold & (price > lowest[:, None])
+    too_dear = unsold & (price > lowest[:, None])
     reverse.rounds = auctioneer.rounds
-    finished = reverse.sell(dear.view(-1).nonzero().squeeze(1), epsilon, rounds)
+    finished = reverse.sell(too_dear.view(-1).nonzero().squeeze(1), epsilon, rounds)
     auctioneer.rounds = reverse.rounds
 
     owned = reverse.owner[:-1].view(p, b) % k
-    paid = cost_PBK.gather(-1, owned.unsqueeze(-1)).squeeze(-1)
+    cost_B = cost_PBK.gather(-1, owned.unsqueeze(-1)).squeeze(-1)
     price = torch.minimum(price, lowest[:, None])
-    price.scatter_(1, owned, -reverse.prices() - paid)
+    price.scatter_(1, owned, -reverse.prices() - cost_B)
     auctioneer.price[:-1] = price.view(-1)
     auctioneer.owner.fill_(-1)
     rows = everyone * b + torch.arange(b, device=price.device)

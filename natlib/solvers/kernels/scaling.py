@@ -1,4 +1,4 @@
-"""Sinkhorn's iterations on logarithms.
+"""Sinkhorn's algorithm in the log domain.
 
 Shapes: p problems, b rows, k columns.
 """
@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["Balanced", "Schedule", "balance"]
 
-# Entries of a cost matrix that are looked at together on a processor.
+# Costs that are read at a time on a processor.
 _CACHE = 2**17
 
 
@@ -21,8 +21,8 @@ class Schedule(NamedTuple):
         start: epsilon of the first iteration.
         decay: factor from one iteration to the next.
         epsilon: where it ends.
-        iterations: how many there may be.
-        tolerance: of the sums of rows.
+        iterations: at most.
+        tolerance: how far the sum of a row may be from 1.
     """
 
     start: float
@@ -38,7 +38,7 @@ class Balanced(NamedTuple):
     Attributes:
         row: [p, b].
         column: [p, k].
-        epsilon: what they are for: the last one, unless iterations ran out.
+        epsilon: of the last iteration: the schedule's, unless iterations ran out.
         error: float64[p], the largest distance of the sum of a row from 1.
         iterations: the most that any problem took.
         converged: whether no error is beyond the tolerance.
@@ -71,7 +71,7 @@ def balance(cost: Tensor, schedule: Schedule) -> Balanced:
     done = torch.zeros_like(error, dtype=torch.bool)
     taken = 0
     while True:
-        # A problem that is done stays as it is, whatever it shares the stack with.
+        # A problem that has converged stays as it is, whatever else is in the stack.
         keep = done[:, None]
         row = torch.where(keep, row, _soft_least(cost, column, epsilon))
         moved = _soft_least(across, row, epsilon)
@@ -79,7 +79,7 @@ def balance(cost: Tensor, schedule: Schedule) -> Balanced:
         taken += 1
         last = epsilon == schedule.epsilon
         ends = taken == schedule.iterations
-        if ends or (last and taken % _between_looks(cost.device) == 0):
+        if ends or (last and taken % _iterations_between_checks(cost.device) == 0):
             sums = ((row - _soft_least(cost, column, epsilon)) / epsilon).expm1().abs().amax(1)
             error = torch.where(done, error, sums)
             done |= last & (error <= schedule.tolerance)
@@ -92,21 +92,21 @@ def _soft_least(cost: Tensor, potential: Tensor, epsilon: float) -> Tensor:
     """``-epsilon log sum_j exp((potential_j - cost_ij) / epsilon)``, [p, b]."""
     rows = cost.shape[1]
     if cost.device.type == "cpu":
-        # So few rows at a time that a processor's cache holds them.
+        # So few rows at a time that they fit into a processor's cache.
         rows = max(1, _CACHE * rows // cost.numel())
     parts = []
     for part in cost.split(rows, dim=1):
         exponent = (potential.unsqueeze(1) - part).mul_(1 / epsilon)
         largest = exponent.amax(-1, keepdim=True)
         total = exponent.sub_(largest).exp_().sum(-1)
-        # Without anything allowed the largest is minus infinity, and the total no number.
+        # Where nothing is allowed the largest is minus infinity, and the total NaN.
         value = total.log_() + largest.squeeze(-1)
         parts.append(torch.where(largest.squeeze(-1) == -torch.inf, -torch.inf, value))
     return torch.cat(parts, 1).mul_(-epsilon)
 
 
-def _between_looks(device: torch.device) -> int:
-    """Iterations between two looks at the error: a look costs half of one, and on an
-    accelerator it has to wait.
+def _iterations_between_checks(device: torch.device) -> int:
+    """Iterations between two checks of the error: a check costs half an iteration, and synchronises
+    an accelerator.
     """
     return 5 if device.type == "cpu" else 10

@@ -1,4 +1,4 @@
-"""One thread or several for a stack of problems: whichever proves faster here."""
+"""Solve a stack of problems in one thread or several, whichever is measured to be faster."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from natlib.runtime.autotune import Autotune
 
 __all__ = ["solve_all"]
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Size = tuple[str, int, int, int, int]
 
 _lock = threading.Lock()
@@ -23,16 +23,16 @@ _choices: dict[Size, Autotune[int]] = {}
 
 def solve_all(
     kind: str,
-    solve_one: Callable[[NDArray[Any], NDArray[np.bool_] | None], Found],
+    solve_one: Callable[[NDArray[Any], NDArray[np.bool_] | None], Result],
     problems: NDArray[Any],
     masks: Sequence[NDArray[np.bool_] | None],
-) -> list[Found]:
+) -> list[Result]:
     """Solve every problem of a stack [p, b, k]; the answer does not depend on how.
 
-    Solvers release the interpreter lock, so that threads run side by side. Yet the cores may
-    be taken: threads of the training step, which wait for their next work without letting
-    go of their cores, make several threads slower than one on some machines. So both
-    are tried a few times for each solver and size, and the faster is kept.
+    Solvers release the interpreter lock, so that threads run in parallel. Yet the cores may be
+    busy: threads of the training step, which spin while they wait for work, make several threads
+    slower than one on some machines. So both are tried a few times for each solver and size, and
+    the faster is kept.
 
     Args:
         kind: of the solver.

@@ -1,4 +1,4 @@
-"""Memory that a thread keeps from matching to matching."""
+"""Memory that a thread reuses from one matching to the next."""
 
 import threading
 from typing import Any
@@ -8,18 +8,18 @@ from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["scratch"]
 
-# A thread keeps no more bytes than this: float32 costs of 2,048 rows and columns.
+# Bytes that a thread keeps at most: float32 costs of 2,048 rows and columns.
 _KEPT = 2**24
 
 _held = threading.local()
 
 
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array to be overwritten, whose memory the next call of this thread gets again.
+    """An uninitialised array; the next call in this thread reuses its memory.
 
-    The system hands fresh memory out page by page as it is first touched, which takes longer
-    than the arithmetic in it, and the allocator gives it back to the system when a large array
-    is no longer needed.
+    The operating system maps new memory page by page as it is first touched, which takes longer
+    than the arithmetic in it, and the allocator returns the memory of a large array as soon as it
+    is freed.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size > _KEPT:

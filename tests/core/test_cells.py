@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from scipy.stats import norm
 from torch import Tensor
 
-from natlib.assignment import SemiDiscrete
+from natlib.assignment import Cells
 from natlib.errors import MatchingError
 from natlib.solvers import Lapjv
 from natlib.targets import UniformSphere
 
-PRECISE = SemiDiscrete(temperature=0.0, passes=8, tolerance=0.1)
+PRECISE = Cells(temperature=0.0, passes=8, tolerance=0.1)
 
 
 def gauss(*shape: int, seed: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def rms(values: Tensor) -> float:
 def test_cells_of_points_on_a_line_are_quantiles() -> None:
     b = 10
     z = gauss(b, 1, seed=1)
-    cells = PRECISE.cells(z, gauss(100_000, 1))
+    cells = PRECISE.estimate(z, gauss(100_000, 1))
     edges = norm.ppf(np.arange(b + 1) / b)
     # The mean of a normal number between two edges.
     means = torch.from_numpy(b * -np.diff(norm.pdf(edges)))
@@ -52,7 +52,7 @@ def test_cells_of_points_on_a_circle_are_arcs_of_one_length(even: bool) -> None:
     uneven = torch.tensor([0.1, 0.2, 0.5, 1.9, 2.0, 3.0, 4.4, 4.5])
     angle = torch.arange(b) * 2 * math.pi / b if even else uneven
     z = torch.stack([angle.cos(), angle.sin()], 1).double()
-    cells = PRECISE.cells(z, sphere(100_000, 2))
+    cells = PRECISE.estimate(z, sphere(100_000, 2))
     length = math.sin(math.pi / b) / (math.pi / b)
     norms = cells.centroid.norm(dim=1)
     torch.testing.assert_close(norms, torch.full_like(norms, length), atol=2e-3, rtol=0)
@@ -72,7 +72,7 @@ def test_masses_come_close_to_one_in_b(kind: str, temperature: float) -> None:
     }[kind]
     wrong = []
     for points in (1024, 8192, 65536):
-        cells = SemiDiscrete(temperature=temperature).cells(z, sphere(points, dim, seed=3))
+        cells = Cells(temperature=temperature).estimate(z, sphere(points, dim, seed=3))
         # Judged by points that were not used, of which a cell gets about 2,048.
         fresh = sphere(2**17, dim, seed=4)
         best = (fresh @ z.mT + cells.potential).argmax(1)
@@ -89,7 +89,7 @@ def test_agrees_with_one_large_matching_of_the_same_targets() -> None:
     z, targets = sphere(b, dim, seed=5), sphere(b * copies, dim, seed=6)
     columns = Lapjv().match(z.repeat_interleave(copies, 0), targets).columns
     means = targets[columns].view(b, copies, dim).mean(1)
-    cells = SemiDiscrete(temperature=0.0, passes=200).cells(z, targets)
+    cells = Cells(temperature=0.0, passes=200).estimate(z, targets)
     # A target or two at the border may fall to the other side.
     assert rms((cells.centroid - means).norm(dim=1)) < 0.03
 
@@ -97,11 +97,11 @@ def test_agrees_with_one_large_matching_of_the_same_targets() -> None:
 def test_comes_closer_to_the_centroids_than_as_many_targets_in_matchings() -> None:
     b, dim, layers = 32, 16, 16
     z = sphere(b, dim, seed=7)
-    truth = SemiDiscrete(temperature=0.0).cells(z, sphere(2**19, dim, seed=8)).centroid
+    truth = Cells(temperature=0.0).estimate(z, sphere(2**19, dim, seed=8)).centroid
     ours, theirs = [], []
     for seed in range(4):
         targets = UniformSphere(dim=dim, seed=seed).rows(torch.arange(layers * b)).double()
-        cells = SemiDiscrete().cells(z, targets)
+        cells = Cells().estimate(z, targets)
         layered = targets.view(layers, b, dim)
         columns = Lapjv().match(z, layered).columns
         means = layered.gather(1, columns.unsqueeze(-1).expand(-1, -1, dim)).mean(0)
@@ -111,8 +111,8 @@ def test_comes_closer_to_the_centroids_than_as_many_targets_in_matchings() -> No
 
 
 def changed(change: Callable[[Tensor], Tensor], z: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
-    solver = SemiDiscrete()
-    plain, other = solver.cells(z, targets), solver.cells(change(z), targets)
+    solver = Cells()
+    plain, other = solver.estimate(z, targets), solver.estimate(change(z), targets)
     return plain.centroid, other.centroid, plain.potential, other.potential
 
 
@@ -133,70 +133,43 @@ def test_order_scale_and_place_of_the_anchors_do_not_matter() -> None:
 def test_turning_everything_turns_the_centroids() -> None:
     z, targets = sphere(20, 5, seed=9), sphere(4000, 5, seed=10)
     turn = torch.linalg.qr(gauss(5, 5, seed=11)).Q
-    plain, turned = SemiDiscrete().cells(z, targets), SemiDiscrete().cells(z @ turn, targets @ turn)
+    plain, turned = Cells().estimate(z, targets), Cells().estimate(z @ turn, targets @ turn)
     torch.testing.assert_close(turned.centroid, plain.centroid @ turn)
 
 
 def test_the_same_answer_again_and_in_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     z, targets = sphere(30, 6).float(), sphere(3000, 6).float()
-    first, again = SemiDiscrete().cells(z, targets), SemiDiscrete().cells(z, targets)
+    first, again = Cells().estimate(z, targets), Cells().estimate(z, targets)
     assert torch.equal(first.centroid, again.centroid)
     assert first.centroid.dtype == torch.float32
-    monkeypatch.setattr("natlib.assignment.cells._PAIRS", 30 * 100)
-    pieces = SemiDiscrete().cells(z, targets)
+    monkeypatch.setattr("natlib.assignment.semi_discrete._PAIRS", 30 * 100)
+    pieces = Cells().estimate(z, targets)
     torch.testing.assert_close(pieces.centroid, first.centroid)
     torch.testing.assert_close(pieces.mass, first.mass)
 
 
-def test_a_function_gives_fresh_targets_in_small_numbers() -> None:
-    asked: list[int] = []
-
-    def fresh(count: int) -> Tensor:
-        asked.append(count)
-        return sphere(count, 6, seed=len(asked))
-
-    z = sphere(256, 6, seed=12)
-    cells = SemiDiscrete(points=50_000).cells(z, fresh)
-    assert max(asked) <= 2**20 // 256
-    assert sum(asked) >= 100_000 - 256
-    assert cells.iterations == 50_000 // 256
-    assert cells.converged
-
-
-def test_a_start_near_the_end_helps_where_targets_are_few() -> None:
-    z = F.normalize(sphere(4, 8).repeat(32, 1) + 0.05 * gauss(128, 8), dim=1)
-    known = SemiDiscrete().cells(z, sphere(2**17, 8, seed=13)).potential
-    few, fresh = sphere(512, 8, seed=14), sphere(2**16, 8, seed=15)
-    error = []
-    for start in (None, known):
-        cells = SemiDiscrete().cells(z, few, start)
-        best = (fresh @ z.mT + cells.potential).argmax(1)
-        error.append(rms(torch.bincount(best, minlength=128) * 128 / len(fresh) - 1))
-    assert error[1] < 0.8 * error[0]
-
-
-def test_more_anchors_than_targets() -> None:
+def test_more_samples_than_targets() -> None:
     z, targets = sphere(50, 4, seed=16), sphere(10, 4, seed=17)
-    cells = SemiDiscrete(temperature=0.0).cells(z, targets)
+    cells = Cells(temperature=0.0).estimate(z, targets)
     assert not cells.converged
     empty = cells.mass == 0
     assert int(empty.sum()) >= 40
     # The centroid of an empty cell is some target.
     assert float(torch.cdist(cells.centroid[empty], targets).amin(1).max()) < 1e-6
-    alone = SemiDiscrete().cells(z[:1], targets)
+    alone = Cells().estimate(z[:1], targets)
     torch.testing.assert_close(alone.centroid[0], targets.mean(0))
 
 
-def test_equal_anchors_share_everything() -> None:
+def test_equal_samples_share_everything() -> None:
     z, targets = torch.ones(6, 3), sphere(600, 3, seed=18).float()
-    cells = SemiDiscrete().cells(z, targets)
+    cells = Cells().estimate(z, targets)
     torch.testing.assert_close(cells.mass, torch.full((6,), 1 / 6))
     torch.testing.assert_close(cells.centroid, targets.mean(0).expand(6, 3), atol=1e-5, rtol=1e-4)
 
 
 def test_passes_no_gradient_and_widens_half_precision() -> None:
     z = sphere(8, 4).half().requires_grad_()
-    cells = SemiDiscrete().cells(z, sphere(512, 4).half())
+    cells = Cells().estimate(z, sphere(512, 4).half())
     assert cells.centroid.dtype == torch.float32
     assert not cells.centroid.requires_grad
 
@@ -204,13 +177,11 @@ def test_passes_no_gradient_and_widens_half_precision() -> None:
 def test_nonsense_is_named() -> None:
     z, targets = torch.ones(3, 2), torch.ones(5, 2)
     with pytest.raises(MatchingError, match=r"shape \[b, d\] with b >= 1, got \[0, 2\]"):
-        SemiDiscrete().cells(z[:0], targets)
+        Cells().estimate(z[:0], targets)
     with pytest.raises(MatchingError, match="give at least one"):
-        SemiDiscrete().cells(z, targets[:0])
-    with pytest.raises(MatchingError, match=r"shape \[5, 2\], .* got \[5, 3\]"):
-        SemiDiscrete().cells(z, torch.ones(5, 3))
-    with pytest.raises(MatchingError, match=r"potentials need the shape \[3\]"):
-        SemiDiscrete().cells(z, targets, torch.zeros(4))
+        Cells().estimate(z, targets[:0])
+    with pytest.raises(MatchingError, match=r"shape \[n, 2\], .* got \[5, 3\]"):
+        Cells().estimate(z, torch.ones(5, 3))
     z[1, 0] = torch.nan
-    with pytest.raises(MatchingError, match="anchor 1 holds NaN"):
-        SemiDiscrete().cells(z, targets)
+    with pytest.raises(MatchingError, match="sample 1 holds NaN"):
+        Cells().estimate(z, targets)

@@ -10,24 +10,23 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from natlib.assignment.class_targets import allowed_pairs, fresh_slots, vote
-from natlib.assignment.counter import StreamCounter
+from natlib.assignment import StreamCounter, majority_class
+from natlib.assignment.class_targets import allowed_pairs, fresh_slots
 from natlib.configuration import describe
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, NATModule
 from natlib.runtime.progress import SilentProgress
 from natlib.targets import Mixture
-from tests.core.nat_parts import IdentityHead
+from tests.core.nat_parts import IdentityHead, table_of
 
 N, DIM = 60, 5
 NAMES = ["a", "b", "c"]
 
 
-def nat(**values: Any) -> NAT:
-    base = {
-        "head": IdentityHead(), "targets": Mixture(dim=DIM), "class_slots": True, "slots": 2,
-        "ownership": "bank",
-    }  # fmt: skip
+def nat(assignment: dict[str, Any] | None = None, **values: Any) -> NAT:
+    """A bank whose targets belong to classes, unless told otherwise."""
+    chosen = {"kind": "bank", "slots": 2, "class_targets": "labelled"} | (assignment or {})
+    base = {"head": IdentityHead(), "targets": Mixture(dim=DIM), "assignment": chosen}
     return NAT.model_validate(base | values)
 
 
@@ -39,15 +38,13 @@ def built(labels: Tensor, **values: Any) -> NATModule:
 
 
 def classes_of(module: NATModule, index: Tensor) -> Tensor:
-    assert module.table is not None
     assert isinstance(module.config.targets, Mixture)
-    return module.config.targets.component_of(module.table.slots(index))
+    return module.config.targets.component_of(table_of(module).slots(index))
 
 
 def check(module: NATModule, labels: Tensor) -> None:
     everyone = torch.arange(len(labels))
-    assert module.table is not None
-    order = module.table.permutation.sort(-1).values
+    order = table_of(module).permutation.sort(-1).values
     assert torch.equal(order, everyone.expand_as(order))
     known = labels >= 0
     owned = classes_of(module, everyone)[:, known]
@@ -77,17 +74,16 @@ def labellings(draw: st.DrawFn) -> Tensor:
 @given(
     labels=labellings(),
     slots=st.integers(1, 3),
-    pool=st.sampled_from([0, 7, 40]),
     shares=st.sampled_from(["labelled", "equal"]),
     solver=st.sampled_from(["lapjv", "greedy", "auction", "sinkhorn", "sliced"]),
     seed=st.integers(0, 2**32),
 )
 def test_the_table_keeps_classes_at_every_moment(
-    labels: Tensor, slots: int, pool: int, shares: str, solver: str, seed: int
+    labels: Tensor, slots: int, shares: str, solver: str, seed: int
 ) -> None:
-    values = {"slots": slots, "pool": pool, "class_shares": shares, "solver": solver, "seed": seed}
+    assignment = {"slots": slots, "class_targets": shares, "solver": solver, "seed": seed}
     try:
-        module = built(labels, **values)
+        module = built(labels, assignment=assignment)
     except ConfigError:  # more labelled samples than slots; see the test of that error
         assume(False)
     check(module, labels)
@@ -96,17 +92,16 @@ def test_the_table_keeps_classes_at_every_moment(
     for step in range(8):
         if step == 4:
             # Another process, or another day: what is learnt is in the state.
-            again = built(labels, **values)
+            again = built(labels, assignment=assignment)
             again.load_state_dict(module.state_dict())
             module = again
         index = torch.randperm(N, generator=generator)[: 5 + step]
-        before = classes_of(module, index), module.table.permutation.clone()  # type: ignore[union-attr]
+        before = classes_of(module, index), table_of(module).permutation.clone()
         output = module(features(len(index), seed % 1000 + step), index, epoch=step // 3)
         check(module, labels)
-        moved += int((module.table.permutation != before[1]).sum())  # type: ignore[union-attr]
+        moved += int((table_of(module).permutation != before[1]).sum())
         assert output.pseudo_labels is not None
-        assert torch.equal(output.pseudo_labels, vote(classes_of(module, index)))
-        assert torch.equal(module.pseudo_labels(index), output.pseudo_labels)
+        assert torch.equal(output.pseudo_labels, majority_class(classes_of(module, index)))
         known = labels[index] >= 0
         assert torch.equal(output.pseudo_labels[known], labels[index][known])
     assert moved > 0
@@ -114,22 +109,21 @@ def test_the_table_keeps_classes_at_every_moment(
 
 @settings(max_examples=20, deadline=None)
 @given(labels=labellings(), seed=st.integers(0, 100))
-def test_a_refresh_keeps_classes(labels: Tensor, seed: int, tmp_path_factory: Any) -> None:
+def test_a_reassignment_keeps_classes(labels: Tensor, seed: int, tmp_path_factory: Any) -> None:
     try:
-        module = built(labels, refresh={"every": 1, "block": 16})
+        module = built(labels, assignment={"reassign": {"every": 1, "block": 16}})
     except ConfigError:
         assume(False)
     folder: Path = tmp_path_factory.mktemp("objective")
-    module.attach(folder)
+    module.setup(folder)
     for number, index in enumerate(torch.arange(N).split(20)):
         module(features(20, seed + number), index, epoch=0)
-    assert module.table is not None
-    before = module.table.permutation.clone()
+    before = table_of(module).permutation.clone()
     work = module.before_epoch(1)
     assert work is not None
     assert work(SilentProgress())
     check(module, labels)
-    assert not torch.equal(module.table.permutation, before)
+    assert not torch.equal(table_of(module).permutation, before)
 
 
 def test_unlabelled_samples_do_change_class() -> None:
@@ -148,7 +142,7 @@ def test_more_labelled_samples_than_slots_is_an_error() -> None:
     with pytest.raises(
         ConfigError, match=r"the class 'a' has 48 labelled samples and only \d+ of 60 slots"
     ):
-        built(labels, class_shares="equal")
+        built(labels, assignment={"class_targets": "equal"})
 
 
 # --- streams
@@ -189,23 +183,15 @@ def test_unlabelled_samples_of_a_stream_get_the_whole_mixture() -> None:
     assert abs(float(share) - 0.25) < 0.02
 
 
-@pytest.mark.parametrize("pool", [0, 9])
-def test_a_stream_deals_labelled_samples_slots_of_their_class(pool: int) -> None:
-    labels = torch.arange(N) % 6 - 3
-    labels = labels.clamp_min(-1)
-    module = built(labels, ownership="stream", pool=pool)
-    assert isinstance(module.config.targets, Mixture)
+def test_a_stream_gives_labelled_samples_slots_of_their_class() -> None:
+    labels = (torch.arange(N) % 6 - 3).clamp_min(-1)
+    module = built(labels, assignment={"kind": "stream"})
     for step in range(6):
         index = torch.randperm(N)[:12]
         output = module(features(12, step), index, labels=labels[index])
         assert output.pseudo_labels is not None
         known = labels[index] >= 0
         assert torch.equal(output.pseudo_labels[known], labels[index][known])
-        if module.pool is not None:
-            held = module.pool.entries()
-            owner = module.config.targets.component_of(held.slots)
-            mine = labels[held.index]
-            assert bool(((owner == mine) | (mine < 0)).all())
 
 
 def test_a_class_with_hardly_any_slots_is_an_error() -> None:
@@ -229,7 +215,7 @@ def test_slots_are_shared_out_as_labels_say() -> None:
     assert isinstance(targets, Mixture)
     shares = torch.bincount(targets.component_of(torch.arange(6000))).tolist()
     assert shares == pytest.approx([3000, 1000, 2000], abs=5)
-    equal = nat(class_shares="equal").for_classes([30, 10, 20]).targets
+    equal = nat({"class_targets": "equal"}).for_classes([30, 10, 20]).targets
     assert isinstance(equal, Mixture)
     assert equal.weights is None
     assert equal.count == 3
@@ -252,10 +238,13 @@ def test_a_component_for_each_class() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"targets": "uniform_sphere"}, "these targets are 'uniform_sphere'; set targets.kind to"),
         (
-            {"ownership": "stream", "semidiscrete": {}},
-            "deals no slots that could belong to a class",
+            {"targets": "uniform_sphere"},
+            "targets are 'uniform_sphere'; set targets.kind to mixture, or assignment.class_",
+        ),
+        (
+            {"assignment": {"kind": "stream", "class_targets": "all"}},
+            "assignment.class_targets: input should be 'labelled' or 'equal', got 'all'",
         ),
     ],
 )
@@ -269,11 +258,9 @@ def test_a_bank_needs_to_know_all_labels_before() -> None:
     module = nat().for_classes([1, 1, 1]).build(DIM, samples=N)
     with pytest.raises(ConfigError, match=r"call take_labels\(labels, classes\) once"):
         module(features(4, 0), torch.arange(4), labels=torch.zeros(4, dtype=torch.int64))
-    stream = nat(ownership="stream").for_classes([1, 1, 1]).build(DIM)
+    stream = nat(assignment={"kind": "stream"}).for_classes([1, 1, 1]).build(DIM)
     with pytest.raises(ConfigError, match="'nat' learns from labels"):
         stream(features(4, 0))
     output = stream(features(4, 0), labels=torch.tensor([2, 0, -1, 1]))
     assert output.pseudo_labels is not None
     assert output.pseudo_labels[[0, 1, 3]].tolist() == [2, 0, 1]
-    with pytest.raises(ConfigError, match="only a bank whose slots belong to classes"):
-        stream.pseudo_labels(torch.arange(3))

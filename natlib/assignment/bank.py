@@ -1,0 +1,193 @@
+"""Slots that samples keep across epochs: the method of 2017.
+
+Shapes: n samples, b in the batch, d target dimensions, m slots per sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.class_targets import (
+    ClassOwners,
+    ClassShares,
+    SampleClasses,
+    check_class_targets,
+    first_table,
+    targets_of_classes,
+)
+from natlib.assignment.embedding_cache import EmbeddingCache
+from natlib.assignment.schedule import Reassignment, reassign_from
+from natlib.assignment.slot_matcher import SlotMatcher, StepMatching
+from natlib.assignment.table import AssignmentTable
+from natlib.component import register
+from natlib.errors import ConfigError
+from natlib.runtime.progress import Work
+from natlib.solvers import Lapjv, Solver
+from natlib.targets import Seed, TargetDistribution, TargetModule
+
+__all__ = ["Bank", "BankModule"]
+
+
+@register
+class Bank(Assignment):
+    """Every sample owns slots, in a table that is a permutation at every moment.
+
+    In each batch, the slots that its samples own are assigned among them anew (Bojanowski & Joulin,
+    ICML 2017, arXiv 1704.05310, section 3).
+    """
+
+    kind: Literal["bank"] = "bank"
+    solver: Solver = Lapjv()
+    """What matches samples with slots."""
+    slots: int = Field(default=1, ge=1)
+    """m, the slots that a sample owns; it aims at the mean of their targets."""
+    every: int = Field(default=1, ge=1)
+    """Match in every N-th epoch or step; in between, all samples keep the slots that they have.
+    The paper matches in every third epoch."""
+    unit: Literal["epoch", "step"] = "epoch"
+    """What ``every`` counts."""
+    reassign: Reassignment | None = None
+    """Between two epochs, now and then, assign the slots of the whole data set anew."""
+    class_targets: ClassShares | None = None
+    """Where training sees labels, a labelled sample owns slots of its class only. Each class has
+    a component of a mixture, and slots in proportion to its labelled samples (``labelled``) or
+    as many as the others (``equal``); weights of the mixture come first."""
+    seed: Seed = 0
+    """Seed of the random permutation that the table starts from."""
+
+    @property
+    def uses_labels(self) -> bool:
+        return self.class_targets is not None
+
+    def check_targets(self, targets: TargetDistribution) -> None:
+        check_class_targets(self.class_targets, targets)
+
+    def for_classes(
+        self, targets: TargetDistribution, labelled: Sequence[int]
+    ) -> TargetDistribution:
+        return targets_of_classes(self.class_targets, targets, labelled)
+
+    def build(self, targets: TargetModule, samples: int | None = None) -> "BankModule":
+        """See :meth:`Assignment.build`; ``samples`` is needed."""
+        if samples is None:
+            raise ConfigError(
+                "the assignment 'bank' keeps slots for every sample: give the size of the data set "
+                "to build(..., samples=n)"
+            )
+        return BankModule(self, targets, samples)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    matching: StepMatching
+    step: Step
+
+
+class BankModule(AssignmentModule[_Pending]):
+    """The table of who owns what.
+
+    Args:
+        config: when and how slots are matched.
+        targets: from slots to targets.
+        samples: n.
+    """
+
+    step: Tensor
+
+    def __init__(self, config: Bank, targets: TargetModule, samples: int) -> None:
+        super().__init__(targets)
+        self.config = config
+        self.table = AssignmentTable(samples, config.slots, config.seed)
+        self.matcher = SlotMatcher(config.solver, targets, config.uses_labels)
+        self._classes: SampleClasses | None = None
+        if config.uses_labels:
+            self._classes = SampleClasses(targets.distribution, kept=True)
+        self._cache: EmbeddingCache | None = None
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        # The same on the host, once it is asked for: reading it would make an accelerator wait.
+        self._steps: int | None = None
+
+    def setup(self, folder: Path) -> None:
+        if self.config.reassign is not None:
+            dim = self.targets.distribution.dim
+            self._cache = EmbeddingCache(folder, self.table.samples, dim)
+
+    def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
+        """See :meth:`AssignmentModule.take_labels`; the table starts from slots of these classes.
+
+        Raises:
+            ConfigError: a class has more labelled samples than slots.
+        """
+        if self._classes is None:
+            return
+        self._classes.take(labels)
+        config = self.config
+        start = first_table(labels.cpu(), self._classes.targets, config.slots, config.seed, classes)
+        self.table.permutation.copy_(start)
+
+    def before_epoch(self, epoch: int) -> Work | None:
+        """The reassignment of the whole table, where one is due.
+
+        Raises:
+            ConfigError: one is due, and there is no folder with embeddings.
+        """
+        schedule, cache = self.config.reassign, self._cache
+        if schedule is None or not schedule.due(epoch):
+            return None
+        if cache is None:
+            raise ConfigError(
+                "assignment.reassign keeps embeddings on disk: call setup(folder) before training"
+            )
+        owners = None
+        if self._classes is not None and self._classes.known is not None:
+            owners = ClassOwners(self._classes.targets, self._classes.known)
+        return lambda progress: reassign_from(
+            cache, epoch - 1, self.table, self.targets, schedule, progress, owners
+        )
+
+    def begin(self, z_BD: Tensor, step: Step) -> _Pending:
+        if step.index is None:
+            raise ConfigError(
+                "the assignment 'bank' needs the stable index of each sample: call with index=..."
+            )
+        labels_B = None if self._classes is None else self._classes.of_batch(step, z_BD.device)
+        slots_MB = self.table.slots(step.index).to(z_BD.device, non_blocking=True)
+        matching = self.matcher.start(
+            z_BD, slots_MB, labels_B, match=self._due(step.epoch), more_views=step.more_views
+        )
+        return _Pending(matching, step)
+
+    def finish(self, pending: _Pending) -> Assigned:
+        matched, index = self.matcher.finish(pending.matching), pending.step.index
+        assert index is not None
+        if self.training:
+            if matched.columns is not None:
+                # Columns where the solver left them, and the index on the host: both are looked at.
+                self.table.reassign(index.cpu(), matched.columns)
+            self.step += 1
+            self._steps = None if self._steps is None else self._steps + 1
+            self.targets.update(matched.slots, pending.matching.z)
+            if self._cache is not None:
+                self._cache.write(pending.step.epoch, index, pending.matching.z)
+        return matched.assigned
+
+    def preview(self, z_BD: Tensor, seed: int) -> Assigned:
+        return self.matcher.preview(z_BD, self.config.slots, seed)
+
+    def _due(self, epoch: int) -> bool:
+        clock = epoch
+        if self.config.unit == "step":
+            if self._steps is None:
+                self._steps = int(self.step)
+            clock = self._steps
+        return self.training and clock % self.config.every == 0
+
+    def _load_from_state_dict(self, *state: Any) -> None:
+        self._steps = None
+        super()._load_from_state_dict(*state)
