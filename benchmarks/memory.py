@@ -159,7 +159,7 @@ def one_case(samples: int, dim: int, ownership: str, steps: int, batch: int, fol
         ),
         training={
             "epochs": 1, "batch_size": batch, "device": "cpu", "workers": 0,
-            "log_every_steps": 1, "optimizer": {"learning_rate": 1e-3},
+            "log_every_steps": 1, "optimizer": {"kind": "adamw", "learning_rate": 1e-3},
         },
     )  # fmt: skip
     began = time.perf_counter()

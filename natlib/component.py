@@ -55,6 +55,7 @@ class Settings(BaseModel):
 
     @classmethod
     def _hint(cls, key: str) -> str:
+        """What to do about a key that there is not."""
         if key in cls.moved:
             return f"it is of an earlier form of this configuration; now '{cls.moved[key]}'"
         return nearest(key, cls.model_fields)
@@ -66,6 +67,18 @@ class Component(Settings):
     registry: ClassVar[Registry[Any]]
 
     kind: str
+
+    @classmethod
+    def _hint(cls, key: str) -> str:
+        kind, family = cls.model_fields["kind"].default, cls.registry
+        others = [k for k in sorted(family.own) if key in family.get(k).model_fields]
+        if key in cls.moved or not others or kind not in family.own:
+            return super()._hint(key)
+        named = " and ".join(f"'{other}'" for other in others)
+        return (
+            f"it is a setting of the {family.noun} {named}, and not of '{kind}'; change the kind, "
+            "or leave it out"
+        )
 
     @classmethod
     def _is_family(cls) -> bool:

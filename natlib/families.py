@@ -15,9 +15,12 @@ __all__ = [
     "HEADS",
     "MODALITIES",
     "OBJECTIVES",
+    "OPTIMIZERS",
     "PROTOCOLS",
+    "SCHEDULES",
     "SOLVERS",
     "TARGETS",
+    "WEIGHT_SCHEDULES",
 ]
 
 MODALITIES: Registry[Any] = Registry("modality", "natlib.modalities")
@@ -97,5 +100,29 @@ PROTOCOLS: Registry[Any] = Registry(
     ],
     package="natlib.protocols",
 )
+OPTIMIZERS: Registry[Any] = Registry(
+    "optimizer", "natlib.optimizers", own=["adamw", "sgd"], package="natlib.training.optimizers"
+)
+SCHEDULES: Registry[Any] = Registry(
+    "schedule", "natlib.schedules", own=["constant", "cosine"], package="natlib.training.schedules"
+)
+WEIGHT_SCHEDULES: Registry[Any] = Registry(
+    "weight schedule",
+    "natlib.weight_schedules",
+    own=["constant", "cosine", "linear"],
+    package="natlib.objectives.weight_schedules",
+)
 
-FAMILIES = (MODALITIES, ENCODERS, HEADS, OBJECTIVES, TARGETS, ASSIGNMENTS, SOLVERS, PROTOCOLS)
+FAMILIES = (
+    MODALITIES,
+    ENCODERS,
+    HEADS,
+    OBJECTIVES,
+    WEIGHT_SCHEDULES,
+    TARGETS,
+    ASSIGNMENTS,
+    SOLVERS,
+    OPTIMIZERS,
+    SCHEDULES,
+    PROTOCOLS,
+)

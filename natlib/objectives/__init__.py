@@ -2,7 +2,7 @@
 
 from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.combined import Combined, Part
+from natlib.objectives.combined import Combined
 from natlib.objectives.combined_module import CombinedModule
 from natlib.objectives.embedding import check_finite, embedded, expect_views
 from natlib.objectives.health import effective_rank, embedding_health, random_cosine
@@ -10,17 +10,27 @@ from natlib.objectives.masked import Masked, MaskedModule
 from natlib.objectives.nat import NAT, NATModule
 from natlib.objectives.nat_loss import NATLoss, Repulsion
 from natlib.objectives.nt_xent import NTXent
+from natlib.objectives.part import Part
 from natlib.objectives.rotation import Rotation, RotationModule
 from natlib.objectives.sigreg import SIGReg
 from natlib.objectives.supervised import Supervised, SupervisedModule
 from natlib.objectives.teacher import Teacher, TeacherModule, teacher_embeddings
 from natlib.objectives.vicreg import VICReg
 from natlib.objectives.view_loss import ViewLoss
+from natlib.objectives.weight_schedules import (
+    ConstantWeight,
+    CosineWeight,
+    LinearWeight,
+    WeightSchedule,
+)
 
 __all__ = [
     "NAT",
     "Combined",
     "CombinedModule",
+    "ConstantWeight",
+    "CosineWeight",
+    "LinearWeight",
     "Masked",
     "MaskedModule",
     "NATLoss",
@@ -40,6 +50,7 @@ __all__ = [
     "TeacherModule",
     "VICReg",
     "ViewLoss",
+    "WeightSchedule",
     "all_gather_with_grad",
     "check_finite",
     "effective_rank",

@@ -1,47 +1,18 @@
 """Several objectives at once."""
 
-import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from torch import nn
 
-from natlib.component import Settings, register
+from natlib.component import register
 from natlib.objectives.base import Objective
+from natlib.objectives.combined_module import CombinedModule
+from natlib.objectives.part import Part
 
-if TYPE_CHECKING:
-    from natlib.objectives.combined_module import CombinedModule
-
-__all__ = ["Combined", "Part"]
-
-
-class Part(Settings):
-    """An objective among others."""
-
-    objective: Objective
-    """What is minimised."""
-    weight: float = Field(default=1.0, ge=0)
-    """Weight of its loss in the sum."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the weight gets from ``start`` to ``weight``: it always is ``weight``, or it goes along
-    a line or half a wave of a cosine."""
-    start: float = Field(default=0.0, ge=0)
-    """Weight up to epoch ``begin`` (not with ``constant``)."""
-    begin: int = Field(default=0, ge=0)
-    """Epoch from which the weight changes."""
-    epochs: int = Field(default=10, ge=1)
-    """Epochs until it is ``weight``."""
-
-    def weight_in(self, epoch: int) -> float:
-        """The weight in an epoch, counted from 0."""
-        if self.schedule == "constant":
-            return self.weight
-        way = min(max((epoch - self.begin) / self.epochs, 0.0), 1.0)
-        if self.schedule == "cosine":
-            way = 0.5 * (1.0 - math.cos(math.pi * way))
-        return self.start + way * (self.weight - self.start)
+__all__ = ["Combined"]
 
 
 @register
@@ -97,12 +68,10 @@ class Combined(Objective):
         }
         return self.model_copy(update={"parts": parts})
 
-    def build(self, feature_dim: int, samples: int | None = None) -> "CombinedModule":
+    def build(self, feature_dim: int, samples: int | None = None) -> CombinedModule:
         """See :meth:`Objective.build`; ``samples`` is needed if a part needs it.
 
         Raises:
             ConfigError: a part sums its loss over the batch.
         """
-        from natlib.objectives.combined_module import CombinedModule
-
-        return CombinedModule(self, feature_dim, samples)
+        return CombinedModule(self.parts, self.views, feature_dim, samples)

@@ -3,7 +3,7 @@
 Shapes: v views, b samples in the batch, f features.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import torch
@@ -12,21 +12,30 @@ from torch import Tensor, nn
 
 from natlib.errors import ConfigError
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
-from natlib.objectives.combined import Combined
+from natlib.objectives.part import Part
+from natlib.objectives.weight_schedules import ConstantWeight
 from natlib.runtime.progress import ProgressReporter, Work
 
 __all__ = ["CombinedModule", "compare_gradients"]
 
 
 class CombinedModule(ObjectiveModule):
-    """The modules of all parts of :class:`Combined`."""
+    """The modules of all parts of :class:`Combined`.
 
-    def __init__(self, config: Combined, feature_dim: int, samples: int | None) -> None:
+    Args:
+        parts: the objectives by name, the main one first.
+        views: views of a sample in a step.
+        feature_dim: f, the number of features of the encoder.
+        samples: n, the size of the data set, where a part needs it.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, Part], views: int, feature_dim: int, samples: int | None
+    ) -> None:
         super().__init__()
-        self.config = config
-        built = {
-            name: part.objective.build(feature_dim, samples) for name, part in config.parts.items()
-        }
+        self.configured = dict(parts)
+        self.views = views
+        built = {name: part.objective.build(feature_dim, samples) for name, part in parts.items()}
         for name, module in built.items():
             if module.loss_is_sum:
                 raise ConfigError(
@@ -75,7 +84,7 @@ class CombinedModule(ObjectiveModule):
         """Those of all parts, one part after the other."""
         found: list[Tensor] = []
         for name, module in self.modules_by_name().items():
-            inputs = module.extra_inputs(views[: self.config.parts[name].objective.views])
+            inputs = module.extra_inputs(views[: self.configured[name].objective.views])
             self._extra[name] = len(inputs)
             found += inputs
         return found
@@ -99,9 +108,9 @@ class CombinedModule(ObjectiveModule):
         named: dict[str, Tensor] = {}
         measures: dict[str, Tensor] = {}
         pseudo_labels: Tensor | None = None
-        extra = self.config.views
+        extra = self.views
         for name, module in self.modules_by_name().items():
-            views, own = self.config.parts[name].objective.views, self._extra[name]
+            views, own = self.configured[name].objective.views, self._extra[name]
             wanted = [*range(views), *range(extra, extra + own)]
             extra += own
             output = module(shared.some(wanted), index, labels=labels, epoch=epoch, health=health)
@@ -111,11 +120,11 @@ class CombinedModule(ObjectiveModule):
             _add_measures(measures, output.health, "" if len(losses) == 1 else f"{name}_")
             pseudo_labels = output.pseudo_labels if pseudo_labels is None else pseudo_labels
         shared.check_count(extra)
-        weights = {name: part.weight_in(epoch) for name, part in self.config.parts.items()}
+        weights = {name: part.weight_in(epoch) for name, part in self.configured.items()}
         loss = torch.stack([weights[name] * losses[name] for name in losses]).sum()
         if health:
-            for name, part in self.config.parts.items():
-                if part.schedule != "constant":
+            for name, part in self.configured.items():
+                if not isinstance(part.schedule, ConstantWeight):
                     measures[f"weight_{name}"] = torch.tensor(weights[name])
             if loss.requires_grad and len(losses) > 1:
                 measures |= compare_gradients(losses, weights, shared.seen)

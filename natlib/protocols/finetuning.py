@@ -16,7 +16,7 @@ from natlib.evaluation.modes import evaluating, seeded
 from natlib.protocols.base import Subject
 from natlib.protocols.fitting import cosine, cut, fit_classifier
 from natlib.protocols.labelled_batches import labelled_batches
-from natlib.training.optimisation import may_be_fused
+from natlib.training.optimizers import may_be_fused
 
 __all__ = ["STARTS", "FineTuning", "Tuned", "fine_tune"]
 

@@ -2,30 +2,30 @@
 
 from natlib.runtime.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.compose import compose
-from natlib.training.config import (
-    EvaluationConfig,
-    OptimizerConfig,
-    RunConfig,
-    ScheduleConfig,
-    TrainingConfig,
-)
+from natlib.training.config import EvaluationConfig, RunConfig, TrainingConfig
+from natlib.training.optimizers import SGD, AdamW, Optimizer
 from natlib.training.processes import computing_device, decoding_workers
 from natlib.training.results import read_evaluations, save_evaluation
 from natlib.training.run import Run, TrainResult
 from natlib.training.run_directory import RunDirectory
 from natlib.training.run_info import RunInfo
+from natlib.training.schedules import Constant, Cosine, Schedule
 from natlib.training.train import resume, train
 
 __all__ = [
+    "SGD",
+    "AdamW",
     "ConsoleProgress",
+    "Constant",
+    "Cosine",
     "EvaluationConfig",
-    "OptimizerConfig",
+    "Optimizer",
     "ProgressReporter",
     "Run",
     "RunConfig",
     "RunDirectory",
     "RunInfo",
-    "ScheduleConfig",
+    "Schedule",
     "SilentProgress",
     "TrainResult",
     "TrainingConfig",

@@ -10,41 +10,15 @@ from natlib.data import LabelsConfig, Modality
 from natlib.encoders import EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
 from natlib.objectives import NAT, Objective
+from natlib.training.optimizers import AdamW, Optimizer
+from natlib.training.schedules import Cosine, Schedule
 
 __all__ = [
     "EvaluationConfig",
     "LabelsConfig",
-    "OptimizerConfig",
     "RunConfig",
-    "ScheduleConfig",
     "TrainingConfig",
 ]
-
-
-class OptimizerConfig(Settings):
-    """How weights are updated."""
-
-    kind: Literal["adamw", "sgd"] = "adamw"
-    """``adamw`` or ``sgd``."""
-    learning_rate: float = Field(default=4e-3, gt=0)
-    """Peak learning rate."""
-    weight_decay: float = Field(default=1e-4, ge=0)
-    """Weight decay (decoupled in AdamW)."""
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    """Momentum (SGD only)."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Averaging of gradient and its square (AdamW only)."""
-
-
-class ScheduleConfig(Settings):
-    """How the learning rate changes over the run."""
-
-    kind: Literal["cosine", "constant"] = "cosine"
-    """``cosine`` decay to ``final_factor``, or ``constant``."""
-    warmup_steps: int = Field(default=200, ge=0)
-    """Steps of linear warm-up; at most a tenth of the run is used."""
-    final_factor: float = Field(default=0.0, ge=0, le=1)
-    """Learning rate at the end as a share of the peak (cosine only)."""
 
 
 class TrainingConfig(Settings):
@@ -59,8 +33,10 @@ class TrainingConfig(Settings):
     sample is seen; ``drop`` leaves out what does not fill the last batch, as the paper does."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients make one update; each is matched by itself."""
-    optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
+    optimizer: Optimizer = AdamW()
+    """How weights are updated."""
+    schedule: Schedule = Cosine()
+    """How the learning rate changes over the run."""
     clip_gradient: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; longer ones are shortened."""
     seed: int = Field(default=0, ge=0)

@@ -33,9 +33,9 @@ from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for
 from natlib.training.learner import Learner
 from natlib.training.meter import Meter
-from natlib.training.optimisation import learning_rate, make_optimizer, weight_change
 from natlib.training.processes import Processes
 from natlib.training.pseudo_labels import measure_pseudo_labels
+from natlib.training.weight_change import weight_change
 
 __all__ = ["Loop"]
 
@@ -82,7 +82,9 @@ class Loop:
         self.labels = labels
         self._partition = partition_for(samples, config, processes, labels, labelled_share)
         self.learner = learner.to(processes.device)
-        self.optimizer = make_optimizer(learner.parameters(), config.optimizer)
+        self.optimizer = config.optimizer.build(
+            [p for p in learner.parameters() if p.requires_grad]
+        )
         if config.compile:
             learner.encoder.compile()
         self._stepper: nn.Module = learner
@@ -158,7 +160,7 @@ class Loop:
         first = epoch_step * config.accumulate
         numbers = range(first, min(first + config.accumulate, self._partition.steps))
         health = (step + 1) % config.log_every_steps == 0 or step == 0
-        rate = learning_rate(step, self.updates, config.optimizer, config.schedule)
+        rate = config.schedule.rate(config.optimizer.learning_rate, step, self.updates)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)

@@ -46,9 +46,23 @@ BAD_SETTINGS: dict[str, list[str]] = {
     "training.epochs=": ["training.epochs: ", "None"],
     "training.workers=-1": ["training.workers: ", "greater than or equal to 0", "got -1"],
     "training.device=tpu": ["training.device: ", "'auto', 'cpu' or 'cuda'", "'tpu'"],
-    "training.optimizer.kind=adam": ["training.optimizer.kind: ", "'adamw' or 'sgd'", "'adam'"],
+    "training.optimizer.kind=adam": ["unknown optimizer 'adam'", "did you mean 'adamw'?"],
+    "training.optimizer.momentum=0.9": [
+        "unknown key 'training.optimizer.momentum'; it is a setting of the optimizer 'sgd', and "
+        "not of 'adamw'; change the kind, or leave it out",
+    ],
+    "training.schedule={kind: constant, final_factor: 0.1}": [
+        "unknown key 'training.schedule.final_factor'",
+        "the schedule 'cosine'",
+        "'constant'",
+    ],
+    "objective={kind: combined, parts: {a: {objective: nat, schedule: {epochs: 3}}}}": [
+        "unknown key 'objective.parts.a.schedule.epochs'",
+        "'cosine' and 'linear'",
+        "'constant'",
+    ],
     "training.optimizer.learning_rate=-1": ["training.optimizer.learning_rate: ", "got -1"],
-    "training.optimizer=adamw": ["training.optimizer: ", "'adamw'"],
+    "training.optimizer=5": ["training.optimizer: ", "one optimizer", "got 5"],
     "training=5": ["training: ", "got 5"],
     "objective=5": ["objective: ", "a mapping with 'kind'", "got 5"],
     "objective.views=1": ["objective: ", "needs views >= 2", "set views to 2"],

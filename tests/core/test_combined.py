@@ -145,22 +145,27 @@ def test_features_are_computed_when_the_first_part_asks_for_them() -> None:
 
 # --- schedules
 
+RAMP = {"start": 1.0, "begin": 2, "epochs": 4}
+
 
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
         ("constant", [3.0] * 8),
-        ("linear", [1.0, 1.0, 1.0, 1.5, 2.0, 2.5, 3.0, 3.0]),
-        ("cosine", [1.0] * 3 + [2 - math.cos(math.pi * t / 4) for t in (1, 2, 3)] + [3.0, 3.0]),
+        ({"kind": "linear", **RAMP}, [1.0, 1.0, 1.0, 1.5, 2.0, 2.5, 3.0, 3.0]),
+        (
+            {"kind": "cosine", **RAMP},
+            [1.0] * 3 + [2 - math.cos(math.pi * t / 4) for t in (1, 2, 3)] + [3.0, 3.0],
+        ),
     ],
 )
 def test_schedules(schedule: Any, expected: list[float]) -> None:
-    part = Part(objective=VICReg(), weight=3.0, schedule=schedule, start=1.0, begin=2, epochs=4)
+    part = Part(objective=VICReg(), weight=3.0, schedule=schedule)
     assert [part.weight_in(epoch) for epoch in range(8)] == pytest.approx(expected)
 
 
 def test_the_weight_of_the_epoch_counts() -> None:
-    parts = PARTS | {"spread": PARTS["spread"] | {"schedule": "linear", "epochs": 2}}
+    parts = PARTS | {"spread": PARTS["spread"] | {"schedule": {"kind": "linear", "epochs": 2}}}
     outputs = [step(built(combined(**parts)), Encoder(), epoch) for epoch in range(3)]
     spread = [float(output.loss.detach()) for output in outputs]
     part = float(outputs[0].parts["spread"])

@@ -59,7 +59,15 @@ def test_kinds_that_are_listed_without_importing_them(registry) -> None:
 
 
 def test_every_family_has_its_registry_in_the_list() -> None:
-    for package in ("data", "encoders", "objectives", "protocols", "solvers", "targets"):
+    for package in (
+        "data",
+        "encoders",
+        "objectives",
+        "protocols",
+        "solvers",
+        "targets",
+        "training",
+    ):
         import_module(f"natlib.{package}")
     families = {
         cls

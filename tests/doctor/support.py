@@ -33,7 +33,7 @@ def train(
     """Train on 600 blobs in 7 epochs of 19 updates, and ask the doctor."""
     settings = {
         "epochs": 7, "batch_size": 32, "workers": 0, "log_every_steps": 2, "device": "cpu",
-        "optimizer": {"learning_rate": rate},
+        "optimizer": {"kind": "adamw", "learning_rate": rate},
     }  # fmt: skip
     config = RunConfig(
         data=SickBlobs(train=600, test=60, **(data or {})),

@@ -7,7 +7,7 @@ import pytest
 
 import natlib
 from natlib.protocols import Subject, subject_of
-from natlib.training import EvaluationConfig, OptimizerConfig, RunConfig, TrainingConfig
+from natlib.training import AdamW, EvaluationConfig, RunConfig, TrainingConfig
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 CONFIG = RunConfig(
@@ -15,9 +15,7 @@ CONFIG = RunConfig(
     objective=natlib.NAT(
         targets=natlib.UniformSphere(dim=4), assignment={"kind": "stream", "slots": 2}
     ),
-    training=TrainingConfig(
-        epochs=2, batch_size=30, device="cpu", workers=0, optimizer=OptimizerConfig()
-    ),
+    training=TrainingConfig(epochs=2, batch_size=30, device="cpu", workers=0, optimizer=AdamW()),
     evaluation=EvaluationConfig(batch_size=32, weight_decays=(1e-2, 1e-3)),
 )
 

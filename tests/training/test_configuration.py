@@ -27,8 +27,11 @@ from natlib.objectives import NAT
 from natlib.solvers import Solver
 from natlib.targets import TargetDistribution, UniformSphere
 from natlib.training import (
+    SGD,
+    AdamW,
+    Constant,
+    Cosine,
     EvaluationConfig,
-    OptimizerConfig,
     RunConfig,
     TrainingConfig,
     compose,
@@ -256,7 +259,10 @@ def problem(values: Any) -> str:
             "unknown key 'training.batchsize'; did you mean 'batch_size'?",
         ),
         (
-            {"data": "gaussian_blobs", "training": {"optimizer": {"betas": [1, 2, 3]}}},
+            {
+                "data": "gaussian_blobs",
+                "training": {"optimizer": {"kind": "adamw", "betas": [1, 2, 3]}},
+            },
             "training.optimizer.betas: tuple should have at most 2 items after validation, not 3, "
             "got [1, 2, 3]",
         ),
@@ -314,11 +320,15 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     )
     training = TrainingConfig(
         epochs=draw(st.integers(1, 10**6)),
-        optimizer=OptimizerConfig(
-            kind=draw(st.sampled_from(["adamw", "sgd"])),
-            learning_rate=draw(st.floats(1e-12, 1e3)),
-            betas=draw(st.tuples(st.floats(0, 0.99), st.floats(0, 0.99))),
+        optimizer=draw(
+            st.builds(
+                AdamW,
+                learning_rate=st.floats(1e-12, 1e3),
+                betas=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)),
+            )
+            | st.builds(SGD, momentum=st.floats(0, 0.99))
         ),
+        schedule=draw(st.sampled_from([Constant(warmup_steps=3), Cosine(final_factor=0.1)])),
         clip_gradient=draw(st.none() | st.floats(1e-9, 1e9)),
         workers=draw(st.none() | st.integers(0, 64)),
         compile=draw(st.booleans()),

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import natlib
 from natlib.objectives import NAT
-from natlib.training import RunConfig, RunDirectory, SilentProgress
+from natlib.training import SGD, AdamW, Optimizer, RunConfig, RunDirectory, SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
 from tests.processes import Moment, run_python
 from tests.training.support import toy_config
@@ -27,6 +27,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
         "loss": {"alignment": 0.0, "reduction": "sum"},
     },
 }  # fmt: skip
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adamw": AdamW(learning_rate=0.01),
+    "sgd": SGD(learning_rate=0.01, momentum=0.9),
+}
 
 
 class StopAfter(SilentProgress):
@@ -69,7 +74,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("stop", [7, 10])
 def test_resumed_run_equals_uninterrupted_one(
     objective: str, optimizer: str, stop: int, tmp_path: Path
@@ -77,7 +82,7 @@ def test_resumed_run_equals_uninterrupted_one(
     # 5 updates an epoch: one stop in the middle of an epoch, one at its end.
     config = toy_config(
         objective=NAT.model_validate(OBJECTIVES[objective]),
-        optimizer={"kind": optimizer, "learning_rate": 0.01, "momentum": 0.9},
+        optimizer=OPTIMIZERS[optimizer],
     )
     whole = natlib.train(config, tmp_path / "whole")
     assert (whole.step, whole.finished) == (20, True)

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from natlib.training import OptimizerConfig, ScheduleConfig
-from natlib.training.optimisation import learning_rate
+from natlib.training import Schedule
 
 
-def rates(steps: int, **schedule: Any) -> list[float]:
-    optimizer, settings = OptimizerConfig(learning_rate=0.5), ScheduleConfig(**schedule)
-    return [learning_rate(step, steps, optimizer, settings) for step in range(steps)]
+def rates(steps: int, kind: str = "cosine", **settings: Any) -> list[float]:
+    schedule = Schedule.resolve({"kind": kind, **settings})
+    return [schedule.rate(0.5, step, steps) for step in range(steps)]
 
 
 def test_cosine() -> None:

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from natlib.training import OptimizerConfig
-from natlib.training.optimisation import make_optimizer
+from natlib.training import SGD, AdamW, Optimizer
 
-KINDS = ["adamw", "sgd"]
+KINDS: dict[str, Optimizer] = {"adamw": AdamW(), "sgd": SGD(momentum=0.9)}
 
 
 def network(memory_format: torch.memory_format) -> nn.Module:
@@ -20,8 +19,7 @@ def network(memory_format: torch.memory_format) -> nn.Module:
 
 
 def optimizer_of(module: nn.Module, kind: str) -> torch.optim.Optimizer:
-    config = OptimizerConfig.model_validate({"kind": kind, "momentum": 0.9})
-    return make_optimizer(module.parameters(), config)
+    return KINDS[kind].build(list(module.parameters()))
 
 
 def updated(module: nn.Module, optimizer: Any, steps: int) -> list[torch.Tensor]:

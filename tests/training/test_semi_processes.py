@@ -141,7 +141,7 @@ def semi_config(**labels: Any) -> RunConfig:
     parts = {
         "nat": {"objective": slots},
         "named": {"objective": "supervised"},
-        "hidden": {"objective": "masked", "schedule": "cosine", "epochs": 3},
+        "hidden": {"objective": "masked", "schedule": {"kind": "cosine", "epochs": 3}},
         "spread": {"objective": "sigreg", "weight": 0.1},
     }
     config = toy_config(Objective.resolve({"kind": "combined", "parts": parts}), train=83)

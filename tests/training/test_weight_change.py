@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import natlib
-from natlib.training.optimisation import weight_change
+from natlib.training.weight_change import weight_change
 from tests.training.support import toy_config
 from tests.training.test_run_files import recorded
 
