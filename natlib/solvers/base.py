@@ -146,11 +146,11 @@ class Solver(Component):
         return self.solve(pairwise_cost(z, c), allowed)
 
     def runs_on_host(self, rows: int, columns: int, device: torch.device | str) -> bool:
-        """Whether problems of this size are solved in host memory, wherever their costs lie.
+        """Whether it copies the costs of so many pairs to host memory and solves them there.
 
         Args:
             rows: b.
             columns: k.
-            device: where the costs lie.
+            device: where points and costs lie.
         """
         return False

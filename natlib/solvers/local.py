@@ -60,6 +60,10 @@ class LocalSolver(HostSolver):
             Columns int64[b], the number of passes, and whether the last one gained little.
         """
 
+    def runs_on_host(self, rows: int, columns: int, device: torch.device | str) -> bool:
+        # Larger problems are matched from points, without their costs.
+        return columns <= self.part and self.inner.runs_on_host(rows, columns, device)
+
     def _solve(self, problem: Problem) -> Solution:
         if problem.columns <= self.part:
             return self.inner._solve(problem)

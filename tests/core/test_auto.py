@@ -40,6 +40,26 @@ def test_the_choice(quality: str, b: int, k: int, device: str, chosen: Solver) -
     assert chosen.exact or not auto.exact
 
 
+@pytest.mark.parametrize(
+    ("solver", "size", "device", "on_host"),
+    [
+        (Lapjv(), 300, "cuda", True),
+        (Auction(), 300, "cuda", False),
+        (Auto(), 300, "cuda", True),
+        (Auto(quality="fast"), 300, "cuda", False),  # auction
+        (Auto(quality="fast"), 300, "cpu", True),
+        (Auto(quality="fast"), 20_000, "cuda", False),  # blockwise, from points
+        (Blockwise(block=300), 300, "cuda", True),
+        (Blockwise(block=299), 300, "cuda", False),
+        (Blockwise(block=300, inner=Auction()), 300, "cuda", False),
+    ],
+)
+def test_costs_go_to_the_host_only_where_they_are_solved_there(
+    solver: Solver, size: int, device: str, on_host: bool
+) -> None:
+    assert solver.runs_on_host(size, size, device) is on_host
+
+
 def test_it_solves_as_what_it_chose() -> None:
     cost = torch.from_numpy(make("random", 600, 600)).float()
     z, c = torch.randn(600, 8), torch.randn(600, 8)
