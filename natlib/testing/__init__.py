@@ -8,6 +8,7 @@ and where to look. It returns the names of the checks that passed. Nothing here 
         check_modality(MyModality(source="small"))
 """
 
+from natlib.testing.assignments import check_assignment
 from natlib.testing.contract import ContractError
 from natlib.testing.encoders import check_encoder
 from natlib.testing.modalities import check_modality
@@ -17,6 +18,7 @@ from natlib.testing.targets import check_target
 
 __all__ = [
     "ContractError",
+    "check_assignment",
     "check_encoder",
     "check_modality",
     "check_objective",

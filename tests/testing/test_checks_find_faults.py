@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from natlib.assignment import Assigned, Step, Stream, StreamModule
 from natlib.encoders import Encoder, EncoderRecipe, MlpEncoder, StagedEncoder
 from natlib.objectives import NAT, NATModule, ObjectiveOutput
 from natlib.solvers import Problem, Scipy, Solution
 from natlib.targets import Gaussian, TargetModule, UniformSphere
 from natlib.testing import (
     ContractError,
+    check_assignment,
     check_encoder,
     check_objective,
     check_solver,
@@ -292,6 +294,101 @@ class Moves(NATModule):
 def test_objectives(module: type[NATModule], name: str) -> None:
     assert len(check_objective(Mine())) >= 14
     assert_found(lambda: check_objective(broken(module)()), name)
+
+
+class MyStream(Stream):
+    kind: Literal["my_stream"] = "my_stream"  # type: ignore[assignment]
+    module: ClassVar[type[StreamModule]] = StreamModule
+
+    def build(self, targets: TargetModule, samples: int | None = None) -> StreamModule:
+        return self.module(self, targets)
+
+
+class Flat(StreamModule):
+    def finish(self, pending: Any) -> Assigned:
+        assigned = super().finish(pending)
+        return assigned._replace(targets=assigned.targets.mean(0))
+
+
+class TakesAtOnce(StreamModule):
+    def begin(self, z_BD: Tensor, step: Step) -> Any:
+        pending = super().begin(z_BD, step)
+        self.counter.taken += 1
+        return pending
+
+
+class TakesInEvaluation(StreamModule):
+    def finish(self, pending: Any) -> Assigned:
+        assigned = super().finish(pending)
+        self.counter.taken += 1
+        return assigned
+
+
+class OtherWhenEarly(StreamModule):
+    def begin(self, z_BD: Tensor, step: Step) -> Any:
+        return super().begin(-z_BD if step.more_views else z_BD, step)
+
+
+class PreviewTakes(StreamModule):
+    def preview(self, z_BD: Tensor, seed: int) -> Assigned:
+        self.counter.taken += 1
+        return super().preview(z_BD, seed)
+
+
+class PreviewWithoutSeed(StreamModule):
+    def preview(self, z_BD: Tensor, seed: int) -> Assigned:
+        return super().preview(z_BD, 0)
+
+
+class Memory(StreamModule):
+    """Remembers where no checkpoint looks."""
+
+    steps = 0
+
+    def finish(self, pending: Any) -> Assigned:
+        self.steps += self.training
+        assigned = super().finish(pending)
+        return assigned._replace(targets=assigned.targets / max(1, self.steps))
+
+
+class OwnsTargets(StreamModule):
+    def __init__(self, config: Stream, targets: TargetModule) -> None:
+        super().__init__(config, targets)
+        self.again = targets
+
+
+class MergeCounts(StreamModule):
+    def merge(self) -> None:
+        self.counter.taken += 1
+
+
+class BlindToNaN(StreamModule):
+    def begin(self, z_BD: Tensor, step: Step) -> Any:
+        return super().begin(z_BD.nan_to_num(0.0), step)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (Flat, "targets, measures and classes"),
+        (TakesAtOnce, "begin changes nothing"),
+        (TakesInEvaluation, "evaluation changes nothing"),
+        (OtherWhenEarly, "beginning early changes no answer"),
+        (PreviewTakes, "previews"),
+        (PreviewWithoutSeed, "previews"),
+        (Memory, "the state carries on"),
+        (OwnsTargets, "targets belong to the objective"),
+        (MergeCounts, "merging alone changes nothing"),
+        (BlindToNaN, "NaN is noticed"),
+    ],
+)
+def test_assignments(module: type[StreamModule], name: str) -> None:
+    class Broken(MyStream):
+        pass
+
+    Broken.module = module
+    assert len(check_assignment(MyStream())) >= 14
+    assert_found(lambda: check_assignment(Broken()), name)
 
 
 class Recipe(EncoderRecipe):

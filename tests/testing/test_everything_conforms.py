@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from natlib.assignment import Assignment, Bank, Cells, Stream
 from natlib.data import Modality
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.objectives import NAT, Objective, Teacher
 from natlib.solvers import Solver
-from natlib.targets import Gaussian, LowDiscrepancy, Prototypes, TargetDistribution
+from natlib.targets import Gaussian, LowDiscrepancy, Mixture, Prototypes, TargetDistribution
 from natlib.testing import (
+    check_assignment,
     check_encoder,
     check_modality,
     check_objective,
@@ -58,6 +60,27 @@ def test_solvers(solver: Solver) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=kind)
 def test_objectives(objective: Objective) -> None:
     assert len(check_objective(objective)) >= 14
+
+
+ASSIGNMENTS = [
+    *members(Assignment),
+    Stream(slots=1, solver="greedy"),
+    Bank(slots=3, every=2),
+    Bank(every=3, unit="step"),
+    Cells(points=64, temperature=0.0),
+]
+BY_CLASS = [Stream(slots=2, class_targets="labelled"), Bank(slots=2, class_targets="equal")]
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=str)
+@pytest.mark.parametrize("targets", [None, Gaussian(dim=5)], ids=str)
+def test_assignments(assignment: Assignment, targets: TargetDistribution | None) -> None:
+    assert len(check_assignment(assignment, targets)) >= 14
+
+
+@pytest.mark.parametrize("assignment", BY_CLASS, ids=str)
+def test_assignments_by_class(assignment: Assignment) -> None:
+    assert len(check_assignment(assignment, Mixture(dim=6))) >= 14
 
 
 def core_encoders() -> list[EncoderRecipe]:
