@@ -35,9 +35,8 @@ COMMON: list[str] = [
     "training.workers=0",
     "data.mel.hop=0.016",
     "encoder={kind: audio_convnet, widths: [16, 32, 64]}",
-    "objective.slots=16",
-    "objective.target_weight=4",
-    "objective.repulsion=0",
+    "objective.assignment={kind: stream, slots: 16}",
+    "objective.loss={target_weight: 4, repulsion: null}",
     "training.batch_size=64",
 ]
 SETTINGS: dict[str, list[str]] = {

@@ -24,16 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from natlib.assignment import SemiDiscrete
+from natlib.assignment import Cells
 from natlib.solvers import Lapjv
 from natlib.targets import TargetDistribution, UniformSphere
 
 LAYERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-HARD, SOFT = SemiDiscrete(temperature=0.0), SemiDiscrete()
+HARD, SOFT = Cells(temperature=0.0), Cells()
+# Targets of the reference that are made at a time.
+CHUNK = 2**16
 
 
 def features(kind: str, b: int, dim: int) -> Tensor:
-    """Anchors on the sphere, spread evenly or about eight points."""
+    """Points on the sphere, spread evenly or around eight centres."""
     generator = torch.Generator().manual_seed(1)
     z = torch.randn(b, dim, generator=generator)
     if kind == "clustered":
@@ -45,14 +47,8 @@ def features(kind: str, b: int, dim: int) -> Tensor:
 def reference(z: Tensor, points: int) -> Tensor:
     """Centroids from fresh targets of a seed that nothing else uses."""
     targets = UniformSphere(dim=z.shape[1], seed=2**40)
-    drawn = 0
-
-    def fresh(count: int) -> Tensor:
-        nonlocal drawn
-        drawn += count
-        return targets.rows(torch.arange(drawn - count, drawn))
-
-    return SemiDiscrete(temperature=0.0, points=points).cells(z, fresh).centroid
+    fresh = torch.cat([targets.rows(slots) for slots in torch.arange(points).split(CHUNK)])
+    return HARD.estimate(z, fresh).centroid
 
 
 def by_matchings(z: Tensor, targets: TargetDistribution, layers: int) -> Tensor:
@@ -62,11 +58,11 @@ def by_matchings(z: Tensor, targets: TargetDistribution, layers: int) -> Tensor:
     return own.gather(1, columns.unsqueeze(-1).expand_as(own)).mean(0)
 
 
-def by_cells(solver: SemiDiscrete) -> Callable[[Tensor, TargetDistribution, int], Tensor]:
+def by_cells(cells: Cells) -> Callable[[Tensor, TargetDistribution, int], Tensor]:
     """Centroids of cells, from the same targets."""
 
     def estimate(z: Tensor, targets: TargetDistribution, layers: int) -> Tensor:
-        return solver.cells(z, targets.rows(torch.arange(layers * len(z)))).centroid
+        return cells.estimate(z, targets.rows(torch.arange(layers * len(z)))).centroid
 
     return estimate
 

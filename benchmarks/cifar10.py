@@ -17,17 +17,12 @@ from trained import accuracies, cell, metrics, train_or_resume
 
 import natlib
 
-# What the 2017 method is in this arena: one view of a weak augmentation, one persistent slot,
-# dealt again in every third epoch, no alignment. The optimiser is the other row's.
+# The 2017 method in this arena: one view of a weak augmentation, one persistent slot, reassigned in
+# every third epoch, no alignment. The optimiser is the other row's.
 SINGLE_VIEW = [
     "objective.views=1",
-    "objective.semidiscrete=null",
-    "objective.ownership=bank",
-    "objective.slots=1",
-    "objective.reassign_every=3",
-    "objective.alignment=0",
-    "objective.target_weight=1",
-    "objective.repulsion=0",
+    "objective.assignment={kind: bank, slots: 1, every: 3}",
+    "objective.loss={alignment: 0, target_weight: 1, repulsion: null}",
     "objective.targets.dim=128",
     "data.augment.crop_scale=[0.6,1.0]",
     "data.augment.jitter=0",

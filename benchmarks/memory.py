@@ -148,13 +148,13 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def one_case(samples: int, dim: int, ownership: str, steps: int, batch: int, folder: Path) -> None:
+def one_case(samples: int, dim: int, assignment: str, steps: int, batch: int, folder: Path) -> None:
     """Train, and print what it took as JSON; called in a process of its own."""
     before = peak()
     config = natlib.RunConfig(
         data=NumbersModality(count=samples),
         objective=natlib.NAT(
-            ownership=ownership, slots=1, targets=natlib.UniformSphere(dim=dim),
+            assignment={"kind": assignment, "slots": 1}, targets=natlib.UniformSphere(dim=dim),
             head=natlib.MlpHead(widths=(64,)),
         ),
         training={
@@ -170,7 +170,7 @@ def one_case(samples: int, dim: int, ownership: str, steps: int, batch: int, fol
     print(
         json.dumps(
             {
-                "samples": samples, "dim": dim, "ownership": ownership, "steps": result.step,
+                "samples": samples, "dim": dim, "assignment": assignment, "steps": result.step,
                 "before": before, "peak": peak(), "seconds": time.perf_counter() - began,
                 "checkpoint": sum(file.stat().st_size for file in checkpoints),
             }
@@ -179,11 +179,11 @@ def one_case(samples: int, dim: int, ownership: str, steps: int, batch: int, fol
 
 
 def measured(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    for ownership in arguments.ownership:
+    for assignment in arguments.assignment:
         for dim in arguments.dims:
             for samples in arguments.samples:
                 with scratch(arguments.folder) as folder:
-                    case = f"{samples},{dim},{ownership}"
+                    case = f"{samples},{dim},{assignment}"
                     command = [sys.executable, __file__, "--case", case, "--folder", str(folder)]
                     command += ["--steps", str(arguments.steps)]
                     command += ["--batch-size", str(arguments.batch_size)]
@@ -207,12 +207,12 @@ def draw(rows: Sequence[dict[str, Any]], path: str) -> None:
 
     image = Figure(figsize=(6.4, 4.2))
     axes = image.subplots()
-    cases = list(dict.fromkeys((row["ownership"], row["dim"]) for row in rows))
-    for colour, (ownership, dim) in zip(COLOURS, cases, strict=False):
-        mine = [row for row in rows if (row["ownership"], row["dim"]) == (ownership, dim)]
+    cases = list(dict.fromkeys((row["assignment"], row["dim"]) for row in rows))
+    for colour, (assignment, dim) in zip(COLOURS, cases, strict=False):
+        mine = [row for row in rows if (row["assignment"], row["dim"]) == (assignment, dim)]
         axes.plot(
             [row["samples"] for row in mine], [row["peak"] / MIB for row in mine],
-            marker="o", color=colour, label=f"{ownership}, d = {dim}",
+            marker="o", color=colour, label=f"{assignment}, d = {dim}",
         )  # fmt: skip
     for dim, style in zip(dict.fromkeys(row["dim"] for row in rows), (":", "--"), strict=False):
         counts = sorted({row["samples"] for row in rows})
@@ -237,7 +237,7 @@ def main() -> None:
     )
     parser.add_argument("--samples", type=int, nargs="+", default=[10**5, 10**6, 10**7])
     parser.add_argument("--dims", type=int, nargs="+", default=[128, 2048])
-    parser.add_argument("--ownership", nargs="+", default=["bank", "stream"])
+    parser.add_argument("--assignment", nargs="+", default=["bank", "stream"])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--folder", default=None, help="where runs go while they are measured")
@@ -246,25 +246,27 @@ def main() -> None:
     parser.add_argument("--case", default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
-        samples, dim, ownership = arguments.case.split(",")
+        samples, dim, assignment = arguments.case.split(",")
         folder = Path(arguments.folder)
-        one_case(int(samples), int(dim), ownership, arguments.steps, arguments.batch_size, folder)
+        one_case(int(samples), int(dim), assignment, arguments.steps, arguments.batch_size, folder)
         return
-    print("| ownership | d | n | peak, MiB | over the smallest n, MiB | bytes per sample "
+    print("| assignment | d | n | peak, MiB | over the smallest n, MiB | bytes per sample "
           "| seconds | checkpoint, MiB | n x d would be, MiB |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|")
     rows: list[dict[str, Any]] = []
     for row in measured(arguments):
         rows.append(row)
         like = [
-            one for one in rows if (one["ownership"], one["dim"]) == (row["ownership"], row["dim"])
+            one
+            for one in rows
+            if (one["assignment"], one["dim"]) == (row["assignment"], row["dim"])
         ]
         first = like[0]
         more = row["peak"] - first["peak"]
         extra = row["samples"] - first["samples"]
         each = f"{more / extra:.0f}" if extra > 0 else ""
         print(
-            f"| {row['ownership']} | {row['dim']} | {row['samples']:,} | {row['peak'] / MIB:,.0f} "
+            f"| {row['assignment']} | {row['dim']} | {row['samples']:,} | {row['peak'] / MIB:,.0f} "
             f"| {more / MIB:,.0f} | {each} | {row['seconds']:.0f} "
             f"| {row['checkpoint'] / MIB:,.1f} | {4 * row['samples'] * row['dim'] / MIB:,.0f} |",
             flush=True,

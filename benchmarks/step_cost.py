@@ -2,8 +2,8 @@
 
     python benchmarks/step_cost.py [--device cuda] [--encoder resnet --size 32]
 
-Four steps take turns, so that drift of the machine hits all alike; medians are compared:
-bare (forward and backward of the encoder), NAT with its matching left out (slots as they are),
+Four steps take turns, so that drift of the machine affects all of them alike; medians are compared:
+bare (forward and backward of the encoder), NAT without its matching (samples keep their slots),
 NAT, and NAT that matches the first view while the second one is computed. ``waiting`` is the
 time that a step waits for its matching, as a share of the step, without and with overlap.
 """
@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 import natlib
+from natlib.assignment import BankModule
 from natlib.encoders import EncoderRecipe
 from natlib.objectives import NATModule
+from natlib.runtime.autotune import Autotune
 
 
 def measured(functions: dict[str, Callable[[], None]], rounds: int, cuda: bool) -> dict[str, float]:
@@ -66,12 +68,15 @@ def main() -> None:
             index = torch.randperm(10 * batch)[:batch].to(device)
             modules: dict[str, NATModule] = {}
             waited: dict[str, list[float]] = {"off": [], "on": []}
-            for overlap in waited:
-                # A bank that deals in every second epoch: epoch 1 is a step without matching.
-                objective = natlib.NAT(
-                    ownership="bank", slots=slots, reassign_every=2, anchor="first", overlap=overlap
-                )
-                modules[overlap] = objective.build(encoder.dim, samples=10 * batch).to(device)
+            for overlap, match_on in (("off", "mean"), ("on", "first")):
+                # A bank that matches in every second epoch: epoch 1 is a step without matching.
+                bank = natlib.Bank(slots=slots, every=2)
+                objective = natlib.NAT(assignment=bank, match_on=match_on)
+                module = objective.build(encoder.dim, samples=10 * batch).to(device)
+                assert isinstance(module.assignment, BankModule)
+                # On a CPU it would find out first whether another thread pays.
+                module.assignment.matcher.overlap = Autotune([True])
+                modules[overlap] = module
 
             def nat(
                 epoch: int,

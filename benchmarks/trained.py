@@ -18,10 +18,8 @@ PROBES = ("knn", "linear")
 # NAT as all presets had it once: what several tables were measured with.
 ATTRACTION = (
     "objective.targets.dim=32",
-    "objective.slots=8",
-    "objective.target_weight=3",
-    "objective.repulsion=0",
-    "objective.semidiscrete=null",
+    "objective.assignment={kind: stream, slots: 8}",
+    "objective.loss={target_weight: 3, repulsion: null}",
 )
 
 

@@ -8,7 +8,7 @@ are two views.
 import torch
 from torch import Tensor, nn
 
-from natlib import NAT, MlpHead, UniformSphere
+from natlib import NAT, MlpHead, Stream, UniformSphere
 from natlib.evaluation import knn_predict
 
 MOMENTS, EPOCHS, BATCH = 2_000, 30, 100
@@ -30,9 +30,9 @@ def main() -> None:
         nn.Linear(64, 256), nn.BatchNorm1d(256), nn.ReLU(),
         nn.Linear(256, 128), nn.BatchNorm1d(128), nn.ReLU(),
     )  # fmt: skip
-    # The recipe is a value; the module that it builds holds the head and counts slots.
+    # The recipe is a value; the module that it builds holds the head and counts used slots.
     targets, head = UniformSphere(dim=16), MlpHead(widths=(256,))
-    recipe = NAT(targets=targets, head=head, views=2, slots=8)
+    recipe = NAT(targets=targets, head=head, views=2, assignment=Stream(slots=8))
     objective = recipe.build(feature_dim=128)
     weights = [*encoder.parameters(), *objective.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=2e-3)

@@ -65,28 +65,34 @@ METHODS = {
         "nat",
         {
             "objective.targets.dim": 64,
-            "objective.temperature": 0.1,
-            "objective.semidiscrete.temperature": 1.0,
+            "objective.loss.repulsion.temperature": 0.1,
+            "objective.assignment.temperature": 1.0,
         },
         {
             "objective.targets.dim": (32, 64, 128),
-            "objective.temperature": (0.1, 0.15, 0.2, 0.3),
-            "objective.semidiscrete.temperature": (0.5, 1.0, 2.0),
+            "objective.loss.repulsion.temperature": (0.1, 0.15, 0.2, 0.3),
+            "objective.assignment.temperature": (0.5, 1.0, 2.0),
         },
-        repulsion=1.0,
-        **{"semidiscrete.points": 4096},
+        **{
+            "loss.repulsion.weight": 1.0,
+            "assignment.kind": "cells",
+            "assignment.points": 4096,
+        },
     ),
     "nat_alone": _method(
         "nat",
-        {"objective.targets.dim": 32, "objective.slots": 8, "objective.target_weight": 3.0},
+        {
+            "objective.targets.dim": 32,
+            "objective.assignment.slots": 8,
+            "objective.loss.target_weight": 3.0,
+        },
         {
             "objective.targets.dim": (16, 32, 64, 128),
-            "objective.slots": (8, 16, 32),
-            "objective.target_weight": (2.0, 4.0, 8.0),
+            "objective.assignment.slots": (8, 16, 32),
+            "objective.loss.target_weight": (2.0, 4.0, 8.0),
         },
-        # Attraction to matched targets alone: no sample feels those of the others.
-        repulsion=0.0,
-        semidiscrete="null",
+        # Attraction to matched targets alone: no sample is pushed away from those of the others.
+        **{"loss.repulsion": "null", "assignment.kind": "stream"},
     ),
     "simclr": _method(
         "lightly_simclr",

@@ -4,17 +4,17 @@ from benchmarks.quality.arenas import SMALL_CONVNET, Size, seeded
 
 __all__ = ["ORDERINGS", "SIZE", "recipe"]
 
-# Twelve epochs: slots are dealt again in four of them.
+# Twelve epochs: slots are reassigned in four of them.
 SIZE = Size(10_000, 12)
 
-_NEVER = ["objective.reassign_unit=step", "objective.reassign_every=1000000000"]
+_NEVER = ["objective.assignment.unit=step", "objective.assignment.every=1000000000"]
 
 ORDERINGS: dict[str, list[str]] = {
     "as published: Sobel, sphere, every third epoch": [],
     "one-hot targets": ["objective.targets.kind=one_hot"],
-    "dealt again in every epoch": ["objective.reassign_every=1"],
+    "reassigned in every epoch": ["objective.assignment.every=1"],
     # But for the first batch, whose number is 0.
-    "never dealt again": _NEVER,
+    "never reassigned": _NEVER,
     "colours": ["encoder.sobel=false"],
 }
 
@@ -31,5 +31,5 @@ def recipe(size: Size, seed: int) -> list[str]:
         "training.knn_every_epochs=3",
         *size.settings(),
         *seeded(seed),
-        f"objective.seed={seed}",
+        f"objective.assignment.seed={seed}",
     ]

@@ -40,13 +40,12 @@ GROUPS = {
         "gaussian", "low discrepancy", "hypercube", "one-hot",
         "fixed prototypes", "matched prototypes", "learned prototypes",
     ],
-    "Who is matched with whom, 16 matchings": [
-        "bank", "bank, every third epoch", "bank, never dealt again", "pool of 1024",
+    "Slots kept in a bank, 16 for each sample": [
+        "bank", "bank, every third epoch", "bank, never reassigned",
     ],
-    "Who votes, who is aligned with": [
-        "first view votes", "teacher votes, 0.99", "teacher is aligned with, 0.99",
-        "teacher does both, 0.99", "teacher votes, 0.996", "teacher is aligned with, 0.996",
-        "teacher does both, 0.996", "three views", "four views",
+    "Views, and what they are matched on and aligned with": [
+        "matched on the first view", "aligned with a teacher, 0.99",
+        "aligned with a teacher, 0.996", "three views", "four views",
     ],
     "Head and optimiser": [
         "linear head", "head of 2048", "two hidden layers", "batch of 128", "batch of 512",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from pictures.style import Theme, one_thread, save
 from torch import Tensor, nn
 
-from natlib import NAT, MlpEncoder, MlpHead, UniformSphere
+from natlib import NAT, MlpEncoder, MlpHead, NATLoss, UniformSphere
 
 __all__ = ["draw"]
 
@@ -72,7 +72,7 @@ def draw(folder: Path) -> None:
         logs = {
             "It works": train(RECIPE),
             "Collapsed: alignment far too strong": train(
-                RECIPE.model_copy(update={"alignment": 1000.0})
+                RECIPE.model_copy(update={"loss": NATLoss(alignment=1000.0)})
             ),
             "Views with nothing in common": train(RECIPE, same_moment=False),
         }

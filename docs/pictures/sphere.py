@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from pictures.style import Theme, one_thread, save
 from torch import Tensor, nn
 
-from natlib import NAT, AssignmentTable, LinearHead, MlpEncoder, UniformSphere
+from natlib import NAT, Bank, LinearHead, MlpEncoder, NATLoss, UniformSphere
+from natlib.assignment import BankModule
 
 __all__ = ["draw"]
 
@@ -51,11 +52,12 @@ def train(samples: Tensor) -> list[Moment]:
     index = torch.arange(SAMPLES)
     encoder = MlpEncoder(widths=(64, 64)).build((INPUTS,))
     recipe = NAT(
-        targets=UniformSphere(dim=2), head=LinearHead(), ownership="bank", slots=1, alignment=0.0
-    )
+        targets=UniformSphere(dim=2), head=LinearHead(), assignment=Bank(slots=1),
+        loss=NATLoss(alignment=0.0),
+    )  # fmt: skip
     objective = recipe.build(encoder.dim, samples=SAMPLES)
-    table = objective.table
-    assert isinstance(table, AssignmentTable)
+    assert isinstance(objective.assignment, BankModule)
+    table = objective.assignment.table
 
     @torch.no_grad()
     def now(title: str) -> Moment:
@@ -64,12 +66,12 @@ def train(samples: Tensor) -> list[Moment]:
 
     learner = nn.ModuleList([encoder, objective])
     optimizer = torch.optim.Adam(learner.parameters(), lr=3e-3)
-    moments = [now("1. Targets are dealt at random")]
+    moments = [now("1. Every sample owns a random target")]
     for step in range(STEPS):
         views = [samples + 0.3 * torch.randn_like(samples) for _ in range(recipe.views)]
         output = objective([encoder(view) for view in views], index)
         if step == 0:
-            moments.append(now("2. The matching deals them again"))
+            moments.append(now("2. After the first matching"))
         optimizer.zero_grad()
         output.loss.backward()
         optimizer.step()

@@ -139,11 +139,12 @@ def test_the_questions_of_the_paper(
         if folder.is_dir()
     ]
     objectives = [config.objective for config in configs]
-    assert all(isinstance(o, natlib.NAT) and o.ownership == "bank" for o in objectives)
+    banks = [objective.assignment for objective in objectives]
+    assert all(isinstance(bank, natlib.Bank) for bank in banks)
     assert [o.targets.kind for o in objectives] == [
         "uniform_sphere", "one_hot", "uniform_sphere", "uniform_sphere", "uniform_sphere",
     ]  # fmt: skip
-    assert [(o.reassign_every, o.reassign_unit) for o in objectives] == [
+    assert [(bank.every, bank.unit) for bank in banks] == [
         (3, "epoch"), (3, "epoch"), (1, "epoch"), (10**9, "step"), (3, "epoch"),
     ]  # fmt: skip
     assert [config.encoder.sobel for config in configs] == [True, True, True, True, False]
@@ -162,9 +163,9 @@ def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any)
     assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
     rows = command(
         "ablation", "b", images, "--trials", "1", "--seeds", "0",
-        "--only", "teacher votes, 0.99", "teacher does both, 0.996",
+        "--only", "matched on the first view", "aligned with a teacher, 0.99",
     )  # fmt: skip
-    assert cells(rows, 1)[:2] == ["teacher votes, 0.99", "teacher does both, 0.996"]
+    assert cells(rows, 1)[:2] == ["matched on the first view", "aligned with a teacher, 0.99"]
 
 
 def test_sounds(tmp_path: Path, command: Any) -> None:

@@ -101,7 +101,8 @@ def test_settings_are_those_of_natlib() -> None:
                     assert str(getattr(objective, key)) == value
         best = METHODS["nat"].settings(METHODS["nat"].start)
         for settings in ABLATIONS.values():
-            natlib.compose(arena.modality, preset="nat", settings=[*common, *best, *settings])
+            own = changed(best, settings)
+            natlib.compose(arena.modality, preset="nat", settings=[*common, *own])
     assert {method.fixed["objective.kind"] for method in METHODS.values()} == {
         "nat",
         *(getattr(peers, name).model_fields["kind"].default for name in peers.__all__),
@@ -121,6 +122,27 @@ def test_what_changes_nothing_is_the_same_run() -> None:
     base = ["a=1", "b={c: 2, d=e: 3}"]
     assert changed(base, []) == changed(base, ["a=1"]) == base
     assert changed(base, ["c=null", "a=2"]) == ["a=2", "b={c: 2, d=e: 3}", "c=null"]
+
+
+def test_a_new_group_takes_the_place_of_the_settings_inside_it() -> None:
+    base = ["a.b=1", "a.c.d=2", "ab=3", "e=4"]
+    assert changed(base, ["a={b: 5}"]) == ["ab=3", "e=4", "a={b: 5}"]
+    assert changed(base, ["a.c=null", "a.c.d=6"]) == ["a.b=1", "ab=3", "e=4", "a.c=null", "a.c.d=6"]
+
+
+def test_what_is_recorded_is_found_by_the_settings_of_today() -> None:
+    pytest.importorskip("lightly", reason="the peers' losses are lightly's (extra 'benchmark')")
+    from benchmarks.quality.__main__ import MEASURED, task
+    from benchmarks.quality.record import Record
+
+    for name, trials in (("a", 12), ("b", 12), ("d-audio", 6), ("d-text", 6)):
+        arena, record = ARENAS[name], Record(MEASURED / f"quality-{name}-search.json")
+        baselines = not arena.baselines_once
+        for method in METHODS:
+            for trial in METHODS[method].trials(trials):
+                own = METHODS[method].settings(trial)
+                run = task(arena, Path(), Path(), arena.search, 0, method, own, baselines=baselines)
+                assert record.find(run[2]) is not None, f"{name}: {method}: {own}"
 
 
 def test_peers_keep_the_contract_of_objectives() -> None:

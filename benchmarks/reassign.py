@@ -1,10 +1,10 @@
-"""Dealing all slots of a data set out again: seconds, memory, and the gap to the optimum.
+"""Reassigning all slots of a data set: seconds, memory, and the gap to the optimum.
 
-    python benchmarks/refresh.py [--samples 1280000] [--exact 8192 16384]
+    python benchmarks/reassign.py [--samples 1280000] [--exact 8192 16384]
 
-First sizes that an exact solver can still do as one problem: what each pass leaves of the gap
-between random slots and the best ones. Then the whole data set: made-up features of 1,000 clusters,
-in half precision in a file; time and the peak of the resident memory are those of a process that
+First, at sizes that an exact solver can still solve as one problem: what each pass leaves of the
+gap between random slots and the best ones. Then the whole data set: made-up features of 1,000
+clusters, in half precision in a file; time and peak resident memory are those of a process that
 does nothing else.
 """
 
@@ -49,7 +49,7 @@ def peak_memory() -> float:
 
 
 def whole(path: str, samples: int, dim: int, state: str | None, result: Any) -> None:
-    """Refresh the table of all samples; tells seconds, costs and memory."""
+    """Reassign the table of all samples; reports seconds, costs and memory."""
     before = peak_memory()
     table = natlib.AssignmentTable(samples)
     progress = ConsoleProgress()
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--exact", type=int, nargs="*", default=[8192, 16384])
     parser.add_argument("--block", type=int, default=2048, help="of the sizes in --exact")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--state", help="a file to go on from if the refresh is interrupted")
+    parser.add_argument("--state", help="a file to go on from after an interruption")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     measured: dict[str, Any] = {"gaps": []}
@@ -101,9 +101,8 @@ def main() -> None:
         path = Path(folder) / "features.npy"
         for samples in arguments.exact:
             if not measured["gaps"]:
-                print(
-                    "| samples | matched cosine | refresh, s | exact, s | gap after each pass, % |"
-                )
+                columns = ("samples", "matched cosine", "natlib.reassign, s", "exact, s")
+                print(f"| {' | '.join(columns)} | gap after each pass, % |")
                 print("|---|---|---|---|---|")
             write_features(path, samples, arguments.dim, arguments.seed)
             row = gap_by_pass(path, samples, arguments.dim, arguments.block)
