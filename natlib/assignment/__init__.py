@@ -1,7 +1,7 @@
 """Who aims at which target: assignments, and what they are made of."""
 
 from natlib.assignment.bank import Bank, BankModule
-from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step, preview_slots
 from natlib.assignment.cells import Cells, CellsModule
 from natlib.assignment.class_targets import majority_class
 from natlib.assignment.counter import StreamCounter
@@ -31,5 +31,6 @@ __all__ = [
     "StreamModule",
     "check_labels",
     "majority_class",
+    "preview_slots",
     "reassign",
 ]

@@ -163,8 +163,10 @@ def run(tmp_path_factory):
         "knn_every_epochs": 1,
     }
     values = {
-        "training": settings, "data": {"max_samples": 64}, "objective": {"repulsion": 1.0},
-    }  # fmt: skip
+        "training": settings,
+        "data": {"max_samples": 64},
+        "objective": {"loss": {"repulsion": {"weight": 1.0}}},
+    }
     config = natlib.compose("image", options=values)
     with torch.random.fork_rng(devices=[]):
         return natlib.train(config, folder).run
@@ -173,7 +175,7 @@ def run(tmp_path_factory):
 def test_every_metric_is_explained_and_every_explained_metric_is_logged(run):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = {name for line in lines for name in line} - {"step", "epoch", "time"}
-    cells = natlib.NAT(semidiscrete={"points": 64}).build(8)
+    cells = natlib.NAT(assignment=natlib.Cells(points=64)).build(8)
     logged |= cells([torch.randn(6, 8)] * 2, health=True).health.keys() - {"solver_seconds"}
     page = (ROOT / "docs" / "diagnosis.md").read_text()
     explained = re.findall(r"^`(\w+)`\n: ", page, flags=re.M)
@@ -184,8 +186,8 @@ def test_the_run_directory_is_as_described(run):
     page = (ROOT / "docs" / "run-directory.md").read_text()
     described = set(re.findall(r"^\| `([\w./]+)` \|", page, flags=re.M))
     there = {entry.name + ("/" if entry.is_dir() else "") for entry in run.iterdir()}
-    # Digits are in memory and need no index, no refresh is scheduled, nothing is fitted, and no
-    # report was asked for.
+    # Digits are in memory and need no index, no reassignment is scheduled, nothing is fitted,
+    # and no report was asked for.
     sometimes = {"index/", "objective/", "fitted/", "report.html"}
     assert sometimes <= described
     assert described - sometimes == there
