@@ -1,4 +1,4 @@
-"""What a run has written down: its settings, metrics and evaluations."""
+"""The log of a run: its settings, metrics and evaluations, read from its files."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from natlib.errors import DataError
 from natlib.evaluation import Evaluation
 from natlib.training import RunConfig, RunDirectory, RunInfo, read_evaluations
 
-__all__ = ["Recorded", "Series", "read_recorded"]
+__all__ = ["RunLog", "Series", "read_run_log"]
 
 # Of every line of metrics; they are no metrics.
 _WHEN = {"step", "epoch", "time"}
@@ -35,14 +35,14 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A run as its files tell it.
+class RunLog:
+    """What a run has written down.
 
     Attributes:
         path: the run directory.
         config: its configuration.
         info: what it is and how it stands.
-        metrics: by name, in the order in which they first came up.
+        metrics: by name, in the order of their first values.
         evaluations: what was found, by name: ``standard`` at the end of training, where there
             are labels, and those of protocols.
         step: updates done when the last line of metrics was written.
@@ -58,7 +58,7 @@ class Recorded:
     epoch: int
 
 
-def read_recorded(run: Path | str) -> Recorded:
+def read_run_log(run: Path | str) -> RunLog:
     """Read the files of a run, finished or not.
 
     Raises:
@@ -78,7 +78,7 @@ def read_recorded(run: Path | str) -> Recorded:
                 series.steps.append(float(line["step"]))
                 series.values.append(float(value) if value is not None else math.nan)
     last = lines[-1] if lines else {"step": 0, "epoch": 0}
-    return Recorded(
+    return RunLog(
         directory.path,
         config,
         directory.read_info(),

@@ -8,7 +8,7 @@ from statistics import fmean
 from natlib.doctor.finding import UnknownFactError
 from natlib.evaluation import STANDARD
 from natlib.objectives import NAT, Combined, Objective
-from natlib.runs import read_recorded
+from natlib.runs import read_run_log
 from natlib.training import RunDirectory
 
 __all__ = ["RunRecord"]
@@ -45,14 +45,14 @@ class RunRecord:
     """
 
     def __init__(self, run: Path) -> None:
-        recorded = read_recorded(run)
+        log = read_run_log(run)
         self.directory = RunDirectory(run)
-        self.config = recorded.config
-        self.info = recorded.info
-        self.evaluation = recorded.evaluations.get(STANDARD)
-        self.step, self.epoch = recorded.step, recorded.epoch
+        self.config = log.config
+        self.info = log.info
+        self.evaluation = log.evaluations.get(STANDARD)
+        self.step, self.epoch = log.step, log.epoch
         self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
-        self._metrics = recorded.metrics
+        self._metrics = log.metrics
 
     @property
     def batch(self) -> int:

@@ -1,4 +1,4 @@
-"""How good are the features: kNN and linear probes beside their baselines."""
+"""Evaluation of features: kNN and linear probes beside their baselines."""
 
 from natlib.evaluation.accuracy import percent
 from natlib.evaluation.config import EvaluationConfig

@@ -1,4 +1,4 @@
-"""Do clusters of features agree with classes?"""
+"""Clusters of features, and how well they agree with classes."""
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ def cluster(train: Tensor, test: Tensor, clusters: int, *, seed: int, restarts: 
 
     Args:
         train: Tensor[n, f], what centres are found on; may be sparse.
-        test: Tensor[q, f], what is then given to the nearest centre.
+        test: Tensor[q, f], what is then assigned to the nearest centre.
         clusters: k.
         seed: seed of the first centres.
-        restarts: how often k-means begins anew; the best result counts.
+        restarts: runs of k-means; the best one counts.
 
     Returns:
         int64[q], clusters of the test samples.
@@ -35,8 +35,8 @@ def cluster(train: Tensor, test: Tensor, clusters: int, *, seed: int, restarts: 
 def matched_accuracy(clusters: Tensor, labels: Tensor) -> float:
     """Percent of samples in the cluster of their class, under the best one-to-one matching.
 
-    Clusters are matched with classes by the Hungarian method; those that are left over
-    count as wrong.
+    Clusters are matched with classes by the Hungarian method; samples of
+    unmatched clusters count as wrong.
 
     Args:
         clusters: int64[q].

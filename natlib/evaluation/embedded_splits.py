@@ -1,4 +1,4 @@
-"""Training and test samples as features, beside what a trained encoder is compared with."""
+"""Features of training and test samples: of the encoder, and of its baselines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from natlib.objectives import ObjectiveModule
 __all__ = ["ROWS", "EmbeddedSplits", "EvaluationProgress", "embed_splits", "positions"]
 
 EvaluationProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+"""Called with the name of a stage, how much of it is done, and the total."""
 
 ROWS = {
     "encoder": "encoder",
@@ -26,7 +26,7 @@ ROWS = {
     "random": "random encoder",
     "raw": "raw inputs",
 }
-"""Kinds of features, and what people read."""
+"""Kinds of features, and the names of their rows in tables."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def embed_splits(
     """Features of encoder, head and a random encoder, and raw inputs, of labelled samples.
 
     Args:
-        encoder: what is judged.
-        objective: its head is judged too, if it is given.
+        encoder: the trained encoder.
+        objective: if given, its head is evaluated too.
         modality: the resolved modality that the encoder was trained with.
         recipe: how the encoder was built, for the random one beside it.
         splits: which samples.
@@ -82,8 +82,7 @@ def embed_splits(
         device: what to compute on; encoder and objective must be there.
         workers: processes that decode.
         progress: told about each stage.
-        seen_as: what is embedded with in place of an encoder: one that returns what its
-            stages say, for example.
+        seen_as: wraps each encoder before it embeds, to return its stages, for example.
         baselines: whether a random encoder and raw inputs are embedded too.
 
     Raises:
@@ -131,6 +130,6 @@ def embed_splits(
 
 
 def positions(index: Tensor, asked_for: Tensor) -> Tensor:
-    """Where the samples that could be decoded stand among those that were asked for."""
+    """Positions of the samples that could be decoded among those that were asked for."""
     where = {int(sample): position for position, sample in enumerate(asked_for)}
     return torch.tensor([where[int(sample)] for sample in index])

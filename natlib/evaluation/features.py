@@ -1,4 +1,4 @@
-"""From samples to features, in one pass over the data."""
+"""Features of samples, computed in one pass over the data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def encode(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Encoded:
-    """Embed samples in evaluation mode; modules and global generators stay as they are.
+    """Embed samples in evaluation mode; modules and global generators are left as they were.
 
     Args:
         modality: what decodes and prepares the samples.
@@ -61,7 +61,7 @@ def encode(
         raw: also return the modality's raw-input baseline as ``raw``.
         batch_size: samples that are embedded at once.
         workers: processes that decode.
-        progress: called with the samples done and the samples in all.
+        progress: called with the samples done and the total.
 
     Raises:
         DataError: there is no usable sample, or none could be decoded.
@@ -93,7 +93,7 @@ def encode(
 
 
 class _Rows:
-    """Rows gathered batch by batch in memory that is taken once."""
+    """Rows collected batch by batch in memory that is allocated once."""
 
     def __init__(self, count: int) -> None:
         self.count = count

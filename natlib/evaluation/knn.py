@@ -1,4 +1,4 @@
-"""Weighted nearest neighbours.
+"""Nearest neighbours by cosine, and their weighted vote.
 
 Shapes: q queries, n samples in the bank, k neighbours, f features.
 """

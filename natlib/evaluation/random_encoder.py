@@ -1,4 +1,4 @@
-"""The baseline that every trained encoder stands beside: one that learnt nothing."""
+"""The baseline of every trained encoder: the same network, freshly initialised."""
 
 from collections.abc import Iterable
 

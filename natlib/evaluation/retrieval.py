@@ -1,4 +1,4 @@
-"""Do samples of a class find each other?
+"""Retrieval by cosine: recall and mean average precision.
 
 Shapes: q queries, n samples in the gallery, f features.
 """
@@ -18,12 +18,12 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 class Retrieval(NamedTuple):
-    """How well classes are found; percent.
+    """Figures of a search, in percent.
 
     Attributes:
-        recall: by number of answers, the share of queries with one of their class among them.
+        recall: by number of results, the share of queries with one of their class among them.
         mean_precision: mean over queries of the average precision over the whole gallery.
-        alone: queries of a class that the gallery lacks; left out of all figures.
+        alone: number of queries whose class the gallery lacks; left out of all figures.
     """
 
     recall: dict[int, float]
@@ -50,7 +50,7 @@ def retrieve(
         gallery_labels: int64[n].
         queries: Tensor[q, f], sparse if the gallery is.
         query_labels: int64[q].
-        at: numbers of answers for recall.
+        at: numbers of results that recall is measured at.
         device: what to compute on; by default where the gallery is.
         progress: called with the queries done and the queries in all.
     """

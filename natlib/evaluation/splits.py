@@ -1,4 +1,4 @@
-"""Which labelled samples probes learn from and which they are judged on."""
+"""The labelled samples that probes are trained on, and those that they are tested on."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,12 +108,12 @@ def find_splits(
         seen: int64, training samples whose labels training saw: they are not set aside.
 
     Raises:
-        DataError: there are no labels to judge by, or the splits name other classes.
+        DataError: there are no labels, or the splits have different classes.
     """
     train = modality.dataset("train", cache) if train is None else train
     if train is None or not has_labels(train):
         raise DataError(
-            "no training sample has a label, so there is nothing to judge features by; "
+            "no training sample has a label, so there is nothing to evaluate features by; "
             "give a source with labels (a folder for each class, say)"
         )
     split: Split = "test"

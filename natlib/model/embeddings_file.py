@@ -1,4 +1,4 @@
-"""Embeddings as files that other tools read."""
+"""Files of embeddings that other tools can read."""
 
 import os
 from collections.abc import Callable
@@ -30,11 +30,11 @@ def export_embeddings(
     source has labels, ``labels`` and ``classes`` (the name of each sample's class).
 
     Args:
-        model: what embeds; its modality names the source.
+        model: the model; its modality names the source.
         out: ``.npz`` or ``.parquet``; written beside and renamed.
         output: ``encoder`` for features, ``head`` for the space of the targets.
         workers: processes that decode.
-        progress: called with the samples done and the samples in all.
+        progress: called with the samples done and the total.
 
     Returns:
         How many samples were embedded, and how many could not be decoded.

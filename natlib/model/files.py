@@ -57,7 +57,7 @@ def save_model(
     Args:
         folder: the ``model`` folder of a run; a save that is there is replaced.
         encoder: the trained encoder.
-        module: holds the head; tables, counters of slots and teachers stay in the checkpoints.
+        module: contains the head; tables, counters of slots and teachers stay in the checkpoints.
         recipe: builds such an encoder.
         objective: builds such a module.
         modality: what prepares inputs, resolved.

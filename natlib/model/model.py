@@ -1,4 +1,4 @@
-"""A trained model: an encoder, its head, and how its inputs are prepared."""
+"""A trained model: encoder, head, and the modality that prepares their inputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Embeddings:
 
 
 class Model:
-    """Embeds samples as a run has learnt to.
+    """A trained encoder with its head, ready to embed samples.
 
     Args:
         encoder: from inputs to features.

@@ -1,4 +1,4 @@
-"""Ways to judge a run: one protocol, one table beside its baselines, one JSON file."""
+"""Evaluation protocols: each gives one table of figures beside their baselines."""
 
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.clusters import Clusters

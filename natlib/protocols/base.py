@@ -1,4 +1,4 @@
-"""What a protocol is, and what it judges."""
+"""Evaluation protocols, and what they evaluate."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -34,11 +34,11 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a protocol judges.
+    """A trained run, as a protocol sees it.
 
     Attributes:
         model: encoder, head, modality and encoder recipe of a run, on ``device``.
-        modality: the model's, with the source of the samples to judge on.
+        modality: the model's, with the source of the samples to evaluate on.
         config: the configuration of the run.
         evaluation: settings that protocols share: seed, sizes, share of the validation split.
         directory: the run directory.
@@ -58,7 +58,7 @@ class Subject:
 
     @property
     def device(self) -> torch.device:
-        """What to compute on."""
+        """The device to compute on."""
         return self.model.device
 
     def training_samples(self) -> tuple[SampleSet, torch.Tensor | None]:
@@ -96,8 +96,8 @@ class Subject:
 
         Args:
             splits: which samples; by default :meth:`splits`.
-            seen_as: what is embedded with in place of encoder and random encoder; then there
-                is no head.
+            seen_as: wraps encoder and random encoder before they embed; the head is then left
+                out.
 
         Raises:
             DataError: there are no labels, or samples cannot be read.
@@ -118,19 +118,19 @@ class Subject:
 
 
 class Protocol(Component):
-    """One way to judge a run. A plug-in registers its own under ``natlib.protocols``."""
+    """One way to evaluate a run. A plug-in registers its own under ``natlib.protocols``."""
 
     registry: ClassVar[Registry[Any]] = PROTOCOLS
 
     @abstractmethod
     def run(self, subject: Subject) -> Evaluation:
-        """Judge a run beside its baselines.
+        """Evaluate a run beside its baselines.
 
-        Whatever is chosen is chosen on a validation split of the training samples; test
-        samples are judged once. The model is afterwards what it was before.
+        Settings are chosen on a validation split of the training samples; test samples are
+        predicted once. The model is left as it was.
 
         Raises:
-            DataError: the samples cannot be judged in this way; the message says why.
+            DataError: the samples do not fit the protocol; the message says why.
         """
 
     def result(
@@ -144,14 +144,14 @@ class Protocol(Component):
         train_fingerprint: str,
         test_fingerprint: str,
     ) -> Evaluation:
-        """The result of this protocol, with what identifies run and data filled in.
+        """An :class:`Evaluation` with what identifies protocol, run and data filled in.
 
         Args:
-            subject: what was judged.
+            subject: what was evaluated.
             title: what the table shows, with the unit.
             columns: what each column shows.
             rows: figures of each row by column.
-            details: what the figures stand on.
+            details: what the figures were measured on.
             train_fingerprint: digest of the training samples.
             test_fingerprint: digest of the test samples.
         """

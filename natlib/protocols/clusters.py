@@ -1,4 +1,4 @@
-"""k-means on features, against classes."""
+"""Clusters of features, compared with classes."""
 
 from typing import Literal
 
@@ -30,18 +30,18 @@ class Clusters(Protocol):
 
     kind: Literal["clusters"] = "clusters"
     clusters: int | None = Field(default=None, ge=2)
-    """How many; by default as many as there are classes."""
+    """Number of clusters; by default one for each class."""
     restarts: int = Field(default=10, ge=1)
-    """How often k-means begins anew; the tightest clusters count."""
+    """Restarts of k-means; the tightest clusters count."""
     seeds: int = Field(default=3, ge=1)
-    """How many seeds figures are averaged over."""
+    """Seeds that figures are averaged over."""
 
     def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         count = self.clusters or len(found.train_labels.unique())
         if count > len(found.train_labels):
             raise DataError(
-                f"{count} clusters of {len(found.train_labels)} training samples cannot be; "
+                f"{count} clusters need as many training samples, got {len(found.train_labels)}; "
                 "lower the protocol's setting 'clusters'"
             )
         first = subject.evaluation.seed

@@ -1,4 +1,4 @@
-"""How far a few labels go."""
+"""Accuracy by the number of labels."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -22,8 +22,8 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 class FewLabels(Protocol):
     """Accuracy of a linear probe that sees the labels of a part of the training samples.
 
-    Parts are stratified, and the same for every row; each seed draws one of its own. Settings
-    are chosen on a validation split of the part, not with labels that are outside of it.
+    Parts are stratified, and the same for every row; each seed draws its own. Settings are chosen
+    on a validation split of the part, never with other labels.
     """
 
     kind: Literal["few_labels"] = "few_labels"
@@ -32,17 +32,17 @@ class FewLabels(Protocol):
     per_class: tuple[PositiveInt, ...] = (5,)
     """Numbers of labels of each class."""
     seeds: int = Field(default=3, ge=1)
-    """How many seeds figures are averaged over."""
+    """Seeds that figures are averaged over."""
     finetune: FineTuning | None = None
-    """If given (``finetune={}`` will do), the whole encoder is trained on the part too, and one
-    from scratch."""
+    """If given (``finetune={}`` for the defaults), the whole encoder is fine-tuned on each part,
+    beside one from scratch."""
 
     def run(self, subject: Subject) -> Evaluation:
         parts = label_parts(self.fractions, self.per_class)
         first = subject.evaluation.seed
         seeds = range(first, first + self.seeds)
         splits = subject.splits()
-        draw(parts, splits, seeds)  # to say what is wrong at once
+        draw(parts, splits, seeds)  # fails early where labels are too few
         found = subject.embedded(splits)
         splits = found.splits
         drawn = draw(parts, splits, seeds)

@@ -1,4 +1,4 @@
-"""Training the whole encoder with a linear classifier on top."""
+"""Fine-tuning: the whole encoder is trained with a linear classifier on top."""
 
 import copy
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ from natlib.training.optimizers import may_be_fused
 __all__ = ["STARTS", "FineTuning", "Tuned", "fine_tune"]
 
 STARTS = {"encoder": "encoder, fine-tuned", "random": "from scratch"}
-"""Where training begins: at the trained encoder, or at a fresh one."""
+"""Where training begins: the trained encoder or a fresh one; name of the row."""
 
 
 class FineTuning(Settings):
-    """How an encoder is trained with a classifier: AdamW, warm-up and cosine, one view."""
+    """How encoder and classifier are trained: one view, AdamW, warm-up, then half a cosine."""
 
     epochs: int = Field(default=20, ge=1)
     """Passes over the labelled samples."""
     min_updates: int = Field(default=200, ge=0)
-    """Go on for more epochs until so many updates are made: of few labels, an epoch is short."""
+    """Least number of updates; more epochs are added, since few labels make short epochs."""
     batch_size: int = Field(default=128, ge=2)
     """Samples in a step."""
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(3e-3, 1e-3, 3e-4), min_length=1)
@@ -40,11 +40,11 @@ class FineTuning(Settings):
 
 
 class Tuned(NamedTuple):
-    """What fine-tuning has shown.
+    """The result of fine-tuning.
 
     Attributes:
         accuracy: percent of the test samples.
-        chosen: the learning rate, and how each did on the validation split.
+        chosen: the learning rate, and the validation accuracy of each.
     """
 
     accuracy: float
@@ -59,11 +59,11 @@ def fine_tune(
     *,
     seed: int,
 ) -> Tuned:
-    """Choose the learning rate on a validation split, train on everything, judge once.
+    """Choose the learning rate on a validation split, train on all samples, test once.
 
     Args:
-        subject: what is fine-tuned; its model stays as it is.
-        settings: how.
+        subject: the run; a copy of its encoder is trained.
+        settings: how to train.
         start: ``encoder`` or ``random``.
         splits: the labelled samples to train on, and the test samples.
         seed: of the fresh weights, the validation split, the order and the views.

@@ -1,4 +1,4 @@
-"""The loop in which protocols train classifiers: on features, or with the encoder."""
+"""The loop that protocols train classifiers with, on features or together with the encoder."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -19,8 +19,8 @@ class Learner(NamedTuple):
 
     Attributes:
         module: from inputs to logits Tensor[b, c].
-        optimizer: over what is trained.
-        rate: learning rate by the epochs that are done, with their fractions.
+        optimizer: updates what is trained.
+        rate: learning rate as a function of the epochs done, with fractions.
     """
 
     module: nn.Module
@@ -50,16 +50,16 @@ def fit_together(
     steps: int,
     told: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Train classifiers by cross-entropy, each for itself, on batches that are made only once.
+    """Train several classifiers by cross-entropy on the same batches, each on its own.
 
-    They are in evaluation mode afterwards. Draws from torch's global generators.
+    Leaves them in evaluation mode. Draws from torch's global generators.
 
     Args:
-        learners: what is trained.
-        batches: what it is trained on.
-        epochs: how often.
+        learners: what to train.
+        batches: the batches of each epoch.
+        epochs: passes over the batches.
         steps: batches in an epoch.
-        told: called with the steps done and the steps in all.
+        told: called with the steps done and the total.
     """
     for learner in learners:
         learner.module.train()
@@ -102,7 +102,7 @@ def cosine(learning_rate: float, epochs: int) -> Callable[[float], float]:
 
     def rate(done: float) -> float:
         if done < warmup:
-            # The first step would otherwise be none.
+            # The first step would otherwise have a learning rate of 0.
             return learning_rate * max(0.01, done / warmup)
         left = torch.tensor(torch.pi * (done - warmup) / (epochs - warmup)).cos()
         return learning_rate * 0.5 * (1 + float(left))
@@ -111,8 +111,8 @@ def cosine(learning_rate: float, epochs: int) -> Callable[[float], float]:
 
 
 def cut(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Batches of at most so many, whose sizes differ by one at most.
+    """Batches of at most ``batch_size``, whose sizes differ by one at most.
 
-    Batch norm cannot train on a batch of one, which a remainder might be.
+    A remainder could be a single sample, which batch norm cannot train on.
     """
     return list(order.tensor_split(max(1, -(-len(order) // batch_size))))

@@ -1,4 +1,4 @@
-"""Nearest neighbours, as many as a validation split asks for."""
+"""Nearest neighbours; their number is chosen on a validation split."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ __all__ = ["Knn"]
 class Knn(Protocol):
     """Accuracy of a vote of the nearest neighbours.
 
-    How many vote is chosen on a validation split of the training samples.
+    The number of neighbours is chosen on a validation split of the training samples.
     """
 
     kind: Literal["knn"] = "knn"

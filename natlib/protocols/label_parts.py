@@ -1,4 +1,4 @@
-"""Parts of the labels, as protocols name and draw them."""
+"""Subsets of the labels that protocols learn from: shares, or numbers, of each class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class LabelPart:
 
     @property
     def title(self) -> str:
-        """What the column is called: ``1 %``, or ``5 per class``."""
+        """The title of its column: ``1 %``, or ``5 per class``."""
         if self.fraction is not None:
             return f"{100 * self.fraction:g} %"
         return f"{self.per_class} per class"
@@ -62,7 +62,7 @@ def label_parts(fractions: Sequence[float], per_class: Sequence[int]) -> list[La
     parts += [LabelPart(None, count) for count in per_class]
     if not parts:
         raise ConfigError(
-            "fractions and per_class are both empty, so there are no labels to judge with; "
+            "fractions and per_class are both empty, so there are no labels to learn from; "
             "give one of them, fractions=[0.1] for example"
         )
     return parts
@@ -79,6 +79,6 @@ def draw(
 
 
 def title(seeds: int) -> str:
-    """What a table is called whose columns are parts."""
+    """The title of a table with a column for each part."""
     said = f", {seeds} seeds" if seeds > 1 else ""
     return f"Accuracy on the test samples by labels that are seen (%{said})"

@@ -1,4 +1,4 @@
-"""Batches of labelled samples, as protocols that do not keep features read them."""
+"""Batches of labelled samples, for protocols that train on inputs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,9 +27,9 @@ def labelled_batches(
         samples: what is indexed.
         index: int64[n], the labelled samples.
         labels: int64[n], their labels.
-        parts: what is in each batch: int64, some of ``index``.
+        parts: the samples of each batch: int64, some of ``index``.
     """
-    # By number of the sample; as long as the set, which is less than a mapping of Python's takes.
+    # Labels by index, as long as the whole set: smaller than a Python dict.
     table = torch.full((len(samples),), -1)
     table[index] = labels
     loaded = load_batches(

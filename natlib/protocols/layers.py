@@ -1,4 +1,4 @@
-"""A probe on every stage of the encoder."""
+"""A linear probe on every stage of the encoder."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ class Layers(Protocol):
     """Accuracy of a linear probe on what every stage returns, as the paper's conv1 to conv5.
 
     Maps are averaged over a grid that leaves at most ``width`` features. The first row is
-    the input of both encoders, raw.
+    a probe on the raw input.
     """
 
     kind: Literal["layers"] = "layers"
@@ -29,7 +29,7 @@ class Layers(Protocol):
     width: int = Field(default=1024, ge=1)
     """Largest number of features of a stage."""
     max_train_samples: int = Field(default=10_000, ge=1)
-    """Training samples that probes learn from, at most: all stages are in memory at once."""
+    """Largest number of training samples; all stages are in memory at once."""
 
     def run(self, subject: Subject) -> Evaluation:
         splits = subject.splits().limited(self.max_train_samples, None, subject.evaluation.seed)

@@ -18,7 +18,7 @@ __all__ = ["Mlp", "MlpTraining"]
 
 
 class MlpTraining(Settings):
-    """The perceptron and its training: by default the paper's, whatever the features are.
+    """The perceptron and its training, by default as in the paper.
 
     (Linear, batch norm, ReLU, dropout), (linear, batch norm, ReLU), linear; SGD with momentum.
     """

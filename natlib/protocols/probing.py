@@ -1,4 +1,4 @@
-"""A linear probe with its weight decay chosen on a validation split: what protocols share."""
+"""The linear probe that protocols share; its weight decay is chosen on a validation split."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ __all__ = ["Probed", "probe", "probe_part"]
 
 
 class Probed(NamedTuple):
-    """What a probe has shown.
+    """The result of a linear probe.
 
     Attributes:
         accuracy: percent of the test samples.
-        chosen: the weight decay, and how each did on the validation split.
+        chosen: the weight decay, and the validation accuracy of each.
     """
 
     accuracy: float
@@ -32,7 +32,7 @@ def probe(
     test_labels: Tensor,
     weight_decays: Sequence[float] | None = None,
 ) -> Probed:
-    """Fit a linear probe on training features and judge it on test features.
+    """Fit a linear probe on training features and test it on test features.
 
     Args:
         subject: gives the settings and the device.

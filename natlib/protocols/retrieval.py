@@ -1,4 +1,4 @@
-"""Search by features: do samples of a class find each other?"""
+"""Retrieval: test samples search the training samples by cosine."""
 
 from functools import partial
 from typing import Literal
@@ -17,13 +17,13 @@ __all__ = ["Retrieval"]
 class Retrieval(Protocol):
     """Test samples search the training samples by cosine; those of their class are right.
 
-    Recall is the share of queries that have one among their first answers; average precision
-    looks at the whole ranking. Nothing is chosen.
+    Recall is the share of queries with a right one among their first results; average precision
+    takes the whole ranking into account. Nothing is chosen.
     """
 
     kind: Literal["retrieval"] = "retrieval"
     at: tuple[PositiveInt, ...] = Field(default=(1, 5), min_length=1)
-    """Numbers of answers that recall is measured at."""
+    """Numbers of results that recall is measured at."""
     max_queries: int | None = Field(default=2_000, ge=1)
     """Test samples that search, at most."""
 

@@ -37,7 +37,7 @@ def run_protocol(
 
     Args:
         run: the run directory.
-        protocol: how, or the kind of a protocol with default settings.
+        protocol: the protocol, or the kind of one with default settings.
         data: a source to evaluate on; by default the one that the run was trained on.
         settings: changes to what protocols share, ``"evaluation.seed=1"`` and the like.
         device: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; by default what the run
@@ -62,12 +62,12 @@ def subject_of(
     device: str | None = None,
     progress: EvaluationProgress | None = None,
 ) -> Subject:
-    """What a protocol judges, from a run directory (see :func:`run_protocol`)."""
+    """What a protocol evaluates, from a run directory (see :func:`run_protocol`)."""
     directory = RunDirectory(run)
     config = directory.read_config()
     model = load(run, computing_device(device, config.training.device))
     if model.device.type == "cpu":
-        # Many protocols train.
+        # Many protocols train, too.
         disable_trim()
     subject = Subject(
         model,

@@ -1,4 +1,4 @@
-"""What a few labels are worth with Noise As Targets and without."""
+"""Few labels, with Noise As Targets and without."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +31,7 @@ __all__ = ["Semi"]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # Accuracy in percent, and what was chosen on the way.
-_Judged = tuple[float, dict[str, Any]]
+_Scored = tuple[float, dict[str, Any]]
 _FROZEN = {"encoder": "NAT, frozen", "random": "random encoder, frozen", "raw": "raw inputs"}
 _TUNED = {"random": "supervised, from scratch", "encoder": "NAT, fine-tuned"}
 
@@ -42,9 +42,9 @@ class Semi(Protocol):
 
     Rows are supervised training from scratch on the labels of the part; linear probes on frozen
     features, which see the same labels; fine-tuning; and training from scratch as the run was
-    trained, on all samples, with the labels of the part: with a classifier (a), with slots that
-    belong to classes (b, judged by a linear probe that sees the same labels), with both. The run
-    that is judged has to be NAT without labels.
+    trained, on all samples, with the labels of the part: with a classifier, with class targets
+    (evaluated by a linear probe that sees the same labels), with both. The run must have been
+    trained by NAT without labels.
     """
 
     kind: Literal["semi"] = "semi"
@@ -53,45 +53,45 @@ class Semi(Protocol):
     per_class: tuple[PositiveInt, ...] = (4,)
     """Numbers of labels of each class."""
     seeds: int = Field(default=3, ge=1)
-    """How many seeds figures are averaged over; each draws parts of its own."""
+    """Seeds that figures are averaged over; each draws its own labelled samples."""
     finetune: FineTuning = FineTuning()
-    """How supervised training and fine-tuning go."""
-    methods: tuple[Method, ...] = ("a", "b", "ab")
-    """Which of the ways to train with labels: ``a``, ``b``, ``ab``."""
+    """Settings of supervised training and fine-tuning."""
+    methods: tuple[Method, ...] = ("classifier", "class_targets", "both")
+    """How NAT is trained with labels: ``classifier``, ``class_targets``, ``both``."""
     share: float = Field(default=0.5, gt=0, lt=1)
-    """Share of labelled samples in a batch of theirs."""
+    """Share of labelled samples in each batch of these methods."""
     weight: float = Field(default=3.0, gt=0)
-    """Weight of the classifier in their loss, beside NAT."""
+    """Weight of the classifier in the loss, where NAT has weight 1."""
     spread: float = Field(default=0.5, gt=0)
-    """Spread of the cluster of targets of each class."""
+    """Spread of the targets of each class around their centre."""
     epochs: int | None = Field(default=None, ge=1)
-    """Passes of theirs over all samples; by default as many as the run had."""
+    """Passes of these methods over all samples; by default as many as the run made."""
 
     def run(self, subject: Subject) -> Evaluation:
         if subject.config.labels is not None:
             raise ConfigError(
-                "this run has seen labels itself, so nothing that begins with it is without them; "
-                "judge a run that was trained without (no --label-fraction, say)"
+                "this run was trained with labels, so no row could begin without them; "
+                "evaluate a run that was trained without (no --label-fraction, say)"
             )
         nat = nat_of(subject.config.objective)
         parts = label_parts(self.fractions, self.per_class)
         splits, first = subject.splits(), subject.evaluation.seed
         seeds = range(first, first + self.seeds)
-        draw(parts, splits, seeds)  # to say what is wrong at once
+        draw(parts, splits, seeds)  # fails early where labels are too few
         found = subject.embedded(splits)
         splits = found.splits
         for samples in (splits.train, splits.test):
-            samples.preload(subject.workers)  # all rows read them, some in many epochs
+            samples.preload(subject.workers)  # every row reads them, some for many epochs
         drawn = draw(parts, splits, seeds)
         rows: dict[str, dict[str, Figure]] = {}
         said: dict[str, dict[str, list[Any]]] = {}
 
-        def row(name: str, judge: Callable[[Tensor, int], _Judged]) -> None:
+        def row(name: str, evaluate: Callable[[Tensor, int], _Scored]) -> None:
             for part in parts:
-                judged = [judge(one, seed) for seed, one in zip(seeds, drawn[part], strict=True)]
-                figure = Figure.of([accuracy for accuracy, _ in judged])
+                scores = [evaluate(one, seed) for seed, one in zip(seeds, drawn[part], strict=True)]
+                figure = Figure.of([accuracy for accuracy, _ in scores])
                 rows.setdefault(name, {})[part.title] = figure
-                said.setdefault(name, {})[part.title] = [more for _, more in judged]
+                said.setdefault(name, {})[part.title] = [more for _, more in scores]
 
         for start, name in _TUNED.items():
             row(name, partial(self._tuned, subject, splits, start))
@@ -112,13 +112,13 @@ class Semi(Protocol):
 
     def _tuned(
         self, subject: Subject, splits: Splits, start: str, positions: Tensor, seed: int
-    ) -> _Judged:
+    ) -> _Scored:
         part = splits.chosen(positions)
         return fine_tune(subject, self.finetune, start, part, seed=seed)
 
     def _with_labels(
         self, subject: Subject, splits: Splits, objective: Objective, positions: Tensor, seed: int
-    ) -> _Judged:
+    ) -> _Scored:
         trained = train_with_labels(
             subject,
             objective,
@@ -148,14 +148,14 @@ class Semi(Protocol):
 
 def _frozen(
     subject: Subject, found: EmbeddedSplits, kind: str, positions: Tensor, _seed: int
-) -> _Judged:
+) -> _Scored:
     return probe_part(subject, found, kind, positions)
 
 
 def _features(
     subject: Subject, trained: SemiTrained, samples: SampleSet, index: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Features of samples and their labels; what cannot be decoded is left out."""
+    """Features and labels of the samples that can be decoded."""
     encoded = encode(
         subject.modality,
         samples,

@@ -34,23 +34,23 @@ from natlib.training.pseudo_labels import PSEUDO_LABEL_ACCURACY
 
 __all__ = ["METHODS", "Method", "SemiTrained", "nat_of", "semi_objective", "train_with_labels"]
 
-Method = Literal["a", "b", "ab"]
+Method = Literal["classifier", "class_targets", "both"]
 METHODS: dict[Method, str] = {
-    "a": "NAT + classifier (a)",
-    "b": "NAT with class slots (b)",
-    "ab": "both (a + b)",
+    "classifier": "NAT + classifier",
+    "class_targets": "NAT with class targets",
+    "both": "both",
 }
 
 
 @dataclass(frozen=True)
 class SemiTrained:
-    """What training with a few labels has made.
+    """Encoder and classifier that were trained with few labels.
 
     Attributes:
         encoder: in evaluation mode.
-        classifier: from its features to scores, where there is one (a).
-        pseudo_labels: percent of the samples whose label was not shown that owned slots of their
-            class, over the last epoch, where slots have classes (b).
+        classifier: from its features to class scores, where there is one.
+        pseudo_labels: percent of the samples whose label was not shown that were assigned slots
+            of their class, over the last epoch; None without class targets.
     """
 
     encoder: Encoder
@@ -59,7 +59,7 @@ class SemiTrained:
 
 
 def nat_of(objective: Objective) -> NAT:
-    """NAT as a run was trained with; of several parts, the first that is NAT.
+    """The NAT objective of a run; the first one where objectives are combined.
 
     Raises:
         ConfigError: there is none.
@@ -72,30 +72,30 @@ def nat_of(objective: Objective) -> NAT:
             return part
     raise ConfigError(
         f"the protocol 'semi' trains NAT with a few labels, and this run's objective is "
-        f"'{objective.kind}'; judge a run of NAT, or use the protocol 'few_labels'"
+        f"'{objective.kind}'; evaluate a run of NAT, or use the protocol 'few_labels'"
     )
 
 
 def semi_objective(nat: NAT, method: Method, weight: float, spread: float) -> Objective:
-    """NAT with a classifier (a), with slots that belong to classes (b), or with both.
+    """NAT with a classifier, with class targets, or with both.
 
     Args:
-        nat: as it is without labels.
-        method: which.
-        weight: of the classifier.
-        spread: of the cluster of each class.
+        nat: NAT without labels.
+        method: what to add.
+        weight: weight of the classifier in the loss.
+        spread: spread of the targets of each class around their centre.
 
     Raises:
-        ConfigError: this NAT cannot have slots that belong to classes.
+        ConfigError: this NAT cannot have class targets.
     """
-    if "b" in method:
+    if method != "classifier":
         clusters = Mixture(dim=nat.targets.dim, components=(ProjectedNormal(spread=spread),))
         changed = {"targets": clusters, "assignment": _by_class(nat.assignment)}
         try:
             nat = NAT.model_validate(nat.model_dump() | changed)
         except ValidationError as error:
             raise ConfigError(f"class targets do not fit this run: {describe(error)}") from error
-    if "a" not in method:
+    if method == "class_targets":
         return nat
     labels = Part(objective=Supervised(views=nat.views), weight=weight)
     return Combined(views=nat.views, parts={"nat": Part(objective=nat), "labels": labels})

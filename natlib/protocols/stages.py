@@ -1,4 +1,4 @@
-"""An encoder that returns what its stages say, for probes."""
+"""An encoder that returns the outputs of its stages, for probes."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,10 @@ __all__ = ["Stages"]
 
 
 class Stages(Encoder):
-    """Returns what some stages of an encoder say, side by side: Tensor[b, f].
+    """Returns the outputs of some stages of an encoder, concatenated: Tensor[b, f].
 
     Args:
-        encoder: whose stages.
+        encoder: the encoder.
         width: largest number of features of a stage; see :meth:`Encoder.stage_vectors`.
         stages: which ones, in this order; None for all.
 

@@ -2,14 +2,14 @@
 
 from natlib.report.comparison import Comparison, compare, write_comparison
 from natlib.report.report import write_report
-from natlib.runs import Recorded, Series, read_recorded
+from natlib.runs import RunLog, Series, read_run_log
 
 __all__ = [
     "Comparison",
-    "Recorded",
+    "RunLog",
     "Series",
     "compare",
-    "read_recorded",
+    "read_run_log",
     "write_comparison",
     "write_report",
 ]

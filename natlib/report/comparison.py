@@ -10,7 +10,7 @@ from natlib.report.charts import Curve, line_chart
 from natlib.report.charts.axes import label
 from natlib.report.metrics import panels_of
 from natlib.report.page import Section, render, write_page
-from natlib.runs import Recorded, read_recorded
+from natlib.runs import RunLog, read_run_log
 
 __all__ = ["Comparison", "compare", "write_comparison"]
 
@@ -26,14 +26,14 @@ class Comparison:
         settings: what differs: a line of texts for each setting, in the order of the runs.
         metrics: the last value of each metric that tells something at the end.
         evaluations: figures of every evaluation that a run has.
-        recorded: the runs.
+        logs: what each run has written down.
     """
 
     runs: list[str]
     settings: dict[str, list[str]]
     metrics: dict[str, list[str]]
     evaluations: dict[str, list[str]]
-    recorded: list[Recorded]
+    logs: list[RunLog]
 
     @property
     def groups(self) -> dict[str, dict[str, list[str]]]:
@@ -62,15 +62,15 @@ def compare(runs: Sequence[Path | str]) -> Comparison:
     for path in paths:
         if paths.count(path) > 1:
             raise ConfigError(f"the run {path} is given twice; give different runs")
-    recorded = [read_recorded(run) for run in runs]
-    flat = [_flat(run.config.model_dump(mode="json")) for run in recorded]
-    results = [_figures(run) for run in recorded]
+    logs = [read_run_log(run) for run in runs]
+    flat = [_flat(run.config.model_dump(mode="json")) for run in logs]
+    results = [_figures(run) for run in logs]
     metrics = {
-        name: [_last(run, name) for run in recorded]
-        for panel in panels_of(_all_metrics(recorded), {})
+        name: [_last(run, name) for run in logs]
+        for panel in panels_of(_all_metrics(logs), {})
         for name in panel.names
     }
-    return Comparison(_names(paths), _different(flat), metrics, _together(results), recorded)
+    return Comparison(_names(paths), _different(flat), metrics, _together(results), logs)
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -101,15 +101,15 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
 def _panels(comparison: Comparison) -> list[dict[str, Any]]:
     panels = []
-    for panel in panels_of(_all_metrics(comparison.recorded), {}):
+    for panel in panels_of(_all_metrics(comparison.logs), {}):
         for name in panel.names:
             curves = [
-                Curve(run, recorded.metrics[name].steps, recorded.metrics[name].values,
+                Curve(run, log.metrics[name].steps, log.metrics[name].values,
                       number=number)
-                for number, (run, recorded) in enumerate(
-                    zip(comparison.runs, comparison.recorded, strict=True)
+                for number, (run, log) in enumerate(
+                    zip(comparison.runs, comparison.logs, strict=True)
                 )
-                if name in recorded.metrics
+                if name in log.metrics
             ]  # fmt: skip
             title = panel.title if len(panel.names) == 1 else f"{panel.title}: {name}"
             panels.append(
@@ -124,8 +124,8 @@ def _panels(comparison: Comparison) -> list[dict[str, Any]]:
     return panels
 
 
-def _all_metrics(recorded: Sequence[Recorded]) -> list[str]:
-    return list(dict.fromkeys(name for run in recorded for name in run.metrics))
+def _all_metrics(logs: Sequence[RunLog]) -> list[str]:
+    return list(dict.fromkeys(name for run in logs for name in run.metrics))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -154,7 +154,7 @@ def _different(flat: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
     return {name: line for name, line in lines.items() if len(set(line)) > 1}
 
 
-def _figures(run: Recorded) -> dict[str, str]:
+def _figures(run: RunLog) -> dict[str, str]:
     """Figures of all evaluations, by evaluation, column and row."""
     return {
         f"{result.columns[column]}, {row}" + ("" if name == "standard" else f" ({name})"): str(
@@ -172,5 +172,5 @@ def _together(results: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
     return {name: [one.get(name, _ABSENT) for one in results] for name in names}
 
 
-def _last(run: Recorded, name: str) -> str:
+def _last(run: RunLog, name: str) -> str:
     return label(run.metrics[name].last) if name in run.metrics else _ABSENT

@@ -15,7 +15,7 @@ from natlib.errors import CheckpointError
 from natlib.evaluation.modes import evaluating
 from natlib.objectives import NATModule, ObjectiveModule
 from natlib.report.subject import Subject
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["Fit", "measure_fit", "nat_part", "read_table"]
@@ -53,7 +53,7 @@ def nat_part(objective: ObjectiveModule) -> tuple[str, NATModule] | None:
     return None
 
 
-def measure_fit(recorded: Recorded, subject: Subject) -> Fit | None:
+def measure_fit(log: RunLog, subject: Subject) -> Fit | None:
     """How well the samples of a report hit their targets; None if the objective has none.
 
     Raises:
@@ -65,8 +65,8 @@ def measure_fit(recorded: Recorded, subject: Subject) -> Fit | None:
     name, module = found
     with evaluating(module):
         z_UD = module.embed(subject.features["encoder"].to(subject.model.device)).cpu()
-        batch = min(recorded.config.training.batch_size, len(z_UD))
-        table = _latest_table(recorded, name, len(subject.samples))
+        batch = min(log.config.training.batch_size, len(z_UD))
+        table = _latest_table(log, name, len(subject.samples))
         if table is not None:
             cosine = torch.cat(
                 [
@@ -123,8 +123,8 @@ def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | N
     return table
 
 
-def _latest_table(recorded: Recorded, part: str, samples: int) -> AssignmentTable | None:
-    found = complete_checkpoints(recorded.path / "checkpoints")
+def _latest_table(log: RunLog, part: str, samples: int) -> AssignmentTable | None:
+    found = complete_checkpoints(log.path / "checkpoints")
     return read_table(found[-1], part, samples) if found else None
 
 

@@ -21,7 +21,7 @@ from natlib.report.sections.spectrum import spectrum
 from natlib.report.sections.targets import targets
 from natlib.report.sections.views import views
 from natlib.report.subject import Subject, Tell, read_subject
-from natlib.runs import Recorded, read_recorded
+from natlib.runs import RunLog, read_run_log
 from natlib.runtime.progress import ProgressReporter, SilentProgress, stages
 
 __all__ = ["write_report"]
@@ -56,33 +56,33 @@ def write_report(
         DataError: its metrics are damaged, or the other run cannot read its samples.
         CheckpointError: its model is damaged, or the page cannot be written.
     """
-    recorded = read_recorded(run)
-    other = None if against is None else read_other(recorded, against)
+    log = read_run_log(run)
+    other = None if against is None else read_other(log, against)
     with untouched_random(torch.device("cpu")), progress or SilentProgress() as reporter:
         tell = stages(reporter)
-        subject = _subject(recorded, points, tell)
-        first = [evaluation(recorded.evaluations), health(recorded)]
+        subject = _subject(log, points, tell)
+        first = [evaluation(log.evaluations), health(log)]
         if isinstance(subject, Section):
-            sections = [*first, curves(recorded, {}), subject]
+            sections = [*first, curves(log, {}), subject]
         else:
-            sections = [*first, *_looks(recorded, subject, other, tell)]
-    page = recorded.path / "report.html"
-    write_page(page, render(recorded.path.name, _facts(recorded), sections))
+            sections = [*first, *_looks(log, subject, other, tell)]
+    page = log.path / "report.html"
+    write_page(page, render(log.path.name, _facts(log), sections))
     return page
 
 
-def _looks(recorded: Recorded, subject: Subject, other: Other | None, tell: Tell) -> list[Section]:
+def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> list[Section]:
     """The sections that need a model and samples."""
-    fit = measure_fit(recorded, subject)
+    fit = measure_fit(log, subject)
     return [
-        curves(recorded, _references(subject, fit)),
+        curves(log, _references(subject, fit)),
         sample_map(subject, None if fit is None else fit.cosine, tell),
         neighbours(subject),
         views(subject),
         targets(subject, fit),
-        slots(recorded, subject),
+        slots(log, subject),
         spectrum(subject),
-        layers(recorded, subject, other),
+        layers(log, subject, other),
         filters(subject),
     ]
 
@@ -98,24 +98,24 @@ def _references(subject: Subject, fit: Fit | None) -> dict[str, tuple[Reference,
     return found
 
 
-def _subject(recorded: Recorded, points: int, tell: Tell) -> Subject | Section:
+def _subject(log: RunLog, points: int, tell: Tell) -> Subject | Section:
     """The model and samples of a run, or a note that says why there are none."""
     try:
-        return read_subject(recorded, points, tell)
+        return read_subject(log, points, tell)
     except (DataError, RunNotFoundError) as error:
         return note("samples", "Samples", f"Nothing can be shown of the samples: {error}.")
 
 
-def _facts(recorded: Recorded) -> list[tuple[str, str]]:
-    config = recorded.config
+def _facts(log: RunLog) -> list[tuple[str, str]]:
+    config = log.config
     assert config.encoder is not None
     return [
         ("modality", config.data.kind),
         ("source", str(config.data.source)),
         ("encoder", config.encoder.kind),
         ("objective", config.objective.kind),
-        ("epochs", f"{recorded.epoch} of {config.training.epochs}"),
-        ("updates", f"{recorded.step} of {recorded.info.updates}"),
-        ("state", recorded.info.status),
+        ("epochs", f"{log.epoch} of {config.training.epochs}"),
+        ("updates", f"{log.step} of {log.info.updates}"),
+        ("state", log.info.status),
         ("seed", f"{config.training.seed}"),
     ]

@@ -12,7 +12,7 @@ from natlib.encoders import Encoder
 from natlib.evaluation import encode, random_encoder
 from natlib.model import Model, load
 from natlib.report.gallery import Gallery
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 from natlib.training import RunDirectory, decoding_workers
 
 __all__ = ["Subject", "Tell", "read_subject"]
@@ -74,11 +74,11 @@ class Subject:
         return order[:count]
 
 
-def read_subject(recorded: Recorded, points: int, tell: Tell) -> Subject:
+def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
     """Load the model and embed training samples, as they are.
 
     Args:
-        recorded: the run.
+        log: the run.
         points: samples to show at most, a random part of them all.
         tell: told how far it is.
 
@@ -88,8 +88,8 @@ def read_subject(recorded: Recorded, points: int, tell: Tell) -> Subject:
         DataError: the samples cannot be read.
         NonFiniteError: an output holds NaN or infinity.
     """
-    config, directory = recorded.config, RunDirectory(recorded.path)
-    model = load(recorded.path)
+    config, directory = log.config, RunDirectory(log.path)
+    model = load(log.path)
     workers = decoding_workers(config.training)
     samples = training_samples(model.modality, config.labels, directory.index)
     samples.preload(workers, partial(tell, "reading samples"))

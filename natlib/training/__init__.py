@@ -1,4 +1,4 @@
-"""Run configuration, the loop, checkpoints and everything around them."""
+"""Runs: configuration, training loop, checkpoints and the run directory."""
 
 from natlib.runtime.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
 from natlib.training.compose import compose

@@ -1,4 +1,4 @@
-"""Batch norm whose statistics are those of all processes together, on any device."""
+"""Batch norm with statistics over all processes, on any device."""
 
 from typing import cast
 
@@ -77,7 +77,7 @@ def _converted(norm: nn.modules.batchnorm._BatchNorm) -> _SynchronisedBatchNorm:
         norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
     )
     new.load_state_dict(norm.state_dict())
-    # What is not to be trained, a teacher's weights say, still is not.
+    # Weights that are not trained, such as a teacher's, stay so.
     for own, old in zip(new.parameters(), norm.parameters(), strict=True):
         own.requires_grad_(old.requires_grad)
     values = [t for t in norm.state_dict().values() if t.is_floating_point()]

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder ``checkpoints/step-000000123`` with ``weights.safetensors``
 (encoder, head, table or counter), ``optimizer.safetensors`` and ``state.json``. It is
-written beside under a name that no reader looks at, flushed to the disk and renamed.
+written under a temporary name, flushed to the disk and renamed.
 """
 
 import json
@@ -34,12 +34,12 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        epoch: number of the epoch that goes on, from 0.
+        epoch: number of the current epoch, from 0.
         epoch_step: updates done in that epoch.
-        step: updates done in all.
+        step: updates done in total.
     """
 
     epoch: int

@@ -23,10 +23,10 @@ def partition_for(
 
     Args:
         samples: what to train on.
-        config: batch size, seed and what becomes of the last batch.
+        config: batch size, seed and how the last batch is handled.
         processes: this process among all.
         labels: which samples are labelled.
-        labelled_share: of the labelled samples in each batch; None for as it comes.
+        labelled_share: share of labelled samples in each batch; None leaves it to chance.
 
     Raises:
         ConfigError: settings that exclude each other.

@@ -11,11 +11,11 @@ __all__ = ["Learner"]
 
 
 class Learner(nn.Module):
-    """What is trained, wrapped and saved as a whole.
+    """All that is trained, wrapped for several processes, and saved.
 
     Args:
-        encoder: from views to features, with the weights that it begins with.
-        objective: from the features of all views, and of what else it wants to see, to a loss.
+        encoder: from views to features, with its initial weights.
+        objective: from the features of all views, and of its extra inputs, to a loss.
     """
 
     def __init__(self, encoder: Encoder, objective: ObjectiveModule) -> None:

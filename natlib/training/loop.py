@@ -2,7 +2,7 @@
 
 An *update* is one step of the optimiser. It takes ``accumulate`` batches, each matched by
 itself. Everything random in an update is seeded by (seed, update, batch, process), so that
-the only thing a resumed run needs to know is how far it was.
+a resumed run needs to know its position only.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ logger = logging.getLogger("natlib")
 
 
 class Loop:
-    """Runs updates; knows nothing of files.
+    """Runs updates; reads and writes no run files.
 
     Args:
         config: settings of the loop.
@@ -55,7 +55,7 @@ class Loop:
         processes: this process among all.
         workers: processes that decode.
         labels: labels that training sees, and those that metrics may look at.
-        labelled_share: of the labelled samples in each batch; None for as it comes.
+        labelled_share: share of labelled samples in each batch; None leaves it to chance.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Loop:
         Ends early if a signal breaks off work between two epochs.
 
         Args:
-            progress: told of work between epochs.
+            progress: told about work between epochs.
         """
         self.learner.train()
         self.meter.restart()
@@ -146,7 +146,7 @@ class Loop:
                 yield done
 
     def close(self) -> None:
-        """Let go of what is bound to the process group; call it before the group ends.
+        """Release what is bound to the process group; call it before the group is destroyed.
 
         A wrapper that outlives its group ends it from within Python's memory management,
         which can wait for ever for the group's own threads.

@@ -1,4 +1,4 @@
-"""From a configuration to a loop that is ready to run: data, labels, modules, initial weights."""
+"""Builds the loop of a run from its configuration: data, labels, modules, initial weights."""
 
 import logging
 from pathlib import Path

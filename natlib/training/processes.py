@@ -97,7 +97,7 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
 def computing_device(
     asked: str | None, configured: Literal["auto", "cpu", "cuda"] = "auto"
 ) -> torch.device:
-    """What to compute on when a run is judged or embeds.
+    """The device on which a run is evaluated or embeds.
 
     Args:
         asked: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; None for ``configured``.

@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: metrics.jsonl, TensorBoard events, train.log."""
+"""Writes metrics.jsonl, TensorBoard events and train.log while a run trains."""
 
 import contextlib
 import json
@@ -24,8 +24,8 @@ class Recorder:
 
     Args:
         run: the run directory.
-        resume_step: updates that are done already; what was recorded after them is dropped,
-            since those steps are about to be made again.
+        resume_step: updates that are done already; lines of later ones are dropped, since those
+            updates are made again.
     """
 
     def __init__(self, run: Path, resume_step: int = 0) -> None:
@@ -46,7 +46,7 @@ class Recorder:
         logger.setLevel(logging.INFO)
 
     def record(self, step: int, epoch: int, values: dict[str, float]) -> None:
-        """One line of metrics after ``step`` updates.
+        """Write one line of metrics after ``step`` updates.
 
         Raises:
             CheckpointError: it could not be written.
@@ -64,7 +64,7 @@ class Recorder:
             self._events.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Close everything; what could not be written before is given up."""
+        """Close all files; what could not be written is lost."""
         logger.removeHandler(self._handler)
         for thing in (self._file, self._events, self._handler):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The run directory: everything that a run leaves behind, in known places."""
+"""The run directory: the files of a run and where they are."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ __all__ = ["RunDirectory"]
 
 
 class RunDirectory:
-    """Paths in a run directory, and what is written there once.
+    """Paths in a run directory, and the files that are written at its start.
 
     Args:
         path: the directory.
@@ -50,7 +50,7 @@ class RunDirectory:
         self._existed = True
 
     def check_free(self, overwrite: bool) -> None:
-        """See that a new run may go here.
+        """Check that a new run may be written here.
 
         Raises:
             RunExistsError: something is here already, and it is either not a run or
@@ -108,13 +108,13 @@ class RunDirectory:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def give_up(self) -> None:
-        """Remove what a run that never started may have left: an index at most."""
+        """Remove the index that a run which never started may have left."""
         if self.path.is_dir() and not self._content():
             # An empty folder that somebody made stays.
             shutil.rmtree(self.index if self._existed else self.path, ignore_errors=True)
 
     def write_environment(self) -> None:
-        """Note machine, versions and command line; one line for each start of the run."""
+        """Append machine, versions and command line of this start to ``environment.json``."""
         names = ["natlib", "torch", "numpy", "scipy", "lapjv", "pydantic"]
         facts = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -209,7 +209,7 @@ class RunDirectory:
         return config.model_copy(update={"data": data})
 
     def check_same_samples(self, samples: SampleSet) -> None:
-        """See that a run resumes on the samples that it started on.
+        """Check that a run resumes on the samples that it started on.
 
         Raises:
             DataError: the samples differ; the message says how.
@@ -230,7 +230,7 @@ class RunDirectory:
         """The names of all samples that the run is trained on, by number.
 
         Raises:
-            DataError: what was written about them is missing or damaged.
+            DataError: the list of samples is missing or damaged.
         """
         return self._recorded_names() or []
 
@@ -247,7 +247,7 @@ class RunDirectory:
             ) from error
 
     def _content(self) -> list[Path]:
-        """What lies here, besides an index, which says nothing about a run."""
+        """Everything in the directory but the index, which is not part of a run."""
         if not self.path.is_dir():
             return []
         return [entry for entry in self.path.iterdir() if entry != self.index]

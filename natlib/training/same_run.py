@@ -1,4 +1,4 @@
-"""Whether a configuration is that of a run which is to go on."""
+"""Whether a configuration that is asked for is that of the run to resume."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ _MAY_CHANGE = (
 
 
 def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
-    """What is asked for now, if it is the run that was saved, computed in another way at most.
+    """The configuration that is asked for, if it differs only in how and where to compute.
 
     Raises:
-        ConfigError: it is another run; the message says which settings differ.
+        ConfigError: it is another run; the message names the settings that differ.
     """
     # Paths are made absolute and so on, as they were when the run began.
     now_data = saved.data

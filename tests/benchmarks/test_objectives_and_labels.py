@@ -84,8 +84,8 @@ def test_semi(
         for row, accuracy in found[part][0]["rows"].items():
             assert any(row == cell[0] and f"{accuracy:.1f}" in cell for cell in cells)
         assert set(found[part][0]["pseudo_label_accuracy"]) == {
-            "NAT with class slots (b)",
-            "both (a + b)",
+            "NAT with class targets",
+            "both",
         }
     monkeypatch.setattr(semi, "run_protocol", None)  # what is kept is not measured again
     assert table(semi.main, words, monkeypatch, capsys) == cells

@@ -49,8 +49,8 @@ SMALLER_SCRIPTS = {
     "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
     "natlib report": "--points 20",
     "natlib eval runs/photos --protocol semi": (
-        "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 --set methods=[ab] "
-        "--set finetune.epochs=1 --set finetune.min_updates=0"
+        "--set per_class=[] --set fractions=[0.25] --set seeds=1 --set epochs=1 "
+        "--set methods=[both] --set finetune.epochs=1 --set finetune.min_updates=0"
     ),
     "natlib eval runs/voc --protocol voc_classification --set train": (
         "--set epochs=1 --set learning_rates=[0.001]"

@@ -39,8 +39,8 @@ def test_rows_and_what_they_chose(subject: Subject) -> None:
     assert all(len(row["4 per class"].seeds) == 2 for row in result.rows.values())
     assert result.details.more == {"labels": {"4 per class": 12}}
     chosen = result.details.chosen
-    assert chosen[METHODS["a"]]["4 per class"] == [{}, {}]
-    for method in ("b", "ab"):
+    assert chosen[METHODS["classifier"]]["4 per class"] == [{}, {}]
+    for method in ("class_targets", "both"):
         for said in chosen[METHODS[method]]["4 per class"]:
             assert 0 <= said["pseudo_label_accuracy"] <= 100
 
@@ -58,7 +58,7 @@ def test_training_sees_the_labels_of_the_part_and_no_others(
     monkeypatch.setattr("natlib.protocols.semi_training.Loop", noted)
     splits = subject.splits()
     positions = torch.tensor([0, 1, 2, 30, 31, 32])
-    objective = semi_objective(nat_of(subject.config.objective), "ab", 3.0, 0.5)
+    objective = semi_objective(nat_of(subject.config.objective), "both", 3.0, 0.5)
     trained = train_with_labels(subject, objective, splits, positions, share=0.4, epochs=1, seed=0)
     ((visible, known, share),) = seen
     shown = splits.train_index[positions]
@@ -98,5 +98,5 @@ def test_a_run_that_has_seen_labels_is_no_start(tmp_path: Path) -> None:
     )
     changed = {"objective": objective, "labels": LabelsConfig(fraction=0.5)}
     run = natlib.train(CONFIG.model_copy(update=changed), tmp_path / "run").run
-    with pytest.raises(ConfigError, match="this run has seen labels itself"):
+    with pytest.raises(ConfigError, match="this run was trained with labels"):
         Semi.model_validate(QUICK).run(subject_of(run))

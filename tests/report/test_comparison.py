@@ -9,7 +9,7 @@ import natlib
 from natlib.configuration import dump_yaml
 from natlib.errors import ConfigError, DataError, RunNotFoundError
 from natlib.report import compare, write_comparison
-from natlib.runs import read_recorded
+from natlib.runs import read_run_log
 from tests.report.page import read_page
 from tests.training.support import INFO
 
@@ -89,6 +89,6 @@ def test_bad_input(two: list[Path], tmp_path: Path) -> None:
 def test_a_line_that_is_being_written_is_left_out(two: list[Path]) -> None:
     with (two[0] / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "ep')
-    recorded = read_recorded(two[0])
-    assert (recorded.step, recorded.metrics["loss"].values) == (3, [2.0, 1.5, 1.25])
-    assert recorded.metrics["knn"].steps == [2]
+    log = read_run_log(two[0])
+    assert (log.step, log.metrics["loss"].values) == (3, [2.0, 1.5, 1.25])
+    assert log.metrics["knn"].steps == [2]

@@ -16,24 +16,24 @@ from natlib.report.fit import measure_fit, nat_part, read_table
 from natlib.report.sections.slots import changed_slots, slots
 from natlib.report.sections.targets import targets
 from natlib.report.subject import Subject, read_subject
-from natlib.runs import Recorded, read_recorded
+from natlib.runs import RunLog, read_run_log
 from natlib.training.checkpoint import complete_checkpoints
 
 SPHERE = UniformSphere(dim=8)
 
 
-def trained(folder: Path, objective: object) -> tuple[Recorded, Subject]:
+def trained(folder: Path, objective: object) -> tuple[RunLog, Subject]:
     training = {"epochs": 3, "batch_size": 16, "workers": 0, "device": "cpu", "keep_checkpoints": 3}
     judged = {"weight_decays": [0.001], "max_train_samples": 48}
     options = {"training": training, "data": {"max_samples": 48}, "evaluation": judged}
     config = natlib.compose("vector", options=options)
     run = natlib.train(config.model_copy(update={"objective": objective}), folder / "run").run
-    recorded = read_recorded(run)
-    return recorded, read_subject(recorded, 40, lambda *_: None)
+    log = read_run_log(run)
+    return log, read_subject(log, 40, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recorded, Subject]:
+def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunLog, Subject]:
     return trained(
         tmp_path_factory.mktemp("bank"),
         NAT(targets=SPHERE, assignment=Bank(slots=2)),
@@ -44,8 +44,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recorded, Subject]:
 def test_random_points_get_what_training_logs_as_the_random_line(
     assignment: Assignment, tmp_path: Path
 ) -> None:
-    recorded, subject = trained(tmp_path, NAT(targets=SPHERE, assignment=assignment))
-    fit = measure_fit(recorded, subject)
+    log, subject = trained(tmp_path, NAT(targets=SPHERE, assignment=assignment))
+    fit = measure_fit(log, subject)
     assert fit is not None
     line = float(random_cosine(assignment.build(SPHERE.build()), fit.batch))
     assert float(fit.random.mean()) == pytest.approx(line, abs=0.05)
@@ -60,8 +60,8 @@ def test_distances_are_those_of_the_loss(
     config = NAT(
         targets=distribution, assignment=Stream(slots=3), loss=NATLoss(repulsion=repulsion)
     )
-    recorded, subject = trained(tmp_path, config)
-    fit = measure_fit(recorded, subject)
+    log, subject = trained(tmp_path, config)
+    fit = measure_fit(log, subject)
     assert fit is not None
     module = config.build(8)
     module.head = torch.nn.Identity()
@@ -73,13 +73,13 @@ def test_distances_are_those_of_the_loss(
 
 
 def test_a_bank_is_measured_with_the_targets_that_samples_own(
-    bank: tuple[Recorded, Subject],
+    bank: tuple[RunLog, Subject],
 ) -> None:
-    recorded, subject = bank
-    fit = measure_fit(recorded, subject)
+    log, subject = bank
+    fit = measure_fit(log, subject)
     assert fit is not None
     assert fit.owned
-    last = complete_checkpoints(recorded.path / "checkpoints")[-1]
+    last = complete_checkpoints(log.path / "checkpoints")[-1]
     owned = load_file(last / "weights.safetensors")["objective.assignment.table.permutation"]
     z = subject.features["head"]
     for row, index in enumerate(subject.index.tolist()):
@@ -88,9 +88,9 @@ def test_a_bank_is_measured_with_the_targets_that_samples_own(
         assert float(fit.cosine[row]) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_best_and_worst_are_the_ends(bank: tuple[Recorded, Subject]) -> None:
-    recorded, subject = bank
-    fit = measure_fit(recorded, subject)
+def test_best_and_worst_are_the_ends(bank: tuple[RunLog, Subject]) -> None:
+    log, subject = bank
+    fit = measure_fit(log, subject)
     assert fit is not None
     ends = targets(subject, fit).values["ends"]
     best = [cell["cosine"] for cell in ends["Best"]]
@@ -99,10 +99,10 @@ def test_best_and_worst_are_the_ends(bank: tuple[Recorded, Subject]) -> None:
     assert worst == sorted(fit.cosine.tolist())[: len(worst)]
 
 
-def test_slots_that_changed_hands_between_checkpoints(bank: tuple[Recorded, Subject]) -> None:
-    recorded, subject = bank
-    changes = slots(recorded, subject).values["changes"]
-    folders = complete_checkpoints(recorded.path / "checkpoints")
+def test_slots_that_changed_hands_between_checkpoints(bank: tuple[RunLog, Subject]) -> None:
+    log, subject = bank
+    changes = slots(log, subject).values["changes"]
+    folders = complete_checkpoints(log.path / "checkpoints")
     tables = [
         load_file(f / "weights.safetensors")["objective.assignment.table.permutation"]
         for f in folders
@@ -116,7 +116,7 @@ def test_slots_that_changed_hands_between_checkpoints(bank: tuple[Recorded, Subj
     assert torch.equal(changed_slots(read[0], read[1]), (tables[0] != tables[1]).sum(0))
 
 
-def test_a_table_of_other_samples_is_one_line(bank: tuple[Recorded, Subject]) -> None:
+def test_a_table_of_other_samples_is_one_line(bank: tuple[RunLog, Subject]) -> None:
     folder = complete_checkpoints(bank[0].path / "checkpoints")[-1]
     with pytest.raises(CheckpointError, match="48 samples, and the data set has 50"):
         read_table(folder, "", 50)
@@ -127,25 +127,25 @@ def test_a_combined_objective_is_measured_by_its_nat_part(tmp_path: Path) -> Non
         "spread": {"objective": {"kind": "vicreg"}},
         "aim": {"objective": NAT(targets=SPHERE, assignment=Bank(slots=2))},
     }
-    recorded, subject = trained(tmp_path, Combined.model_validate({"parts": parts}))
+    log, subject = trained(tmp_path, Combined.model_validate({"parts": parts}))
     found = nat_part(subject.model.objective)
     assert found is not None
     assert found[0] == "parts.aim"
-    fit = measure_fit(recorded, subject)
+    fit = measure_fit(log, subject)
     assert fit is not None
     assert fit.owned
-    assert slots(recorded, subject).values["changes"]
+    assert slots(log, subject).values["changes"]
 
 
 def test_a_stream_has_no_table_and_an_objective_without_targets_no_fit(tmp_path: Path) -> None:
-    recorded, subject = trained(tmp_path / "a", NAT(targets=SPHERE))
-    fit = measure_fit(recorded, subject)
+    log, subject = trained(tmp_path / "a", NAT(targets=SPHERE))
+    fit = measure_fit(log, subject)
     assert fit is not None
     assert not fit.owned
     assert fit.cosine.shape == subject.index.shape
-    assert "stream" in slots(recorded, subject).values["text"]
-    recorded, subject = trained(tmp_path / "b", natlib.compose("vector", settings=[
+    assert "stream" in slots(log, subject).values["text"]
+    log, subject = trained(tmp_path / "b", natlib.compose("vector", settings=[
         "objective.kind=vicreg"]).objective)  # fmt: skip
-    assert measure_fit(recorded, subject) is None
+    assert measure_fit(log, subject) is None
     assert "no targets" in targets(subject, None).values["text"]
-    assert json.dumps(slots(recorded, subject).values)
+    assert json.dumps(slots(log, subject).values)

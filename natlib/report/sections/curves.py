@@ -6,25 +6,25 @@ from natlib.report.charts import Curve, Reference, line_chart
 from natlib.report.charts.axes import label
 from natlib.report.metrics import panels_of
 from natlib.report.page import Section, note
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 
 __all__ = ["curves"]
 
 _TITLE = "Curves"
 
 
-def curves(recorded: Recorded, references: Mapping[str, tuple[Reference, ...]]) -> Section:
+def curves(log: RunLog, references: Mapping[str, tuple[Reference, ...]]) -> Section:
     """A panel for each kind of metric.
 
     Args:
-        recorded: the run.
+        log: the run.
         references: lines that depend on the run, by metric.
     """
-    if not recorded.metrics:
+    if not log.metrics:
         return note("curves", _TITLE, "Nothing has been logged yet.")
     panels = []
-    for panel in panels_of(recorded.metrics, references):
-        series = {name: recorded.metrics[name] for name in panel.names}
+    for panel in panels_of(log.metrics, references):
+        series = {name: log.metrics[name] for name in panel.names}
         lines = [
             Curve(name, one.steps, one.values, dashed=name == "random_cosine")
             for name, one in series.items()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from natlib.report.charts.axes import label
 from natlib.report.page import Section, note
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 
 __all__ = ["health"]
 
@@ -29,15 +29,15 @@ _QUESTIONS = (
 )
 
 
-def health(recorded: Recorded) -> Section:
+def health(log: RunLog) -> Section:
     """Questions with their answers.
 
     Args:
-        recorded: the run.
+        log: the run.
     """
     rows = []
     for question in _QUESTIONS:
-        series = recorded.metrics.get(question.metric)
+        series = log.metrics.get(question.metric)
         if series is None or (question.metric == "loss_alignment" and not any(series.values)):
             continue  # not measured; or a single view, which always agrees with itself
         rows.append(

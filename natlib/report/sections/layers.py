@@ -13,7 +13,7 @@ from natlib.report.charts import heat_map
 from natlib.report.page import Section, note
 from natlib.report.similarity import similarities, stage_grams
 from natlib.report.subject import Subject
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 
 __all__ = ["Other", "layers", "read_other"]
 
@@ -36,7 +36,7 @@ class Other:
     model: Model
 
 
-def read_other(recorded: Recorded, run: Path | str) -> Other:
+def read_other(log: RunLog, run: Path | str) -> Other:
     """The model of another run, if it can be compared with.
 
     Raises:
@@ -44,21 +44,21 @@ def read_other(recorded: Recorded, run: Path | str) -> Other:
         ConfigError: it is of another modality.
     """
     other = load(run)
-    mine, theirs = recorded.config.data.kind, other.modality.kind
+    mine, theirs = log.config.data.kind, other.modality.kind
     if mine != theirs:
         raise ConfigError(
-            f"{run} is a run on the modality '{theirs}' and {recorded.path} one on '{mine}', so "
+            f"{run} is a run on the modality '{theirs}' and {log.path} one on '{mine}', so "
             "their layers cannot be compared on the same samples; give --against a run on "
             f"'{mine}'"
         )
     return Other(Path(run), other)
 
 
-def layers(recorded: Recorded, subject: Subject, other: Other | None) -> Section:
+def layers(log: RunLog, subject: Subject, other: Other | None) -> Section:
     """Linear CKA between stages: of the encoder, with an untrained one, and with another run.
 
     Args:
-        recorded: the run.
+        log: the run.
         subject: its model and samples.
         other: another run.
 
@@ -76,7 +76,7 @@ def layers(recorded: Recorded, subject: Subject, other: Other | None) -> Section
         ("With an untrained encoder", random, "untrained"),
     ]
     if other is not None:
-        theirs = _batch_of(recorded, subject, other, batch.index.tolist())
+        theirs = _batch_of(log, subject, other, batch.index.tolist())
         grams = stage_grams(other.model.encoder, other.model.modality, theirs)
         maps.append((f"With {other.path.name}", grams, other.path.name))
     charts = [
@@ -105,17 +105,17 @@ def _some(grams: dict[str, Tensor]) -> dict[str, Tensor]:
     return {names[n]: grams[names[n]] for n in kept.tolist()}
 
 
-def _batch_of(recorded: Recorded, subject: Subject, other: Other, index: list[int]) -> Batch:
+def _batch_of(log: RunLog, subject: Subject, other: Other, index: list[int]) -> Batch:
     """The same samples, as the other run decodes and collates them."""
-    mine, theirs = recorded.config.data, other.model.modality
+    mine, theirs = log.config.data, other.model.modality
     if theirs.source != mine.source and mine.source is not None:
         theirs = theirs.with_source(mine.source)
     rows = {"max_samples": mine.max_samples, "subset_seed": mine.subset_seed}
-    samples = training_samples(theirs.model_copy(update=rows), recorded.config.labels)
+    samples = training_samples(theirs.model_copy(update=rows), log.config.labels)
     known = len(samples) == len(subject.samples)
     if not known or any(samples.names[n] != subject.samples.names[n] for n in index):
         raise DataError(
-            f"{other.path} does not find the samples of {recorded.path} in {mine.source}; compare "
+            f"{other.path} does not find the samples of {log.path} in {mine.source}; compare "
             "runs whose settings of 'data' find the same samples"
         )
     return theirs.collate([samples[number] for number in index])

@@ -11,7 +11,7 @@ from natlib.report.charts import Curve, line_chart
 from natlib.report.fit import nat_part, read_table
 from natlib.report.page import Section, note
 from natlib.report.subject import Subject
-from natlib.runs import Recorded
+from natlib.runs import RunLog
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["changed_slots", "slots"]
@@ -20,11 +20,11 @@ _TITLE = "Slots that changed hands"
 _MOST = 12
 
 
-def slots(recorded: Recorded, subject: Subject) -> Section:
+def slots(log: RunLog, subject: Subject) -> Section:
     """How much of the table moved, in matchings and between checkpoints.
 
     Args:
-        recorded: the run.
+        log: the run.
         subject: its model and samples.
 
     Raises:
@@ -42,7 +42,7 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
             f"The assignment is '{bank.kind}': every batch gets fresh targets and no sample keeps "
             "one, so there is nothing to change hands.",
         )
-    tables = _tables(recorded, name, len(subject.samples))
+    tables = _tables(log, name, len(subject.samples))
     changes = [
         {"before": before, "after": after, "share": 100 * float(_share(one, other))}
         for (before, one), (after, other) in pairwise(tables)
@@ -51,7 +51,7 @@ def slots(recorded: Recorded, subject: Subject) -> Section:
     if len(tables) > 1:
         often = changed_slots(tables[-2][1], tables[-1][1])[subject.index]
         moved = often.argsort(descending=True, stable=True)[: int((often > 0).sum())].tolist()
-    series = recorded.metrics.get("reassigned")
+    series = log.metrics.get("reassigned")
     values = {
         "chart": line_chart(
             [Curve("reassigned", series.steps, [100 * v for v in series.values])],
@@ -80,8 +80,8 @@ def _share(before: AssignmentTable, after: AssignmentTable) -> Tensor:
     return changed_slots(before, after).sum() / after.permutation.numel()
 
 
-def _tables(recorded: Recorded, part: str, samples: int) -> list[tuple[int, AssignmentTable]]:
+def _tables(log: RunLog, part: str, samples: int) -> list[tuple[int, AssignmentTable]]:
     """The tables of the checkpoints that are kept, with the updates done by then."""
-    folders: Sequence[Path] = complete_checkpoints(recorded.path / "checkpoints")
+    folders: Sequence[Path] = complete_checkpoints(log.path / "checkpoints")
     read = [(folder, read_table(folder, part, samples)) for folder in folders]
     return [(int(folder.name.split("-")[1]), table) for folder, table in read if table is not None]
