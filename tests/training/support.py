@@ -5,7 +5,7 @@ from typing import Any
 
 import natlib
 from natlib.objectives import NAT, Objective
-from natlib.training import RunConfig, RunInfo
+from natlib.training import EvaluationConfig, RunConfig, RunInfo
 from tests.evaluation.gaussian_blobs import GaussianBlobs
 
 INFO = RunInfo(
@@ -14,12 +14,16 @@ INFO = RunInfo(
 )  # fmt: skip
 
 
-def toy_config(objective: Objective | None = None, train: int = 80, **training: Any) -> RunConfig:
+def toy_config(
+    objective: Objective | None = None, train: int = 80, *, evaluate: bool = False, **training: Any
+) -> RunConfig:
+    """20 updates, 5 in an epoch; evaluated in the end where that is what a test is about."""
     settings = {"epochs": 4, "batch_size": 16, "workers": 0, "log_every_steps": 1, "device": "cpu"}
     return RunConfig(
         data=GaussianBlobs(train=train, test=40),
         objective=objective or NAT(assignment={"kind": "stream", "slots": 2}),
         training=settings | training,
+        evaluation=EvaluationConfig(weight_decays=(1e-3,), final=evaluate),
     )
 
 

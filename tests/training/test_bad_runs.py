@@ -19,8 +19,8 @@ from torch import Tensor, nn
 import natlib
 from natlib.data import Batch
 from natlib.errors import CheckpointError, DeviceError, NonFiniteError
-from natlib.objectives import NAT, Objective
-from natlib.training import EvaluationConfig, RunConfig, RunDirectory, checkpoint
+from natlib.objectives import NAT
+from natlib.training import RunDirectory, checkpoint
 from natlib.training.checkpoint import (
     Position,
     latest_checkpoint,
@@ -34,12 +34,6 @@ from tests.training.support import toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
 
 VICTIM = 33
-
-
-def quick(objective: Objective | None = None, **training: Any) -> RunConfig:
-    """A toy run that is judged quickly."""
-    evaluation = EvaluationConfig(weight_decays=(1e-3,))
-    return toy_config(objective, **training).model_copy(update={"evaluation": evaluation})
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
@@ -64,7 +58,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
 def test_a_spoilt_sample_is_named_and_once_repaired_the_run_goes_on(
     value: float, ownership: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = quick(NAT(assignment={"kind": ownership, "slots": 2}))
+    config = toy_config(NAT(assignment={"kind": ownership, "slots": 2}))
     natlib.train(config, tmp_path / "whole")
     run = tmp_path / "run"
     spoil(monkeypatch, value)
@@ -86,8 +80,8 @@ def test_a_spoilt_sample_is_named_and_once_repaired_the_run_goes_on(
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_learning_rate_that_is_far_too_high(optimizer: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    natlib.train(quick(epochs=1), tmp_path / "first")
-    wild = quick(optimizer={"kind": optimizer, "learning_rate": 1e30})
+    natlib.train(toy_config(epochs=1), tmp_path / "first")
+    wild = toy_config(optimizer={"kind": optimizer, "learning_rate": 1e30})
     with pytest.raises(NonFiniteError) as caught:
         natlib.train(wild, run, init_from=tmp_path / "first")
     pattern = (
@@ -96,7 +90,7 @@ def test_a_learning_rate_that_is_far_too_high(optimizer: str, tmp_path: Path) ->
         r"\(--init-from takes over what was learnt\)"
     )
     assert re.fullmatch(pattern, str(caught.value)), caught.value
-    natlib.train(quick(), run, init_from=tmp_path / "first", overwrite=True)
+    natlib.train(toy_config(), run, init_from=tmp_path / "first", overwrite=True)
 
 
 class Pair(nn.Module):
@@ -228,7 +222,7 @@ def test_a_checkpoint_of_another_format_or_another_model(tmp_path: Path) -> None
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """The limit of the system on the size of a file stands for a disk that is full."""
     whole, run = tmp_path / "whole", tmp_path / "run"
-    config = quick(checkpoint_every_steps=1, log_every_steps=1)
+    config = toy_config(checkpoint_every_steps=1, log_every_steps=1)
     natlib.train(config, whole)
     natlib.train(config, run, progress=StopAfter(7))
     saved = content(run / "checkpoints")
@@ -266,7 +260,7 @@ def small_disk(tmp_path: Path) -> Any:
 
 def test_a_disk_that_is_full(small_disk: Callable[[int], Path], tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    config = quick()
+    config = toy_config()
     natlib.train(config, whole)
     needed = sum(path.stat().st_size for path in (whole / "checkpoints").rglob("*"))
     disk = small_disk(int(1.2 * needed / 1024))
@@ -287,7 +281,7 @@ def test_a_full_disk_at_the_start_leaves_nothing(
     run = tmp_path / "run"
     monkeypatch.setattr(RunDirectory, "write_environment", full_at(1)(lambda self: None))
     with pytest.raises(CheckpointError, match=f"{run} could not be written: No space left"):
-        natlib.train(quick(), run)
+        natlib.train(toy_config(), run)
     assert not list(run.iterdir())
 
 
@@ -316,13 +310,13 @@ def test_an_encoder_that_cannot_be_compiled(
     compile_module = nn.Module.compile
     monkeypatch.setattr(nn.Module, "compile", lambda self: compile_module(self, backend=broken))
     with pytest.raises(DeviceError, match=r"cannot be compiled here: .*train without --compile"):
-        natlib.train(quick(compile=True), tmp_path / "run")
+        natlib.train(toy_config(compile=True), tmp_path / "run")
 
 
 def test_cuda_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="device 'cuda' was asked for"):
-        natlib.train(quick(device="cuda"), tmp_path / "run")
+        natlib.train(toy_config(device="cuda"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    done = natlib.train(quick(device="auto"), tmp_path / "run")
+    done = natlib.train(toy_config(device="auto"), tmp_path / "run")
     assert done.finished

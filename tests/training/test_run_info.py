@@ -125,11 +125,8 @@ def test_a_damaged_one_is_one_line(text: str, tmp_path: Path) -> None:
 
 
 def test_a_run_need_not_be_evaluated(tmp_path: Path) -> None:
-    config = toy_config(epochs=1)
-    off = config.model_copy(
-        update={"evaluation": config.evaluation.model_copy(update={"final": False})}
-    )
-    result = natlib.train(off, tmp_path / "run")
+    config = toy_config(epochs=1, evaluate=True)
+    result = natlib.train(toy_config(epochs=1), tmp_path / "run")
     assert (result.evaluation, result.not_evaluated) == (None, "evaluation.final is false")
     assert not (tmp_path / "run" / "evaluations").exists()
     # Later it is what it would have been.

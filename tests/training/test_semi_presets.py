@@ -47,7 +47,8 @@ def semi_config(**labels: Any) -> RunConfig:
         "assignment": {"kind": "stream", "slots": 2, "class_targets": "labelled"},
     }
     parts = {"nat": {"objective": slots}, "labels": {"objective": "supervised"}}
-    config = toy_config(Objective.resolve({"kind": "combined", "parts": parts}), train=90)
+    objective = Objective.resolve({"kind": "combined", "parts": parts})
+    config = toy_config(objective, train=90, evaluate=True)
     data = config.data.model_copy(update={"test": 0})
     return RunConfig.model_validate(config.model_dump() | {"data": data, "labels": labels})
 

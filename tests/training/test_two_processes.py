@@ -172,7 +172,7 @@ def test_gradients_equal_those_of_one_process(name: str, accumulate: int, update
 
 
 def begin(run: Path, stop: int | None) -> None:
-    config = toy_config(NAT(assignment={"kind": "bank", "slots": 2}), train=83)
+    config = toy_config(NAT(assignment={"kind": "bank", "slots": 2}), train=83, evaluate=True)
     natlib.train(config, run, progress=StopAfter(stop) if stop else None)
 
 
