@@ -51,8 +51,10 @@ TARGETS: Registry[Any] = Registry(
     own=[
         "from_array",
         "gaussian",
+        "gradient_prototypes",
         "hypercube",
         "low_discrepancy",
+        "mean_prototypes",
         "mixture",
         "one_hot",
         "projected_normal",

@@ -49,8 +49,8 @@ class Cells(Assignment):
     def check_targets(self, targets: TargetDistribution) -> None:
         if targets.learned:
             raise ValueError(
-                f"assignment 'cells' needs targets that stay as they are, and targets of kind "
-                f"'{targets.kind}' learn; set assignment to stream, or targets.learn to no"
+                f"assignment 'cells' needs targets that stay as they are, and targets "
+                f"'{targets.kind}' learn; set assignment to stream, or other targets"
             )
 
     def estimate(self, z: Tensor, targets: Tensor) -> CellEstimate:

@@ -5,12 +5,17 @@ from natlib.targets.base import Seed, TargetDistribution, TargetModule
 from natlib.targets.from_array import FromArray
 from natlib.targets.gaussian import Gaussian
 from natlib.targets.hypercube import Hypercube
+from natlib.targets.learned_prototypes import (
+    GradientPrototypes,
+    LearnedPrototypes,
+    LearnedPrototypesModule,
+    MeanPrototypes,
+)
 from natlib.targets.low_discrepancy import LowDiscrepancy
 from natlib.targets.mixture import Mixture
 from natlib.targets.one_hot import OneHot
 from natlib.targets.projected_normal import ProjectedNormal
-from natlib.targets.prototype_module import GradientPrototypes, MeanPrototypes, PrototypeModule
-from natlib.targets.prototypes import Prototypes
+from natlib.targets.prototypes import Prototypes, PrototypeTargets
 from natlib.targets.tight_frame import tight_frame
 from natlib.targets.uniform_sphere import UniformSphere
 
@@ -19,12 +24,14 @@ __all__ = [
     "Gaussian",
     "GradientPrototypes",
     "Hypercube",
+    "LearnedPrototypes",
+    "LearnedPrototypesModule",
     "LowDiscrepancy",
     "MeanPrototypes",
     "Mixture",
     "OneHot",
     "ProjectedNormal",
-    "PrototypeModule",
+    "PrototypeTargets",
     "Prototypes",
     "Seed",
     "TargetDistribution",

@@ -20,10 +20,10 @@ def fixed_part(part: TargetDistribution, whole: str, **values: Any) -> TargetDis
         ConfigError: the part would have to be trained.
         ValidationError: the part cannot take a value.
     """
-    if getattr(part, "learn", "no") != "no":
+    if part.learned:
         raise ConfigError(
-            f"{part.kind} with learn '{part.learn}' inside {whole}: "  # type: ignore[attr-defined]
-            f"a part is not trained; set learn to 'no', or use {part.kind} by itself"
+            f"targets '{part.kind}' learn, and inside {whole} a part is not trained; "
+            f"take fixed targets there, or use {part.kind} by itself"
         )
     changed = {name: value for name, value in values.items() if getattr(part, name) != value}
     return type(part).model_validate(part.model_dump() | changed) if changed else part

@@ -13,15 +13,13 @@ from natlib.encoders import EncoderRecipe, Head, MlpEncoder
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Objective
 from natlib.solvers import Solver
-from natlib.targets import FromArray, Mixture, Prototypes, TargetDistribution
+from natlib.targets import FromArray, Mixture, TargetDistribution
 from tests.core.families import members
 
 SAMPLES, FEATURES = 16, 5
 SMALL: dict[str, Any] = {"dim": 4}
 TARGETS: dict[str, TargetDistribution] = {
     **{each.kind: each for each in members(TargetDistribution)},
-    "prototypes, gradient": Prototypes(dim=4, count=5, learn="gradient"),
-    "prototypes, mean": Prototypes(dim=4, count=5, learn="mean"),
     "mixture": Mixture(dim=4, repeat=2),
 }
 ASSIGNMENTS: dict[str, dict[str, Any]] = {
@@ -33,7 +31,7 @@ SOLVERS = [each.kind for each in members(Solver)]
 # All that does not go together, with what the message has to say.
 REFUSED = {
     (targets, "cells"): ("targets", "assignment 'cells'", "set assignment to stream")
-    for targets in ("prototypes, gradient", "prototypes, mean")
+    for targets in ("gradient_prototypes", "mean_prototypes")
 } | {
     (targets, f"{kind}, class targets"): ("targets are '", "assignment.class_targets", "mixture")
     for targets in TARGETS

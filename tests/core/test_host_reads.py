@@ -16,7 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from natlib.assignment import BankModule, StreamModule
 from natlib.objectives import NAT, NATModule
 from natlib.runtime.autotune import Autotune
-from natlib.targets import Prototypes, TargetDistribution, synchronous
+from natlib.targets import (
+    GradientPrototypes,
+    MeanPrototypes,
+    Prototypes,
+    TargetDistribution,
+    synchronous,
+)
 from tests.core.families import members
 from tests.core.nat_parts import features_of
 
@@ -32,8 +38,8 @@ _INDEXING = {aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_}
 TARGETS = [
     *members(TargetDistribution),
     Prototypes(count=997),  # no grid has as many cells: it walks
-    Prototypes(learn="gradient", count=40),
-    Prototypes(learn="mean", count=40),
+    GradientPrototypes(count=40),
+    MeanPrototypes(count=40),
 ]
 
 

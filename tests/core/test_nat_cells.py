@@ -75,9 +75,12 @@ def test_a_state_dict_carries_it_on() -> None:
 
 def test_it_needs_fixed_targets() -> None:
     with pytest.raises(ValidationError) as caught:
-        NAT(assignment=CELLS, targets={"kind": "prototypes", "learn": "mean"})  # type: ignore[arg-type]
+        NAT(assignment=CELLS, targets="mean_prototypes")  # type: ignore[arg-type]
     assert "assignment 'cells' needs targets that stay as they are" in describe(caught.value)
-    assert "set assignment to stream, or targets.learn to no" in describe(caught.value)
+    assert (
+        "targets 'mean_prototypes' learn; set assignment to stream, or other targets"
+        in describe(caught.value)
+    )
 
 
 def test_a_solver_that_would_have_nothing_to_do_is_refused() -> None:

@@ -1,6 +1,6 @@
 """Prototypes that learn: they follow, stay apart, and agree over processes."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,12 +12,14 @@ from natlib.objectives import NAT
 from natlib.solvers import Lapjv
 from natlib.targets import (
     GradientPrototypes,
+    LearnedPrototypes,
+    LearnedPrototypesModule,
     MeanPrototypes,
-    PrototypeModule,
     Prototypes,
     TargetModule,
     tight_frame,
 )
+from natlib.targets.learned_prototypes import GradientPrototypesModule, MeanPrototypesModule
 from tests.processes import in_processes
 
 Learn = Literal["gradient", "mean"]
@@ -25,9 +27,17 @@ LEARN: list[Learn] = ["gradient", "mean"]
 by_learn = pytest.mark.parametrize("learn", LEARN)
 
 
-def module_of(**values: object) -> PrototypeModule:
-    module = Prototypes.model_validate(values).build()
-    assert isinstance(module, PrototypeModule)
+KINDS: dict[Learn, type[LearnedPrototypes]] = {
+    "gradient": GradientPrototypes,
+    "mean": MeanPrototypes,
+}
+
+
+def module_of(learn: Learn, **values: Any) -> LearnedPrototypesModule:
+    if learn == "gradient":
+        values.pop("rate", None)  # that of the optimiser counts
+    module = KINDS[learn].model_validate(values).build()
+    assert isinstance(module, LearnedPrototypesModule)
     return module
 
 
@@ -77,7 +87,7 @@ def test_gradient_of_spreading(count: int, dim: int) -> None:
     assert torch.autograd.gradcheck(tight_frame, (tight,))
 
 
-def train(module: PrototypeModule, features: Tensor, steps: int = 300) -> Tensor:
+def train(module: LearnedPrototypesModule, features: Tensor, steps: int = 300) -> Tensor:
     """Alternate matching and learning on fixed features; what the prototypes come to."""
     optimizer = torch.optim.SGD(module.parameters(), lr=1.0) if list(module.parameters()) else None
     for step in range(steps):
@@ -127,7 +137,7 @@ def test_prototypes_find_clusters(learn: Learn) -> None:
 def test_a_prototype_without_matches_stays() -> None:
     module = module_of(learn="mean", count=4, dim=3, spread=False, rate=0.5)
     before = module.prototypes().clone()
-    slot = torch.arange(4)[module.config.prototype_of(torch.arange(4)) < 2][None]
+    slot = torch.arange(4)[module.prototype_of(torch.arange(4)) < 2][None]
     module.update(slot, torch.randn(2, 3))
     after = module.prototypes()
     assert torch.equal(after[2:], before[2:])
@@ -135,9 +145,9 @@ def test_a_prototype_without_matches_stays() -> None:
 
 
 def test_the_mean_is_that_of_all_layers() -> None:
-    config = Prototypes(learn="mean", count=2, dim=3, spread=False, rate=0.25)
+    config = MeanPrototypes(count=2, dim=3, spread=False, rate=0.25)
     module = config.build()
-    assert isinstance(module, MeanPrototypes)
+    assert isinstance(module, MeanPrototypesModule)
     before = module.prototypes().clone()
     slot, z = torch.arange(6).view(2, 3), normalize(torch.randn(3, 3), dim=1)
     module.update(slot, z)
@@ -185,7 +195,7 @@ def learn_in_processes(learn: Learn) -> Tensor:
 class Loss(nn.Module):
     """What a training step computes."""
 
-    def __init__(self, targets: PrototypeModule) -> None:
+    def __init__(self, targets: LearnedPrototypesModule) -> None:
         super().__init__()
         self.targets = targets
 
@@ -225,11 +235,11 @@ def test_two_processes_equal_one(learn: Learn) -> None:
 @pytest.mark.parametrize("count", [2, 10, 500])
 def test_in_a_training_step(learn: Learn, kind: Literal["bank", "stream"], count: int) -> None:
     recipe = NAT(
-        targets=Prototypes(learn=learn, count=count, dim=8),
+        targets=KINDS[learn](count=count, dim=8),
         assignment={"kind": kind, "slots": 2},
     )
     objective = recipe.build(6, samples=32)
-    kinds = {"gradient": GradientPrototypes, "mean": MeanPrototypes}
+    kinds = {"gradient": GradientPrototypesModule, "mean": MeanPrototypesModule}
     targets = objective.targets
     assert isinstance(targets, kinds[learn])
     before = targets.prototypes().detach().clone()

@@ -40,7 +40,7 @@ def paper(every: int) -> dict[str, Any]:
 CELLS = {"kind": "cells", "points": 512}
 FIRST = {"match_on": "first", "assignment": {"kind": "stream", "slots": 4, "solver": "greedy"}}
 PUSHED = {"loss": {"repulsion": {"weight": 1.0}}}
-LEARNED = {"kind": "prototypes", "count": 16, "dim": 8, "learn": "mean"}
+LEARNED = {"kind": "mean_prototypes", "count": 16, "dim": 8}
 HEALTHY: dict[str, dict[str, Any]] = {
     "stream": {},
     "stream in 32 dimensions": {"objective": nat(targets="uniform_sphere")},

@@ -27,7 +27,8 @@ OWN = {
     "image": ["data.source=digits", "data.size=8", "data.resize=10",
               "encoder={kind: convnet, widths: [4, 8]}"],
     "audio": ["encoder={kind: audio_convnet, widths: [4, 8]}"],
-    "text": ["data.max_samples=64", "data.vocabulary=512", "encoder={kind: bag_of_ngrams, width: 8, buckets: 512}"],
+    "text": ["data.max_samples=64", "data.vocabulary=512",
+             "encoder={kind: bag_of_ngrams, width: 8, buckets: 512}"],
     "vector": ["encoder={kind: mlp, widths: [8]}"],
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from natlib.data import Modality
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.objectives import NAT, Objective, Teacher
 from natlib.solvers import Solver
-from natlib.targets import Gaussian, LowDiscrepancy, Mixture, Prototypes, TargetDistribution
+from natlib.targets import Gaussian, LowDiscrepancy, Mixture, TargetDistribution
 from natlib.testing import (
     check_assignment,
     check_encoder,
@@ -26,8 +26,6 @@ TARGETS = [
     *members(TargetDistribution),
     Gaussian(mean="drawn"),
     LowDiscrepancy(onto="gaussian", dim=5),
-    Prototypes(learn="gradient"),
-    Prototypes(learn="mean"),
 ]
 OBJECTIVES = [
     *members(Objective),
