@@ -65,7 +65,7 @@ ABLATIONS: dict[str, list[str]] = {
     "one-hot": _kind("one_hot"),
     "fixed prototypes": _kind("prototypes"),
     "matched prototypes": _kind("prototypes", _MATCHED),
-    "learned prototypes": _kind("prototypes", _MATCHED, "objective.targets.learn=gradient"),
+    "learned prototypes": _kind("gradient_prototypes", _MATCHED),
     "sinkhorn": [_assigned("stream", slots=16, solver="sinkhorn")],
     "greedy": [_assigned("stream", slots=16, solver="greedy")],
     "linear head": ["objective.head.kind=linear"],

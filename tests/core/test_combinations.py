@@ -15,6 +15,7 @@ from natlib.objectives import NAT, Objective
 from natlib.solvers import Solver
 from natlib.targets import FromArray, Mixture, TargetDistribution
 from tests.core.families import members
+from tests.docs.pages import ROOT
 
 SAMPLES, FEATURES = 16, 5
 SMALL: dict[str, Any] = {"dim": 4}
@@ -136,3 +137,20 @@ def test_beside_every_other_objective(partner: Objective, assignment: str) -> No
             two_updates(both)
         return
     two_updates(both)
+
+
+def test_the_docs_say_what_goes_together() -> None:
+    head = (
+        "| targets | `stream`, `bank`, every solver | `cells` | `class_targets` |\n"
+        "|---|---|---|---|\n"
+    )
+    rows = [
+        f"| `{targets}` | yes | {_yes((targets, 'cells'))} | "
+        f"{_yes((targets, 'stream, class targets'))} |\n"
+        for targets in sorted(TARGETS)
+    ]
+    assert head + "".join(rows) + "\n" in (ROOT / "docs" / "assignments.md").read_text()
+
+
+def _yes(pair: tuple[str, str]) -> str:
+    return "no" if pair in REFUSED else "yes"
