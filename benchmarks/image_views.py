@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from natlib.data import load_batches
 from natlib_image import Augmentation, Image
 from natlib_image.imageset import ImageSet
-from natlib_image.sources.base import ArrayImages
+from natlib_image.sources.arrays import ArrayImages
 
 BATCH = 256
 

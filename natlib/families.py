@@ -6,7 +6,7 @@ points; a kind of natlib's own is a line here beside its ``@register``.
 
 from typing import Any
 
-from natlib.registry import Registry
+from natlib.registry import EntryPoints, Registry
 
 __all__ = [
     "ASSIGNMENTS",
@@ -21,6 +21,7 @@ __all__ = [
     "SOLVERS",
     "TARGETS",
     "WEIGHT_SCHEDULES",
+    "source_plugins",
 ]
 
 MODALITIES: Registry[Any] = Registry("modality", "natlib.modalities")
@@ -128,3 +129,8 @@ FAMILIES = (
     SCHEDULES,
     PROTOCOLS,
 )
+
+
+def source_plugins(modality: str) -> EntryPoints:
+    """What plug-ins register as sources of samples for a modality, ``image`` say."""
+    return EntryPoints(f"source of the modality {modality}", f"natlib.sources.{modality}")

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from natlib.errors import ConfigError
 
-__all__ = ["Registered", "Registry", "nearest"]
+__all__ = ["EntryPoints", "Registered", "Registry", "nearest", "origin"]
 
 C = TypeVar("C")
 
@@ -36,8 +36,58 @@ class Registered:
     origin: str
 
 
+class EntryPoints:
+    """What installed distributions register in one entry-point group.
+
+    Args:
+        noun: what a member is called in messages, for example ``"solver"``.
+        group: the entry-point group.
+    """
+
+    def __init__(self, noun: str, group: str) -> None:
+        self.noun = noun
+        self.group = group
+
+    def found(self) -> dict[str, metadata.EntryPoint]:
+        """The entry points by name; nothing is imported.
+
+        Raises:
+            ConfigError: two distributions register the same name.
+        """
+        found: dict[str, metadata.EntryPoint] = {}
+        for entry in _installed(self.group, _places()):
+            other = found.get(entry.name)
+            if other is not None and other.value != entry.value:
+                raise ConfigError(
+                    f"two plug-ins register the {self.noun} '{entry.name}': {origin(other)} "
+                    f"({other.value}) and {origin(entry)} ({entry.value}); uninstall one of them"
+                )
+            found[entry.name] = entry
+        return found
+
+    def listing(self) -> list[Registered]:
+        """Every registered name, sorted, without importing any."""
+        rows = [Registered(name, origin(entry)) for name, entry in self.found().items()]
+        return sorted(rows, key=lambda row: row.kind)
+
+    def load(self, entry: metadata.EntryPoint) -> Any:
+        """Import what an entry point names.
+
+        Raises:
+            ConfigError: it cannot be imported.
+        """
+        try:
+            return entry.load()
+        except Exception as error:  # other people's code: it may fail in any way
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise ConfigError(
+                f"the {self.noun} '{entry.name}' of {origin(entry)} cannot be imported: {what}; "
+                "install what it needs, or ask its authors"
+            ) from error
+
+
 class Registry(Generic[C]):
-    """The kinds of one family.
+    """The kinds of one family: natlib's own, and those that plug-ins register.
 
     Args:
         noun: what a member is called in messages, for example ``"solver"``.
@@ -54,6 +104,7 @@ class Registry(Generic[C]):
         self.own = frozenset(own)
         self._package = package
         self._builtin: dict[str, type[C]] = {}
+        self._plugins = EntryPoints(noun, group)
 
     def add(self, cls: type[C]) -> None:
         """Add a class of natlib's own under the default of its ``kind`` field."""
@@ -64,26 +115,19 @@ class Registry(Generic[C]):
         self._builtin[kind] = cls
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
-        found: dict[str, metadata.EntryPoint] = {}
-        for entry in _installed(self.group, _places()):
-            other = found.get(entry.name)
-            if other is not None and other.value != entry.value:
+        found = self._plugins.found()
+        for name, entry in found.items():
+            if name in self.own or name in self._builtin:
                 raise ConfigError(
-                    f"two plug-ins register the {self.noun} '{entry.name}': {_origin(other)} "
-                    f"({other.value}) and {_origin(entry)} ({entry.value}); uninstall one of them"
-                )
-            if entry.name in self.own or entry.name in self._builtin:
-                raise ConfigError(
-                    f"the plug-in {_origin(entry)} registers the {self.noun} '{entry.name}', "
+                    f"the plug-in {origin(entry)} registers the {self.noun} '{name}', "
                     "a name that natlib itself uses; rename it or uninstall the plug-in"
                 )
-            found[entry.name] = entry
         return found
 
     def listing(self) -> list[Registered]:
         """Every registered kind, sorted, without importing any."""
         rows = [Registered(kind, "natlib") for kind in {*self.own, *self._builtin}]
-        rows += [Registered(name, _origin(e)) for name, e in self._entry_points().items()]
+        rows += [Registered(name, origin(entry)) for name, entry in self._entry_points().items()]
         return sorted(rows, key=lambda row: row.kind)
 
     def kinds(self) -> list[str]:
@@ -104,22 +148,15 @@ class Registry(Generic[C]):
         entry = self._entry_points().get(kind)
         if entry is None:
             raise ConfigError(f"unknown {self.noun} '{kind}'; {nearest(kind, self.kinds())}")
-        try:
-            cls = entry.load()
-        except Exception as error:  # other people's code: it may fail in any way
-            what = " ".join(str(error).split()) or type(error).__name__
-            raise ConfigError(
-                f"the {self.noun} '{kind}' of {_origin(entry)} cannot be imported: {what}; "
-                "install what it needs, or ask its authors"
-            ) from error
+        cls: Any = self._plugins.load(entry)
         if not (isinstance(cls, type) and getattr(cls, "registry", None) is self):
             raise ConfigError(
-                f"{_origin(entry)} registers '{kind}', but {entry.value} is not a {self.noun}; "
+                f"{origin(entry)} registers '{kind}', but {entry.value} is not a {self.noun}; "
                 f"the entry-point group {self.group} is for classes of that family only"
             )
         if _kind(cls) != kind:
             raise ConfigError(
-                f"{_origin(entry)} registers '{kind}', but {entry.value} calls itself "
+                f"{origin(entry)} registers '{kind}', but {entry.value} calls itself "
                 f"'{_kind(cls)}'; make the two names equal"
             )
         return cls
@@ -146,5 +183,6 @@ def _installed(group: str, places: tuple[tuple[str, int], ...]) -> tuple[metadat
     return tuple(metadata.entry_points(group=group))
 
 
-def _origin(entry: metadata.EntryPoint) -> str:
+def origin(entry: metadata.EntryPoint) -> str:
+    """Name and version of the distribution that an entry point belongs to."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"

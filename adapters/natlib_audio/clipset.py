@@ -7,12 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import DecodedStore, Unreadable, check_unreadable, decode_all, evenly_spaced
+from natlib.data import (
+    DecodedStore,
+    SourceSplit,
+    Unreadable,
+    check_unreadable,
+    decode_all,
+    evenly_spaced,
+)
 from natlib.data.files import ChosenNames
 from natlib.errors import DataError
 from natlib_audio.decoding import Clip, clip_of
 from natlib_audio.resampling import resample
-from natlib_audio.sources.base import Clips
 
 __all__ = ["ClipSet"]
 
@@ -33,7 +39,7 @@ class ClipSet:
 
     def __init__(
         self,
-        clips: Clips,
+        clips: SourceSplit,
         rate: int,
         longest: float,
         cache_gib: float,

@@ -1,21 +1,19 @@
-"""What clips are like: their rate and length, and the mean of what encoders read."""
+"""Measure training clips: their rate and length, and the mean and deviation of inputs."""
 
+from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import soundfile
+from torch import Tensor
 
-from natlib.data import evenly_spaced
+from natlib.data import Source, evenly_spaced
 from natlib.errors import DataError
 from natlib_audio.clipset import ClipSet
 from natlib_audio.decoding import Clip
-from natlib_audio.sources import Source
 
-if TYPE_CHECKING:
-    from natlib_audio.modality import Audio
-
-__all__ = ["measure", "natural_form"]
+__all__ = ["input_statistics", "natural_form"]
 
 _PEEK = 64
 _HIGHEST_RATE = 16_000
@@ -45,25 +43,25 @@ def natural_form(source: Source, name: str, longest: float) -> tuple[int, float]
     return min(round(median(rates)), _HIGHEST_RATE), max(_SHORTEST, round(length, 2))
 
 
-def measure(modality: "Audio", clips: ClipSet | None, name: str) -> tuple[float, float]:
-    """Mean and standard deviation of what an encoder reads of training clips.
+def input_statistics(
+    clips: ClipSet, prepared: Callable[[Clip], Tensor], name: str
+) -> tuple[float, float]:
+    """Mean and standard deviation of the inputs that an encoder gets from training clips.
 
     Args:
-        modality: with rate and length, but without mean and deviation.
         clips: the training clips.
-        name: what the source is called.
+        prepared: from a clip to its input [1, *input_shape], not normalised yet.
+        name: what the source is called in messages.
 
     Raises:
         DataError: none of the clips that were tried can be read.
     """
-    assert clips is not None  # every source has training clips
-    unscaled = modality.model_copy(update={"mean": 0.0, "std": 1.0})
     count = total = squares = 0.0
     for index in evenly_spaced(len(clips), _MEASURED):
         clip = clips[index]
         if not isinstance(clip, Clip):
             continue
-        values = unscaled.plain(unscaled.collate([clip])).double()
+        values = prepared(clip).double()
         # Padding is exactly 0 in every band, and takes no part.
         spoken = values[values.abs().amax(tuple(range(values.ndim - 1))).expand_as(values) > 0]
         count += spoken.numel()

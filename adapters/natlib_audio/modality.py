@@ -8,7 +8,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
+from natlib.data import (
+    Batch,
+    Modality,
+    Source,
+    Split,
+    Thumbnail,
+    Unreadable,
+    chosen_rows,
+    stable_source,
+)
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
 from natlib_audio import waves
@@ -20,9 +29,9 @@ from natlib_audio.encoders.convnet import AudioConvNet
 from natlib_audio.encoders.resnet import AudioResNet
 from natlib_audio.encoders.wav2vec import Wav2Vec
 from natlib_audio.log_mel import Mel, frames, log_mel, valid_frames
-from natlib_audio.measuring import measure, natural_form
+from natlib_audio.measuring import input_statistics, natural_form
 from natlib_audio.picture import draw, spectrogram
-from natlib_audio.sources import Source, find_source, is_path
+from natlib_audio.sources import NAMES, find_source
 from natlib_audio.statistics import spectral_statistics
 
 __all__ = ["Audio"]
@@ -77,8 +86,7 @@ class Audio(Modality):
         source = self._source()
         path = self.source if self.source is not None else "notes"
         update: dict[str, Any] = {
-            # Found again from any working directory, by ``--resume`` for example.
-            "source": str(Path(path).expanduser().absolute()) if is_path(path) else path,
+            "source": stable_source("audio", path, NAMES),
             "labels": self.labels and str(Path(self.labels).expanduser().absolute()),
         }
         if self.rate is None or self.seconds is None:
@@ -88,7 +96,12 @@ class Audio(Modality):
         found = self.model_validate({**dict(self), **update})
         found._check_form()
         if found.mean is None or found.std is None:
-            mean, std = measure(found, found.dataset("train"), path)
+            unscaled = found.model_copy(update={"mean": 0.0, "std": 1.0})
+            clips = found.dataset("train")
+            assert clips is not None  # every source has training clips
+            mean, std = input_statistics(
+                clips, lambda clip: unscaled.plain(unscaled.collate([clip])), path
+            )
             update["mean"] = mean if self.mean is None else self.mean
             update["std"] = std if self.std is None else self.std
         return self.model_validate({**dict(self), **update})
@@ -161,7 +174,7 @@ class Audio(Modality):
         return AudioResNet() if accelerator else AudioConvNet()
 
     def default_preset(self) -> str:
-        return "nat" if is_path(self.source) else "notes"
+        return "notes" if self.source in (None, *NAMES) else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read paths, arrays at the rate of the model, or pairs (array, rate)."""

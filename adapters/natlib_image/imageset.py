@@ -8,10 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import DecodedStore, Unreadable, check_unreadable, decode_all, evenly_spaced
+from natlib.data import (
+    DecodedStore,
+    SourceSplit,
+    Unreadable,
+    check_unreadable,
+    decode_all,
+    evenly_spaced,
+)
 from natlib.data.files import ChosenNames
 from natlib_image.decoding import DecodedImage, decode
-from natlib_image.sources.base import Images
 
 __all__ = ["ImageSet"]
 
@@ -30,7 +36,7 @@ class ImageSet:
     """
 
     def __init__(
-        self, images: Images, short_side: int, cache_gib: float, rows: Tensor | None = None
+        self, images: SourceSplit, short_side: int, cache_gib: float, rows: Tensor | None = None
     ) -> None:
         self._images = images
         self._short_side = short_side

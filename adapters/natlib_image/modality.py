@@ -12,7 +12,16 @@ from PIL import Image as PILImage
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
+from natlib.data import (
+    Batch,
+    Modality,
+    Source,
+    Split,
+    Thumbnail,
+    Unreadable,
+    chosen_rows,
+    stable_source,
+)
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
 from natlib_image.augmentation import Augmentation, default_blur, one_view
@@ -22,7 +31,7 @@ from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
 from natlib_image.imageset import ImageSet
-from natlib_image.sources import Source, find_source, is_path
+from natlib_image.sources import NAMES, find_source
 
 __all__ = ["Image"]
 
@@ -46,9 +55,9 @@ class Image(Modality):
     """A folder of images (recursive; sub-folders ``train``, ``val``, ``test`` are splits, folders
     under these are classes), an .npz file (``images``, ``labels``, ``test_images``, ...), the name
     of a torchvision data set such as ``cifar10`` (needs ``root``), or ``digits``, the default:
-    small images that come with scikit-learn. In a folder in the layout of Pascal VOC, all sets but
-    the one that is judged on (``test``, else ``val``) are trained on. For ImageNet, give the folder
-    above its ``train``: natlib's own index of it is quicker and smaller than torchvision's."""
+    small images that come with scikit-learn. Plug-ins add further sources, folders in the layout
+    of Pascal VOC for example; ``natlib plugins`` lists them. For ImageNet, give the folder that
+    holds its ``train``: natlib's own index of it is quicker and smaller than torchvision's."""
     root: str | None = None
     """Folder in which torchvision keeps its data sets."""
     download: bool = False
@@ -90,8 +99,7 @@ class Image(Modality):
             resize = size if size <= _SMALL else round(size * 256 / 224)
         blur = default_blur(size) if self.augment.blur is None else self.augment.blur
         update = {
-            # Found again from any working directory, by ``--resume`` for example.
-            "source": str(Path(path).expanduser().absolute()) if is_path(path) else path,
+            "source": stable_source("image", path, NAMES),
             "root": None if self.root is None else str(Path(self.root).expanduser().absolute()),
             "size": size,
             "resize": resize,

@@ -1,11 +1,13 @@
-"""From bytes to text."""
+"""From a stored text to a string."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BYTES_PER_TOKEN", "DecodedText", "decode"]
+__all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "first_bytes"]
 
 BYTES_PER_TOKEN = 32
 """Bytes of a text that are read for each token that is kept.
@@ -30,16 +32,61 @@ class DecodedText:
     tokens: npt.NDArray[np.int32] | None = None
 
 
-def decode(content: bytes, limit: int) -> str:
-    """The text in some bytes.
+@dataclass(frozen=True)
+class FileSpan:
+    """A text that is a part of a file, a line say.
+
+    Attributes:
+        path: the file.
+        start: where the text begins, in bytes.
+        end: where it ends.
+    """
+
+    path: Path
+    start: int
+    end: int
+
+
+def first_bytes(item: Any, limit: int) -> bytes:
+    """The first bytes of a stored text, one more than ``limit`` if there are as many.
 
     Args:
-        content: UTF-8, with or without a byte order mark.
-        limit: bytes that are looked at; what lies beyond is cut off.
+        item: a string, bytes in memory, a :class:`pathlib.Path` to a file that holds one text, or
+            a :class:`FileSpan`.
+        limit: bytes that matter; the one beyond tells that the text goes on.
 
     Raises:
-        ValueError: it is not UTF-8, or there is nothing but white space.
+        OSError: the file cannot be read.
+        ValueError: the item is nothing of that kind.
     """
+    if isinstance(item, str):
+        return item.encode()[: limit + 1]
+    if isinstance(item, bytes | memoryview):
+        return bytes(item[: limit + 1])
+    if isinstance(item, Path):
+        with item.open("rb") as file:
+            return file.read(limit + 1)
+    if isinstance(item, FileSpan):
+        # Opened each time: nothing is shared between processes, and a file that is cut while
+        # it is mapped would end the process.
+        with item.path.open("rb") as file:
+            file.seek(item.start)
+            return file.read(min(item.end - item.start, limit + 1))
+    raise ValueError(f"got {type(item).__name__}, expected a str or a Path")
+
+
+def decode(item: Any, limit: int) -> str:
+    """The text of a stored item, without white space around it.
+
+    Args:
+        item: UTF-8, with or without a byte order mark, in a form that :func:`first_bytes` takes.
+        limit: bytes that are read; what lies beyond is cut off.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not UTF-8, holds nothing but white space, or is of another form.
+    """
+    content = first_bytes(item, limit)
     cut = content[:limit]
     try:
         text = cut.decode("utf-8")

@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor
 
-from natlib.data import Unreadable, check_unreadable, evenly_spaced
+from natlib.data import SourceSplit, Unreadable, check_unreadable, evenly_spaced
 from natlib.data.files import ChosenNames
 from natlib.errors import DataError
 from natlib_text import tfidf, tokenizer
 from natlib_text.decoding import decode
-from natlib_text.sources import Texts
 from natlib_text.tfidf import TfIdf
 from natlib_text.tokenizer import TextTokenizer, all_threads, train_tokenizer
 
@@ -18,7 +17,7 @@ _LOOKED_AT = 1000
 
 
 def fit(
-    texts: Texts,
+    texts: SourceSplit,
     rows: Tensor | None,
     source: str,
     *,
@@ -49,7 +48,7 @@ def fit(
     read, unreadable = [], []
     for number, row in enumerate(chosen.tolist()):
         try:
-            read.append(decode(texts.item(row, limit), limit))
+            read.append(decode(texts.item(row), limit))
         except (OSError, ValueError) as error:
             unreadable.append(Unreadable(number, str(error)))
     check_unreadable(unreadable, ChosenNames(texts.names, chosen.numpy()), "texts")

@@ -9,7 +9,16 @@ import torch
 from pydantic import Field, PrivateAttr
 from torch import Tensor
 
-from natlib.data import Batch, Modality, Split, Thumbnail, Unreadable, chosen_rows
+from natlib.data import (
+    Batch,
+    Modality,
+    Source,
+    Split,
+    Thumbnail,
+    Unreadable,
+    chosen_rows,
+    stable_source,
+)
 from natlib.data.sparse import csr_tensor
 from natlib.data.table_names import is_table
 from natlib.encoders import EncoderRecipe
@@ -22,7 +31,7 @@ from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.transformer import TextTransformer
 from natlib_text.fitting import fit
 from natlib_text.line_index import Unit
-from natlib_text.sources import Source, find_source, is_path
+from natlib_text.sources import NAMES, find_source
 from natlib_text.textset import TextSet
 from natlib_text.tfidf import TfIdf
 from natlib_text.tokenizer import TextTokenizer
@@ -73,16 +82,13 @@ class Text(Modality):
     def resolved(self) -> Self:
         source = self._source()
         name = self.source if self.source is not None else "docstrings"
-        update: dict[str, Any] = {
-            # Found again from any working directory, by ``--resume`` for example.
-            "source": str(Path(name).expanduser().absolute()) if is_path(name) else name,
-        }
-        if is_path(name) and is_table(Path(name)):
+        update: dict[str, Any] = {"source": stable_source("text", name, NAMES)}
+        if is_table(Path(name)):
             from natlib_text.sources.table import TextTable
 
-            assert isinstance(source, TextTable)
-            columns = {"column": source.text, "label": source.label, "split": source.split_column}
-            update |= columns
+            if isinstance(source, TextTable):  # a plug-in may read such a file in its own way
+                update["column"] = source.text
+                update |= {"label": source.label, "split": source.split_column}
         given = None
         if self.tokenizer is not None:
             folder = Path(self.tokenizer).expanduser().absolute()
@@ -145,7 +151,7 @@ class Text(Modality):
         elsewhere = super().with_source(source)
         path = Path(source).expanduser()
         columns = {"label": self.label, "split": self.split}
-        if is_path(source) and path.is_file():
+        if source not in NAMES and path.is_file():
             # Another table need not have the labels and splits of the first one.
             there = _column_names(path)
             columns = {key: name for key, name in columns.items() if name in there}
@@ -186,23 +192,16 @@ class Text(Modality):
         return TextTransformer() if accelerator else BagOfNgrams()
 
     def default_preset(self) -> str:
-        return "nat" if is_path(self.source) else "docstrings"
+        return "docstrings" if self.source in (None, *NAMES) else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
-        """Read texts (``str``) or files of one text each (:class:`pathlib.Path`)."""
+        """Read texts (strings, or bytes in UTF-8) or files of one text each (paths)."""
         limit = self.length * BYTES_PER_TOKEN
         read = []
         for index, item in enumerate(items):
             name = item if isinstance(item, Path) else f"item {index}"
             try:
-                if isinstance(item, Path):
-                    with item.open("rb") as file:
-                        content = file.read(limit + 1)
-                elif isinstance(item, str):
-                    content = item.encode()
-                else:
-                    raise ValueError(f"got {type(item).__name__}, expected a str or a Path")
-                read.append(DecodedText(index, decode(content, limit)))
+                read.append(DecodedText(index, decode(item, limit)))
             except (OSError, ValueError) as error:
                 raise DataError(f"cannot read {name} as text: {error}") from error
         return read

@@ -8,11 +8,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from natlib.data import Unreadable, check_unreadable, evenly_spaced
+from natlib.data import SourceSplit, Unreadable, check_unreadable, evenly_spaced
 from natlib.data.files import ChosenNames
 from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode
 from natlib_text.ragged import Ragged
-from natlib_text.sources import Texts
 from natlib_text.tokenizer import TextTokenizer, all_threads
 
 __all__ = ["TextSet"]
@@ -35,7 +34,7 @@ class TextSet:
 
     def __init__(
         self,
-        texts: Texts,
+        texts: SourceSplit,
         tokenizer: TextTokenizer,
         length: int,
         cache_gib: float,
@@ -72,7 +71,7 @@ class TextSet:
         row = index if self._rows is None else int(self._rows[index])
         limit = self._length * BYTES_PER_TOKEN
         try:
-            return DecodedText(index, decode(self._texts.item(row, limit), limit))
+            return DecodedText(index, decode(self._texts.item(row), limit))
         except (OSError, ValueError) as error:
             return Unreadable(index, str(error))
 

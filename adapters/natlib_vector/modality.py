@@ -19,7 +19,9 @@ from natlib.data import (
     Unreadable,
     chosen_rows,
     collate_arrays,
+    plugin_source,
     sparkline,
+    stable_source,
     unknown_source,
 )
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
@@ -67,9 +69,8 @@ class Vector(Modality):
     def resolved(self) -> Self:
         rows = self._source(None).rows("train")
         assert rows is not None
-        path = self.source if self.source is not None else _DEFAULT
-        # Found again from any working directory, by ``--resume`` for example.
-        here = path if path in EMBEDDED else str(Path(path).expanduser().absolute())
+        source = self.source if self.source is not None else _DEFAULT
+        here = stable_source("vector", source, EMBEDDED)
         found = self.model_copy(update={"source": here})
         chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
         matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
@@ -190,6 +191,9 @@ class Vector(Modality):
         source = self.source if self.source is not None else _DEFAULT
         if source in EMBEDDED:
             return Embedded(source)
+        plugin: Source | None = plugin_source("vector", source)
+        if plugin is not None:
+            return plugin
         path = Path(source).expanduser()
         if path.is_file() and path.suffix.lower() in _ARRAYS:
             return Arrays(path)

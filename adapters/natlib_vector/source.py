@@ -1,4 +1,4 @@
-"""What a source of rows is."""
+"""What a source of vectors offers."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -30,10 +30,10 @@ class Rows(NamedTuple):
 
 
 class Source(Protocol):
-    """Somewhere that rows come from."""
+    """Rows of up to three splits; ``train`` is always one of them."""
 
     def rows(self, split: Split, cache: Path | None = None) -> Rows | None:
-        """The rows of a split; None if there is no such split.
+        """The rows of a split; None if the source has no such split.
 
         Raises:
             DataError: the source cannot be read.

@@ -17,6 +17,7 @@ from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
 from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
+from natlib.data.sources import Source, SourceSplit, plugin_source, stable_source
 from natlib.data.splits import Split, chosen_rows
 from natlib.data.thumbnail import Thumbnail, sparkline
 
@@ -33,6 +34,8 @@ __all__ = [
     "LabelsConfig",
     "Modality",
     "SampleSet",
+    "Source",
+    "SourceSplit",
     "Split",
     "Thumbnail",
     "TrainingLabels",
@@ -46,8 +49,10 @@ __all__ = [
     "evenly_spaced",
     "input_picture",
     "load_batches",
+    "plugin_source",
     "read_labels",
     "sparkline",
+    "stable_source",
     "training_labels",
     "training_samples",
     "unknown_source",

@@ -73,7 +73,7 @@ class TestLabels:
         assert files.labels is not None
         assert files.labels.tolist() == [0, 1, -1, -1]
         assert labelled(tmp_path, labels, "test") is None
-        assert files.item(1) == str(tmp_path / "more/b.wav")
+        assert files.item(1) == tmp_path / "more/b.wav"
 
     def test_with_splits(self, tmp_path: Path) -> None:
         tree(tmp_path, *NAMES)

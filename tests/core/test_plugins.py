@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from natlib.assignment import Stream
 from natlib.errors import ConfigError
 from natlib.solvers import Solver
 from natlib.training.config import RunConfig
+from tests.installing import Install, installer
 
 SOLVER = """
 from typing import ClassVar, Literal
@@ -28,31 +29,10 @@ class Identity(HostSolver):
         return np.arange(len(cost)), None
 """
 
-Install = Callable[..., None]
-
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Puts a distribution with one solver on the path, as an installer would."""
-
-    def put(distribution: str, kind: str, module: str, code: str, attribute: str) -> None:
-        folder = tmp_path / distribution
-        metadata = folder / f"{distribution}-1.0.dist-info"
-        metadata.mkdir(parents=True)
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
-        )
-        (metadata / "entry_points.txt").write_text(
-            f"[natlib.solvers]\n{kind} = {module}:{attribute}\n"
-        )
-        (folder / f"{module}.py").write_text(code)
-        monkeypatch.syspath_prepend(str(folder))
-        modules.append(module)
-
-    modules: list[str] = []
-    yield put
-    for module in modules:
-        sys.modules.pop(module, None)
+    yield from installer(tmp_path, monkeypatch)
 
 
 def test_a_plugin_is_listed_without_and_loaded_with_its_kind(install: Install) -> None:

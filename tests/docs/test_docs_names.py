@@ -14,7 +14,7 @@ import natlib
 from natlib.component import Component
 from natlib.configuration import preset_names
 from natlib.data import Modality
-from natlib.families import FAMILIES
+from natlib.families import FAMILIES, source_plugins
 from natlib_cli.main import app
 from tests.docs.pages import PAGES, ROOT, blocks, inline_code, page_name
 from tests.docs.running import commands
@@ -141,6 +141,7 @@ def test_links_and_paths_exist(page):
 @pytest.mark.parametrize("page", TEXT_PAGES, ids=page_name)
 def test_python_names_exist(page):
     groups = {registry.group for registry in FAMILIES}
+    groups |= {source_plugins(kind).group for kind in Modality.registry.kinds()}
     for code in inline_code(page):
         if not PYTHON_NAME.match(code) or code in groups:
             continue

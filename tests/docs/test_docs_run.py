@@ -20,7 +20,7 @@ from natlib.configuration import parse_yaml
 from tests.audio.sounds import write_labelled
 from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
 from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
-from tests.image.drawn_voc import write_voc
+from tests.image_protocols.drawn_voc import write_voc
 from tests.text.corpora import write_lines, write_table
 from tests.vector.tables import write_customers
 
@@ -37,7 +37,7 @@ NOT_RUN = {
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
     "natlib train --modality image --preset nat --data tiny-imagenet/ --out runs/tiny \\": (
-        "tests/image/test_imagenet.py judges a run on made-up classes"
+        "tests/image_protocols/test_imagenet.py judges a run on made-up classes"
     ),
     "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "

@@ -11,7 +11,7 @@ from natlib.errors import DataError
 from natlib_image import Image
 from natlib_image.decoding import DecodedImage, decode
 from natlib_image.imageset import ImageSet
-from natlib_image.sources.base import ArrayImages
+from natlib_image.sources.arrays import ArrayImages
 
 from .pictures import noise, tree, write
 

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import Split, encode_labels, evenly_spaced
+from natlib.data import SourceSplit, Split, encode_labels, evenly_spaced
 from natlib.errors import DataError
-from natlib_image.sources import Images, find_source
+from natlib_image.sources import find_source
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS
 
 from .pictures import noise, tree, write
 
 
-def opened(source: Path | str, split: Split = "train", **options: Any) -> Images:
+def opened(source: Path | str, split: Split = "train", **options: Any) -> SourceSplit:
     images = find_source(str(source), options.get("root"), False).split(split, None)
     assert images is not None
     return images
 
 
-def labelled(images: Images) -> dict[str, str | None]:
+def labelled(images: SourceSplit) -> dict[str, str | None]:
     """The class of each image by name; None where it has none."""
     assert images.labels is not None
     return {
@@ -91,7 +91,7 @@ class TestFolder:
 
     def test_items_are_the_files(self, tmp_path: Path) -> None:
         images = opened(tree(tmp_path, "a/1.png", "b/2.png"))
-        assert images.item(1) == str(tmp_path / "b/2.png")
+        assert images.item(1) == tmp_path / "b/2.png"
 
 
 class TestNpz:

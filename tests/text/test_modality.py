@@ -245,7 +245,7 @@ class TestItems:
         ("item", "message"),
         [
             ("", "cannot read item 1 as text: empty"),
-            (b"bytes", "cannot read item 1 as text: got bytes, expected a str or a Path"),
+            (7, "cannot read item 1 as text: got int, expected a str or a Path"),
             (Path("/no/such/file.txt"), r"cannot read /no/such/file\.txt as text: .*No such file"),
         ],
     )

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from natlib.data import Split
+from natlib.data import SourceSplit, Split
 from natlib.errors import DataError
+from natlib_text.decoding import first_bytes
 from natlib_text.line_index import Unit
-from natlib_text.sources import Texts, find_source
+from natlib_text.sources import find_source
 
 from .corpora import write_lines, write_table
 
@@ -29,17 +30,17 @@ def opened(
     label: str | None = None,
     splits: str | None = None,
     cache: Path | None = None,
-) -> Texts:
+) -> SourceSplit:
     texts = find_source(str(source), unit, text, label, splits).split(split, cache)
     assert texts is not None
     return texts
 
 
-def contents(texts: Texts) -> list[str]:
-    return [texts.item(index, MANY).decode() for index in range(len(texts))]
+def contents(texts: SourceSplit) -> list[str]:
+    return [first_bytes(texts.item(index), MANY).decode() for index in range(len(texts))]
 
 
-def labelled(texts: Texts) -> list[str | None]:
+def labelled(texts: SourceSplit) -> list[str | None]:
     assert texts.labels is not None
     return [texts.classes[label] if label >= 0 else None for label in texts.labels.tolist()]
 
@@ -63,7 +64,7 @@ class TestTextFile:
     def test_only_the_beginning_is_read(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_bytes(b"x" * 1000 + b"\ny\n")
         texts = opened(tmp_path / "a.txt")
-        assert [len(texts.item(0, 9)), len(texts.item(1, 9))] == [10, 1]
+        assert [len(first_bytes(texts.item(0), 9)), len(first_bytes(texts.item(1), 9))] == [10, 1]
 
     @pytest.mark.parametrize("content", [b"", b" \n\t\n"])
     def test_nothing_in_it(self, tmp_path: Path, content: bytes) -> None:
@@ -118,7 +119,7 @@ class TestTable:
 
     def test_only_the_beginning_is_read(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text(f"text\n{'x' * 100_000}\n")
-        assert len(opened(tmp_path / "a.csv").item(0, 9)) == 10
+        assert len(first_bytes(opened(tmp_path / "a.csv").item(0), 9)) == 10
 
     def test_missing_texts_and_labels(self, tmp_path: Path) -> None:
         rows = [
@@ -204,7 +205,7 @@ class TestFolder:
         assert list(train.names) == ["a/1.txt", "b/2.TXT"]
         assert labelled(train) == ["a", "b"]
         assert test.classes == ["a", "b"]
-        assert train.item(0, 3) == b"text"
+        assert first_bytes(train.item(0), 3) == b"text"
         source = find_source(str(tmp_path), "line", None, None, None)
         assert source.split("val", None) is None
 
@@ -234,7 +235,7 @@ class TestDocstrings:
     def test_they_are_those_of_the_source_files(self) -> None:
         texts = opened("docstrings")
         for index in range(0, len(texts), 97):
-            name, text = texts.names[index], texts.item(index, MANY).decode()
+            name, text = texts.names[index], first_bytes(texts.item(index), MANY).decode()
             # The longest part of the name that is a module, found without importing it.
             package = name.split(".")[0]
             assert labelled(texts)[index] == package

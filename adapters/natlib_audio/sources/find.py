@@ -1,37 +1,43 @@
-"""From what a user calls a source to the source."""
+"""Open the source of sounds that a user names."""
 
 from pathlib import Path
 
-from natlib.data import unknown_source
+from natlib.data import Source, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.errors import DataError
 from natlib_audio.decoding import EXTENSIONS
-from natlib_audio.sources.base import Source
 from natlib_audio.sources.notes import Notes
 
-__all__ = ["find_source", "is_path"]
+__all__ = ["NAMES", "find_source"]
 
-
-def is_path(source: str | None) -> bool:
-    """Whether a source is a path rather than the default."""
-    return source not in (None, "notes")
+NAMES = ("notes",)
+"""Sources that have a name of their own."""
 
 
 def find_source(source: str | None, labels: str | None) -> Source:
-    """The source of a name or a path; ``./notes`` is a folder of that name.
+    """Open a source by its name or path; a name wins, so write ``./notes`` for a folder.
 
     Args:
-        source: None or ``notes``, or a folder.
-        labels: a table of labels, or None.
+        source: None or ``notes``, what a plug-in recognises, or a folder.
+        labels: a table of labels for the files of a folder, or None.
 
     Raises:
-        DataError: neither an existing folder nor ``notes``, or the table cannot be used.
+        DataError: the source is neither an existing folder nor a known name, or the table of
+            labels cannot be used.
     """
-    if source is None or source == "notes":
+    if source is None or source in NAMES:
         if labels is not None:
             raise DataError("the synthesised notes have labels; leave data.labels out")
         return Notes()
+    plugin: Source | None = plugin_source("audio", source)
+    if plugin is not None:
+        if labels is not None:
+            raise DataError(
+                f"data.labels is for folders of sounds, and a plug-in reads {source}; "
+                "leave data.labels out"
+            )
+        return plugin
     path = Path(source).expanduser()
     if path.is_dir():
         if labels is None:
@@ -49,4 +55,4 @@ def find_source(source: str | None, labels: str | None) -> Source:
     expected = f"a folder of sounds ({', '.join(EXTENSIONS)}) or 'notes'"
     if path.exists():
         raise DataError(f"the source {source} is a file; expected {expected}")
-    raise unknown_source(source, expected, ["notes"])
+    raise unknown_source(source, expected, NAMES)

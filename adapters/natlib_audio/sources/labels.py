@@ -46,9 +46,9 @@ class LabelledFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def item(self, index: int) -> str:
+    def item(self, index: int) -> Path:
         """The path of a file."""
-        return str(self.root / self.names[index])
+        return self.root / self.names[index]
 
     def digest(self) -> bytes:
         """Of the names: equal if and only if the same files are there."""

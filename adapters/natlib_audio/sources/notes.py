@@ -2,16 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from natlib.data import Split, evenly_spaced
+from natlib.data import Source, Split
 from natlib.data.files import NumberedNames
 from natlib_audio.sources.timbres import TIMBRES, note
 
@@ -63,18 +61,11 @@ class NotesSplit:
         return hashlib.sha256(_VERSION + self._split.encode()).digest()
 
 
-class Notes:
+class Notes(Source):
     """Notes of eight timbres, pitches from 110 to 880 Hz, each as if recorded elsewhere."""
-
-    @cached_property
-    def _train(self) -> NotesSplit:
-        return NotesSplit("train")
 
     def split(self, split: Split, cache: Path | None = None) -> NotesSplit | None:
         return NotesSplit(split) if split in _COUNTS else None
-
-    def peek(self, count: int) -> Sequence[Any]:
-        return [self._train.item(index) for index in evenly_spaced(len(self._train), count)]
 
 
 def _recorded(

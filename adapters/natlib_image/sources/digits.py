@@ -1,13 +1,12 @@
 """Handwritten digits that come with scikit-learn: something to try without any data."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from natlib.data import Split, evenly_spaced
-from natlib_image.sources.base import ArrayImages
+from natlib.data import Source, Split
+from natlib_image.sources.arrays import ArrayImages
 
 __all__ = ["Digits"]
 
@@ -15,7 +14,7 @@ __all__ = ["Digits"]
 _TEST_EVERY = 5
 
 
-class Digits:
+class Digits(Source):
     """1,797 grey images of 8 x 8 pixels (Alpaydin and Kaynak, UCI repository, 1998)."""
 
     def split(self, split: Split, cache: Path | None = None) -> ArrayImages | None:
@@ -37,8 +36,3 @@ class Digits:
             torch.from_numpy(labels[rows]),
             [str(label) for label in range(10)],
         )
-
-    def peek(self, count: int) -> list[Any]:
-        images = self.split("train")
-        assert images is not None
-        return [images.item(index) for index in evenly_spaced(len(images), count)]

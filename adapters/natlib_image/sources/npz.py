@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from natlib.data import Split, encode_labels, evenly_spaced
+from natlib.data import Source, Split, encode_labels
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError
-from natlib_image.sources.base import ArrayImages
+from natlib_image.sources.arrays import ArrayImages
 
 __all__ = ["Npz"]
 
@@ -22,7 +22,7 @@ _KEYS: dict[Split, tuple[str, str]] = {
 _CHANNELS = (1, 3, 4)
 
 
-class Npz:
+class Npz(Source):
     """``images`` and, if there are any, ``labels``; the same with ``val_`` and ``test_``.
 
     Images are uint8, or floats in [0, 1]; [n, height, width], with 1, 3 or 4 channels behind
@@ -56,11 +56,6 @@ class Npz:
         names = NumberedNames(images_key, len(pixels))
         own = encoded[list(found).index(labels_key)]
         return ArrayImages(pixels, names, own, classes if own is not None else [])
-
-    def peek(self, count: int) -> list[Any]:
-        images = self.split("train")
-        assert images is not None
-        return [images.item(index) for index in evenly_spaced(len(images), count)]
 
     def _open(self) -> Any:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Split, evenly_spaced
+from natlib.data import Source, Split
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError
 
@@ -99,7 +99,7 @@ class TorchvisionImages:
         return digest.digest()
 
 
-class TorchvisionSet:
+class TorchvisionSet(Source):
     """A data set that torchvision reads.
 
     Args:
@@ -139,11 +139,6 @@ class TorchvisionSet:
                 "(set data.root to where it is, or data.download to true)"
             ) from error
         return TorchvisionImages(f"{self.name}-{split}", dataset)
-
-    def peek(self, count: int) -> list[Any]:
-        images = self.split("train")
-        assert images is not None
-        return [images.item(index) for index in evenly_spaced(len(images), count)]
 
 
 def _labels_of(dataset: Any) -> Tensor | None:

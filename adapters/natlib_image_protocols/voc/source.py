@@ -1,4 +1,4 @@
-"""A folder in the layout of Pascal VOC as a source: its test images are kept from training."""
+"""A folder in the layout of Pascal VOC as a source of images to train on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.data import Split
-from natlib_image_protocols.voc.folder import VocFolder
+from natlib.data import Source, Split
+from natlib_image_protocols.voc.folder import VocFolder, is_voc_folder
 
 __all__ = ["Voc", "VocImages"]
 
 
 class VocImages:
-    """Some images of a set (see :class:`natlib_image.sources.base.Images`).
+    """Some images of a set (see :class:`natlib.data.SourceSplit`).
 
     They have no labels: an image holds objects of several classes.
 
@@ -43,24 +43,25 @@ class VocImages:
         return hashlib.sha256("\n".join(self.names).encode()).digest()
 
 
-class Voc:
-    """A folder with ``JPEGImages`` and ``ImageSets/Main``.
+class Voc(Source):
+    """A folder with ``JPEGImages`` and ``ImageSets/Main``; its test images are not trained on.
 
     Args:
-        path: the folder.
+        source: the folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._folder = VocFolder(path)
+    def __init__(self, source: str) -> None:
+        self._folder = VocFolder(source)
+
+    @classmethod
+    def recognises(cls, source: str) -> bool:
+        """See :func:`natlib.data.plugin_source`."""
+        return is_voc_folder(Path(source).expanduser())
 
     def split(self, split: Split, cache: Path | None = None) -> VocImages | None:
-        """``train`` is every set but the one that is judged on: ``test``, or else ``val``."""
+        """``train`` is every set but the test set, which is ``test``, or else ``val``."""
         if split == "train":
             return VocImages(self._folder, self._folder.known())
         if split == self._folder.test_set:
             return VocImages(self._folder, self._folder.identifiers(split))
         return None
-
-    def peek(self, count: int) -> list[Path]:
-        """Up to ``count`` images to train on."""
-        return [self._folder.image(name) for name in self._folder.known()[:count]]

@@ -1,6 +1,5 @@
 """Where texts come from."""
 
-from natlib_text.sources.base import Source, Texts
-from natlib_text.sources.find import find_source, is_path
+from natlib_text.sources.find import NAMES, find_source
 
-__all__ = ["Source", "Texts", "find_source", "is_path"]
+__all__ = ["NAMES", "find_source"]

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data import Split
+from natlib.data import Source, Split
 from natlib.errors import DataError
-from natlib_text.sources.base import digest_of
+from natlib_text.sources.digests import digest_of
 
 __all__ = ["DocstringTexts", "Docstrings"]
 
@@ -50,21 +50,21 @@ class DocstringTexts:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def item(self, index: int, limit: int) -> bytes:
-        return self._texts[index][: limit + 1]
+    def item(self, index: int) -> bytes:
+        return self._texts[index]
 
     def digest(self) -> bytes:
         return digest_of(self._texts)
 
 
-class Docstrings:
+class Docstrings(Source):
     """Docstrings of modules, classes and functions; the package is the label.
 
     They are read from the source files, nothing is imported. Which there are depends on
     the version of Python.
     """
 
-    def split(self, split: Split, cache: Path | None) -> DocstringTexts | None:
+    def split(self, split: Split, cache: Path | None = None) -> DocstringTexts | None:
         if split == "val":
             return None
         found = _standard_library()

@@ -1,46 +1,47 @@
-"""From what a user calls a source to the source."""
+"""Open the source of texts that a user names."""
 
 from pathlib import Path
 
-from natlib.data import unknown_source
+from natlib.data import Source, plugin_source, unknown_source
+from natlib.data.files import Folder
 from natlib.data.table_names import is_table
 from natlib.errors import DataError
 from natlib_text.line_index import Unit
-from natlib_text.sources.base import Source
 from natlib_text.sources.docstrings import Docstrings
-from natlib_text.sources.folder import TextFolder
 from natlib_text.sources.text_file import TextFile
 
-__all__ = ["find_source", "is_path"]
+__all__ = ["NAMES", "find_source"]
+
+NAMES = ("docstrings",)
+"""Sources that have a name of their own."""
 
 _EXPECTED = "a .txt file, a table (.csv, .tsv, .jsonl, .parquet), a folder of .txt files"
-
-
-def is_path(source: str | None) -> bool:
-    """Whether a source is a path rather than the name of a known set."""
-    return source is not None and source != "docstrings"
 
 
 def find_source(
     source: str | None, unit: Unit, text: str | None, label: str | None, split: str | None
 ) -> Source:
-    """The source of a name or a path.
+    """Open a source by its name or path; a name wins, so write ``./docstrings`` for a folder.
 
     Args:
-        source: None or ``docstrings``, a text file, a table, or a folder of text files.
+        source: None or ``docstrings``, what a plug-in recognises, a text file, a table, or a folder
+            of text files.
         unit: what a sample of a text file is.
         text: column of a table that holds the texts.
         label: column that holds the labels.
         split: column that names the splits.
 
     Raises:
-        DataError: neither an existing path nor a known set, or a column is not there.
+        DataError: the source is neither an existing path nor a known name, or lacks a column.
     """
-    if source is None or not is_path(source):
+    if source is None or source in NAMES:
         return Docstrings()
+    plugin: Source | None = plugin_source("text", source)
+    if plugin is not None:
+        return plugin
     path = Path(source).expanduser()
     if path.is_dir():
-        return TextFolder(path)
+        return Folder(path, ("txt",), "texts")
     if path.is_file() and path.suffix.lower() == ".txt":
         return TextFile(path, unit)
     if path.is_file() and is_table(path):
@@ -50,4 +51,4 @@ def find_source(
     if path.exists():
         hint = ", unpack it" if path.suffix.lower() == ".gz" else ", rename or convert it"
         raise DataError(f"the source {source} is another kind of file; expected {_EXPECTED}{hint}")
-    raise unknown_source(source, f"{_EXPECTED} or docstrings", ["docstrings"])
+    raise unknown_source(source, f"{_EXPECTED} or docstrings", NAMES)

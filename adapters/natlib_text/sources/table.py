@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from natlib.component import nearest
-from natlib.data import Split
+from natlib.data import Source, Split
 from natlib.data.files import ChosenNames, NumberedNames
 from natlib.data.tables import column, column_names, open_table, split_rows
 from natlib.errors import DataError
-from natlib_text.sources.base import digest_of, excerpts
+from natlib_text.sources.digests import digest_of, excerpts
 
 __all__ = ["TableTexts", "TextTable"]
 
@@ -50,16 +50,16 @@ class TableTexts:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def item(self, index: int, limit: int) -> bytes:
+    def item(self, index: int) -> memoryview:
         # A view of the file that is mapped: of a huge value, only the beginning is read.
         content = self._texts[int(self._rows[index])].as_buffer()
-        return b"" if content is None else content[: limit + 1].to_pybytes()
+        return memoryview(b"" if content is None else content)
 
     def digest(self) -> bytes:
         return digest_of([self._rows.tobytes(), *excerpts(self)])
 
 
-class TextTable:
+class TextTable(Source):
     """A table in a file; see :func:`natlib.data.tables.open_table` for what can be read.
 
     Args:
@@ -84,7 +84,7 @@ class TextTable:
         self.label = self._chosen(names, label, "label")
         self.split_column = self._chosen(names, split, "split")
 
-    def split(self, split: Split, cache: Path | None) -> TableTexts | None:
+    def split(self, split: Split, cache: Path | None = None) -> TableTexts | None:
         table = open_table(self._path, cache)
         texts = column(table, self.text)
         if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):

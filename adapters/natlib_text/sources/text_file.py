@@ -5,11 +5,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.data import Split
+from natlib.data import Source, Split
 from natlib.data.files import ChosenNames, NumberedNames
 from natlib.errors import DataError
+from natlib_text.decoding import FileSpan
 from natlib_text.line_index import LineIndex, Unit, index_lines
-from natlib_text.sources.base import digest_of, excerpts
+from natlib_text.sources.digests import digest_of, excerpts
 
 __all__ = ["FileTexts", "TextFile"]
 
@@ -33,19 +34,14 @@ class FileTexts:
     def __len__(self) -> int:
         return len(self._index.starts)
 
-    def item(self, index: int, limit: int) -> bytes:
-        start, end = int(self._index.starts[index]), int(self._index.ends[index])
-        # Opened each time: nothing is shared between processes, and a file that is cut while
-        # it is mapped would end the process.
-        with self._path.open("rb") as file:
-            file.seek(start)
-            return file.read(min(end - start, limit + 1))
+    def item(self, index: int) -> FileSpan:
+        return FileSpan(self._path, int(self._index.starts[index]), int(self._index.ends[index]))
 
     def digest(self) -> bytes:
         return digest_of([self._index.starts.tobytes(), *excerpts(self)])
 
 
-class TextFile:
+class TextFile(Source):
     """A text file; all of it is the training split.
 
     Args:
@@ -57,7 +53,7 @@ class TextFile:
         self._path = path
         self._unit = unit
 
-    def split(self, split: Split, cache: Path | None) -> FileTexts | None:
+    def split(self, split: Split, cache: Path | None = None) -> FileTexts | None:
         if split != "train":
             return None
         index = index_lines(self._path, self._unit, cache)

@@ -1,6 +1,5 @@
 """A folder of files as samples."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,9 +46,9 @@ class FolderFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def item(self, index: int) -> str:
+    def item(self, index: int) -> Path:
         """The path of a file."""
-        return os.path.join(self.root, self.names[index])
+        return self.root / self.names[index]
 
     def digest(self) -> bytes:
         """Of the names: equal if and only if the same files are there."""

@@ -14,8 +14,7 @@ from natlib.protocols import run_protocol, subject_of
 from natlib_image_protocols.image_subject import seen_in_training
 from tests.cli.command import assert_done
 from tests.cli.command import natlib as command
-
-from .pictures import noise, write
+from tests.image.pictures import noise, write
 
 
 def trained(source: Path, out: Path) -> Path:

@@ -27,8 +27,7 @@ from natlib_image_protocols.voc.folder import VocFolder
 from natlib_image_protocols.voc.labelled import VocImage, VocSplits, find_voc_splits
 from natlib_image_protocols.voc.scaled import ScaledImages
 from tests.cli.command import assert_done, assert_refused, natlib
-
-from .pictures import noise, write
+from tests.image.pictures import noise, write
 
 SMALL = DetectorShape(
     short_side=48,

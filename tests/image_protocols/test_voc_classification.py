@@ -24,9 +24,9 @@ from natlib_image_protocols.voc.one_vs_rest import binary_loss, fit_one_vs_rest
 from natlib_image_protocols.voc.prepared import VocSamples
 from tests.cli.command import assert_done, assert_refused
 from tests.cli.command import natlib as command
+from tests.image.pictures import batch_of, noise
 
 from .drawn_voc import annotation_xml, object_xml
-from .pictures import batch_of, noise
 
 
 def test_ten_crops_are_those_of_torchvision() -> None:

@@ -24,8 +24,7 @@ from natlib_image_protocols.imagenet.frozen import FrozenRows, last_map
 from natlib_image_protocols.imagenet.ten_crops import judge_crops
 from tests.cli.command import assert_done, assert_refused, content, damage
 from tests.cli.command import natlib as command
-
-from .pictures import write
+from tests.image.pictures import write
 
 CLASSES = 7
 SIDE, SIZE = 20, 14
