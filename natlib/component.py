@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from natlib.errors import ConfigError
+from natlib.key_hints import Hint, key_hint
 from natlib.registry import Registered, Registry, nearest
 
 __all__ = ["Component", "Registered", "Registry", "Settings", "nearest", "register"]
@@ -29,7 +30,7 @@ C = TypeVar("C", bound="Component")
 
 
 class Settings(BaseModel):
-    """A frozen group of options. Unknown keys are errors that name the nearest one."""
+    """A frozen group of options. Unknown keys are errors that say which one was meant."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
@@ -44,21 +45,22 @@ class Settings(BaseModel):
         if isinstance(value, Mapping):
             for key in value:
                 if key not in cls.model_fields:
-                    # ``key`` and ``hint`` travel apart from the text, so that
-                    # whoever prints the error can put the full path in front.
+                    hint = cls._hint(str(key), value)
+                    # They travel apart from the text too, so that whoever prints the error can
+                    # put the full path in front.
                     raise PydanticCustomError(
                         "unknown_key",
                         "unknown key '{key}'; {hint}",
-                        {"key": str(key), "hint": cls._hint(str(key))},
+                        {"key": str(key), "hint": hint.text(), "where": hint},
                     )
         return value
 
     @classmethod
-    def _hint(cls, key: str) -> str:
+    def _hint(cls, key: str, values: Mapping[str, Any]) -> Hint:
         """What to do about a key that there is not."""
         if key in cls.moved:
-            return f"it is of an earlier form of this configuration; now '{cls.moved[key]}'"
-        return nearest(key, cls.model_fields)
+            return Hint("it is of an earlier form of this configuration; now {}", [cls.moved[key]])
+        return key_hint(cls, values, key)
 
 
 class Component(Settings):
@@ -67,18 +69,6 @@ class Component(Settings):
     registry: ClassVar[Registry[Any]]
 
     kind: str
-
-    @classmethod
-    def _hint(cls, key: str) -> str:
-        kind, family = cls.model_fields["kind"].default, cls.registry
-        others = [k for k in sorted(family.own) if key in family.get(k).model_fields]
-        if key in cls.moved or not others or kind not in family.own:
-            return super()._hint(key)
-        named = " and ".join(f"'{other}'" for other in others)
-        return (
-            f"it is a setting of the {family.noun} {named}, and not of '{kind}'; change the kind, "
-            "or leave it out"
-        )
 
     @classmethod
     def _is_family(cls) -> bool:

@@ -1,12 +1,13 @@
 """Configuration: YAML 1.2, presets, layers, errors in one line, files that explain themselves."""
 
 from natlib.configuration.commented import commented_yaml
-from natlib.configuration.layers import merge, parse_setting
+from natlib.configuration.layers import check_effect, merge, parse_setting
 from natlib.configuration.messages import describe
 from natlib.configuration.presets import preset_names, read_preset
 from natlib.configuration.yaml12 import dump_yaml, parse_yaml, read_yaml
 
 __all__ = [
+    "check_effect",
     "commented_yaml",
     "describe",
     "dump_yaml",

@@ -9,7 +9,7 @@ from natlib.component import Component
 from natlib.configuration.yaml12 import parse_scalar, parse_yaml
 from natlib.errors import ConfigError
 
-__all__ = ["merge", "parse_setting"]
+__all__ = ["check_effect", "merge", "parse_setting"]
 
 
 def parse_setting(text: str) -> dict[str, Any]:
@@ -58,6 +58,36 @@ def merge(model: type[BaseModel], layers: Sequence[Mapping[str, Any]]) -> dict[s
     for layer in layers:
         merged = _lay(model, merged, layer)
     return merged
+
+
+def check_effect(asked: Mapping[str, Any], merged: Mapping[str, Any]) -> None:
+    """Check that settings are still there after merging.
+
+    They are not where a layer above names another kind of component, which does not have them.
+
+    Args:
+        asked: what a user set, nested.
+        merged: the result of :func:`merge`.
+
+    Raises:
+        ConfigError: a setting is gone; the message says which kind does not have it.
+    """
+    _check_effect(asked, merged, "")
+
+
+def _check_effect(asked: Mapping[str, Any], merged: Any, prefix: str) -> None:
+    if not isinstance(merged, Mapping):
+        # A value, laid over keys by a later layer: that one is wrong, or null.
+        return
+    for key, value in asked.items():
+        if key not in merged:
+            raise ConfigError(
+                f"the setting '{prefix}{key}' has no effect: a later one makes "
+                f"'{prefix.removesuffix('.')}' a '{merged.get('kind')}', which does not have it; "
+                "leave one of them out"
+            )
+        if isinstance(value, Mapping):
+            _check_effect(value, merged[key], f"{prefix}{key}.")
 
 
 def _lay(

@@ -19,8 +19,8 @@ def _one(detail: Any) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     context = detail.get("ctx", {})
     if detail["type"] == "unknown_key":
-        full = f"{path}.{context['key']}" if path else context["key"]
-        return f"unknown key '{full}'; {context['hint']}"
+        group = f"{path}." if path else ""
+        return f"unknown key '{group}{context['key']}'; {context['where'].text(group)}"
     text = detail["msg"].removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
     if detail["type"] == "missing":

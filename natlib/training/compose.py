@@ -6,7 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from natlib.configuration import describe, merge, parse_setting, read_preset, read_yaml
+from natlib.configuration import (
+    check_effect,
+    describe,
+    merge,
+    parse_setting,
+    read_preset,
+    read_yaml,
+)
 from natlib.data import Modality
 from natlib.errors import ConfigError
 from natlib.training.config import RunConfig
@@ -40,13 +47,17 @@ def compose(
     upper: list[Mapping[str, Any]] = [read_yaml(Path(file))] if file else []
     upper += [{"data": {"kind": modality}}] if modality else []
     upper += [{"preset": preset}] if preset else []
-    upper += [options] if options else []
-    upper += [parse_setting(text) for text in settings]
+    explicit = [options] if options else []
+    explicit += [parse_setting(text) for text in settings]
+    upper += explicit
     try:
         if preset or base is None:
             data = merge(RunConfig, [*layers, *upper]).get("data", {})
             layers.append(_preset(data, preset or _named_preset(upper)))
-        return RunConfig.model_validate(merge(RunConfig, [*layers, *upper]))
+        merged = merge(RunConfig, [*layers, *upper])
+        for asked in explicit:
+            check_effect(asked, merged)
+        return RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
 

@@ -48,16 +48,19 @@ def assert_refused(said: Said, *words: str, code: int = 1) -> None:
     assert said.code == code
 
 
-SMALL = (
+ANY_OBJECTIVE = (
     "--batch-size", "16", "--epochs", "1", "--device", "cpu", "--workers", "0",
     "--set", "data.size=8",
     "--set", "encoder={kind: convnet, widths: [4, 8]}",
+    "--set", "evaluation.max_train_samples=60",
+    "--set", "evaluation.weight_decays=[0.001]",
+)  # fmt: skip
+SMALL = (
+    *ANY_OBJECTIVE,
     "--set", "objective.head.widths=[16]",
     "--set", "objective.targets.dim=8",
     "--set", "objective.assignment=stream",
     "--set", "objective.assignment.slots=2",
-    "--set", "evaluation.max_train_samples=60",
-    "--set", "evaluation.weight_decays=[0.001]",
 )  # fmt: skip
 """Settings with which a run takes a fraction of a second."""
 

@@ -23,6 +23,17 @@ BAD_SETTINGS: dict[str, list[str]] = {
     "training.optimizer.lerning_rate=1": ["'training.optimizer.lerning_rate'", "'learning_rate'"],
     "objective.targets.dimm=3": ["unknown key 'objective.targets.dimm'", "did you mean 'dim'?"],
     "data.augment.flipp=0": ["unknown key 'data.augment.flipp'", "did you mean 'flip'?"],
+    "objective.dim=3": ["unknown key 'objective.dim'", "did you mean 'objective.targets.dim'?"],
+    "epochs=3": ["unknown key 'epochs'", "did you mean 'training.epochs'?"],
+    "training.kind=sgd": [
+        "unknown key 'training.kind'",
+        "did you mean 'training.optimizer.kind' or 'training.schedule.kind'?",
+    ],
+    "fraction=0.1": ["unknown key 'fraction'", "did you mean 'labels.fraction'?"],
+    "objective.targets.scale=2": [
+        "unknown key 'objective.targets.scale'",
+        "a setting of the target distribution 'gaussian', and not of 'uniform_sphere'",
+    ],
     "data.colour=red": ["unknown key 'data.colour'"],
     "encoder.width=[3]": ["unknown key 'encoder.width'", "did you mean 'widths'?"],
     "evaluation.neighbours=3": ["'evaluation.neighbours'", "did you mean 'knn_neighbours'?"],

@@ -81,7 +81,7 @@ def test_the_model_goes_to_the_device(
         raise DeviceError("far enough")
 
     monkeypatch.setattr("natlib.protocols.running.load", noted)
-    monkeypatch.setattr("natlib.load", noted)
+    monkeypatch.setattr("natlib.model.load", noted)
     out = ("digits", "--out", tmp_path / "x.npz") if command == "embed" else ()
     assert_refused(
         natlib(command, run, *out, *(["--device", asked] if asked else [])), "far enough"

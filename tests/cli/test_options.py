@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +20,7 @@ from natlib.configuration import parse_yaml, read_yaml
 from natlib.training.checkpoint import latest_checkpoint
 from natlib_cli.main import app
 from tests.cli.command import (
+    ANY_OBJECTIVE,
     SMALL,
     assert_done,
     assert_refused,
@@ -54,11 +55,11 @@ def parameters(command: Any, name: str = "") -> Iterator[str]:
         yield from parameters(inner, f"{name} {under}".strip())
 
 
-def train(folder: Path, *arguments: str | Path) -> Path:
+def train(folder: Path, *arguments: str | Path, small: Sequence[str] = SMALL) -> Path:
     """A small run on ``photos``; later arguments win over earlier ones."""
     out = folder / f"run {len(list(folder.iterdir()))}"
     photos = folder / "photos"
-    common = ("--modality", "image", "--data", photos, *SMALL, "--out", out)
+    common = ("--modality", "image", "--data", photos, *small, "--out", out)
     assert_done(natlib("train", *common, *arguments))
     return out
 
@@ -123,12 +124,15 @@ def seed(folder: Path) -> None:
     assert not same(weights(runs[0]), weights(runs[2]))
 
 
+SUPERVISED = ("--set", "objective.kind=supervised")
+
+
 def supervised(folder: Path, *arguments: str | Path) -> Any:
     """What a run on 20 pictures of each of two classes, and their labels, is configured as."""
     for number, name in enumerate(("circle", "stripe")):
         write_pictures(folder / "classes" / name, 20, first=20 * number)
-    kind = ("--set", "objective.kind=supervised")
-    return config(train(folder, "--data", folder / "classes", *kind, *arguments))
+    data = ("--data", folder / "classes")
+    return config(train(folder, *data, *SUPERVISED, *arguments, small=ANY_OBJECTIVE))
 
 
 @check("train --label-fraction")
@@ -151,8 +155,8 @@ def labels(folder: Path) -> None:
     found = supervised(folder, "--labels", folder / "labels.csv")
     assert found["labels"]["classes"] == {"x": 4, "y": 4, "z": 4}
     # Or labelled pictures, beside those that are trained on without labels.
-    kind = ("--set", "objective.kind=supervised")
-    run = train(folder, *kind, "--labels", folder / "classes")
+    classes = ("--labels", folder / "classes")
+    run = train(folder, *SUPERVISED, *classes, small=ANY_OBJECTIVE)
     assert config(run)["labels"]["classes"] == {"circle": 20, "stripe": 20}
     assert "training on 80 samples" in (run / "train.log").read_text()
 

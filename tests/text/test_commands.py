@@ -1,7 +1,7 @@
 """Text on the command line: a run and what comes of it, and what cannot be trained on."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +18,23 @@ from .corpora import sentences, write_lines, write_table
 from .test_encoders import checkpoint
 from .test_tokens import word_pieces
 
-SMALL = (
+BAG = ("--set", "encoder={kind: bag_of_ngrams, width: 8}")
+ANY_ENCODER = (
     "--batch-size", "16", "--epochs", "2", "--device", "cpu", "--workers", "0",
     "--set", "data.vocabulary=300",
     "--set", "data.length=16",
-    "--set", "encoder={kind: bag_of_ngrams, width: 8}",
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
     "--set", "objective.assignment.slots=2",
     "--set", "evaluation.weight_decays=[0.001]",
 )  # fmt: skip
+SMALL = (*BAG, *ANY_ENCODER)
 Make = Callable[[Path], object]
 
 
-def train(source: Path | str, out: Path, *more: str | Path) -> Said:
-    return natlib("train", "--modality", "text", "--data", source, *SMALL, "--out", out, *more)
+def train(source: Path | str, out: Path, *more: str | Path, encoder: Sequence[str] = BAG) -> Said:
+    small = (*encoder, *ANY_ENCODER)
+    return natlib("train", "--modality", "text", "--data", source, *small, "--out", out, *more)
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +141,8 @@ def test_a_run_on_docstrings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["text_convnet", "text_transformer"])
 def test_other_encoders(table: Path, tmp_path: Path, kind: str) -> None:
     width = "widths: [8]" if kind == "text_convnet" else "width: 8, layers: 1, heads: 2"
-    encoder = f"encoder={{kind: {kind}, {width}}}"
-    assert_done(train(table, tmp_path / "run", "--set", encoder))
+    encoder = ("--set", f"encoder={{kind: {kind}, {width}}}")
+    assert_done(train(table, tmp_path / "run", encoder=encoder))
     assert library.load(tmp_path / "run").embed(["a ship"]).shape == (1, 8)
 
 
@@ -270,7 +272,8 @@ def test_data_that_cannot_be_trained_on(make: Make, tmp_path: Path, run: Path) -
 def test_settings_that_do_not_fit(
     table: Path, tmp_path: Path, setting: str, words: list[str]
 ) -> None:
-    said = train(table, tmp_path / "run", "--set", setting)
+    encoder = () if setting.startswith("encoder=") else BAG
+    said = train(table, tmp_path / "run", "--set", setting, encoder=encoder)
     assert_refused(said, *words)
     assert not (tmp_path / "run").exists()
 

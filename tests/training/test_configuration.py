@@ -388,6 +388,27 @@ def test_settings_of_a_component_that_no_layer_names_are_of_its_default_kind() -
         UniformSphere(dim=8),
         2.0,
     )
-    # Where the kind is named later, only its own keys stay.
-    settings = ["objective.assignment.slots=2", "objective.kind=vicreg", "objective.dim=64"]
+    # Where the kind is named later, keys of the default kind are none of its business.
+    settings = ["objective.views=3", "objective.kind=vicreg", "objective.dim=64"]
     assert compose("text", settings=settings).objective.kind == "vicreg"
+
+
+def test_what_a_later_setting_takes_away_is_an_error() -> None:
+    settings = ["objective.assignment.slots=2", "objective.kind=vicreg"]
+    with pytest.raises(
+        ConfigError,
+        match="the setting 'objective.assignment' has no effect: a later one makes 'objective' a "
+        "'vicreg', which does not have it; leave one of them out",
+    ):
+        compose("text", settings=settings)
+    # So it is between options and settings, and not between what a preset has and a setting.
+    options = {"encoder": {"kind": "text_convnet", "widths": [8]}}
+    with pytest.raises(ConfigError, match=r"'encoder.widths' has no effect: .* 'text_transformer'"):
+        compose("text", options=options, settings=["encoder=text_transformer"])
+    composed = compose("image", preset="digits", settings=["objective.assignment=cells"])
+    assert isinstance(composed.objective, NAT)
+    assert composed.objective.assignment.kind == "cells"
+    # The last of two values of one setting wins.
+    twice = compose("text", settings=["objective.targets.dim=8", "objective.targets.dim=9"])
+    assert isinstance(twice.objective, NAT)
+    assert twice.objective.targets.dim == 9
