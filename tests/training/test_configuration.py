@@ -397,7 +397,7 @@ def test_what_a_later_setting_takes_away_is_an_error() -> None:
     settings = ["objective.assignment.slots=2", "objective.kind=vicreg"]
     with pytest.raises(
         ConfigError,
-        match="the setting 'objective.assignment' has no effect: a later one makes 'objective' a "
+        match=r"the setting 'objective.assignment' has no effect: a later one makes 'objective' a "
         "'vicreg', which does not have it; leave one of them out",
     ):
         compose("text", settings=settings)
