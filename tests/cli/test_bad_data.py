@@ -132,7 +132,7 @@ def test_a_few_damaged_images_are_skipped_counted_and_listed(lazily: bool, tmp_p
         assert log.count(f"skipped '{name}': ") == 1
     assert log.count("skipped") == 2
     assert said.out.startswith("Left out, since they cannot be decoded: 2 (see train.log)\n")
-    assert "stopped at update 6 of 6, 2 samples unreadable" in log
+    assert "finished at update 6 of 6, 2 samples unreadable" in log
     if not lazily:
         assert "training on 39 samples (2 unreadable)" in log
 
