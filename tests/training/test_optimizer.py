@@ -1,13 +1,18 @@
-"""Which weights an optimiser goes over in one pass, and that nothing depends on it."""
+"""Which weights an optimiser updates in one pass, without a difference; optimisers of plug-ins."""
 
 import copy
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import nn
 
-from natlib.training import SGD, AdamW, Optimizer
+import natlib
+from natlib.training import SGD, AdamW, Optimizer, Schedule
+from tests.training.support import toy_config
+from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
 
 KINDS: dict[str, Optimizer] = {"adamw": AdamW(), "sgd": SGD(momentum=0.9)}
 
@@ -61,3 +66,42 @@ def test_goes_on_exactly_from_averages_without_strides(
     other.load_state_dict(state)
     expected = updated(module, optimizer, 3)
     assert all(map(torch.equal, updated(twin, other, 3), expected))
+
+
+class Adagrad(Optimizer):
+    """As a plug-in would bring it."""
+
+    kind: Literal["test_adagrad"] = "test_adagrad"
+
+    def build(self, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adagrad(weights, lr=self.learning_rate, weight_decay=self.weight_decay)
+
+
+class Halving(Schedule):
+    """As a plug-in would bring it."""
+
+    kind: Literal["test_halving"] = "test_halving"
+
+    def factor(self, progress: float) -> float:
+        return 0.5 ** int(4 * progress)
+
+
+@pytest.fixture
+def plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cls in (Adagrad, Halving):
+        registry = cls.registry
+        monkeypatch.setattr(registry, "_builtin", {**registry._builtin})
+        registry.add(cls)
+
+
+@pytest.mark.usefixtures("plugged_in")
+def test_kinds_from_outside_train_and_resume_exactly(tmp_path: Path) -> None:
+    config = toy_config(optimizer="test_adagrad", schedule="test_halving")
+    natlib.train(config, tmp_path / "whole")
+    natlib.train(config, tmp_path / "part", progress=StopAfter(7))
+    natlib.resume(tmp_path / "part")
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    assert metrics(tmp_path / "whole") == metrics(tmp_path / "part")
+    rates = [line["learning_rate"] for line in metrics(tmp_path / "whole")]
+    # Twenty updates, two of which warm up.
+    assert rates[2:] == pytest.approx([4e-3 * 0.5 ** int(4 * n / 18) for n in range(18)])
