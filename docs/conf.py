@@ -58,7 +58,9 @@ nitpick_ignore_regex = [
         r"(torch|np|numpy|pydantic|annotated_types|rich|PIL|matplotlib|collections|pathlib)(\..*)?",
     ),
     # Type variables, and the image adapter's own class behind natlib.data.SampleSet.
-    ("py:.*", r"natlib\.doctor\.finding\.Subject"),
+    ("py:.*", r"natlib\.doctor\.finding\.Subject|natlib\.assignment\.base\.P"),
+    # Private: what passes between two methods, or what two kinds have in common.
+    ("py:.*", r"natlib\.(assignment\.(bank|stream)\._Pending|objectives\.weight_schedules\._Ramp)"),
     ("py:.*", r"natlib\.component\.C|natlib_(image\.imageset\.Image|audio\.clipset\.Clip)Set"),
     ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

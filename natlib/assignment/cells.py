@@ -57,7 +57,8 @@ class Cells(Assignment):
         """The cells of points Tensor[b, d] among targets Tensor[n, d].
 
         Raises:
-            MatchingError: see :func:`natlib.assignment.semi_discrete.estimate_cells`.
+            MatchingError: there is no sample or no target, shapes do not fit, or a sample holds NaN
+                or infinity.
         """
         return estimate_cells(
             z,

@@ -28,7 +28,7 @@ _GOING, _FINISHED, _BROKEN_OFF, _FAILED = range(4)
 
 
 class Reassignment(Settings):
-    """When and how the slots of all samples are assigned anew (:func:`natlib.reassign`).
+    """When and how the slots of all samples are assigned anew (:func:`natlib.assignment.reassign`).
 
     Samples are matched by their embeddings of the epoch before, which are kept on disk in half
     precision, beside the checkpoints.

@@ -36,8 +36,8 @@ class ObjectiveOutput(NamedTuple):
 class ObjectiveModule(nn.Module):
     """The trainable side of an objective: its head and whatever state it keeps.
 
-    What training keeps and a model does not need is a :class:`natlib.runtime.training_state.
-    TrainingState` inside it.
+    What training keeps and a model does not need is a
+    :class:`natlib.runtime.training_state.TrainingState` inside it.
 
     Attributes:
         head: from features to what :meth:`embed` returns, or most of the way.

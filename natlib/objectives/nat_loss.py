@@ -25,7 +25,7 @@ class Repulsion(Settings):
 
 
 class NATLoss(Settings):
-    """Weights of the terms of :class:`natlib.NAT`'s loss."""
+    """Weights of the terms of :class:`natlib.objectives.NAT`'s loss."""
 
     target_weight: float | None = Field(default=None, gt=0)
     """Weight of the squared distance to the targets. By default 3, and with repulsion what a
@@ -50,7 +50,7 @@ class NATLoss(Settings):
     def of_samples(
         self, z_VBD: Tensor, aim_BD: Tensor, teacher_VBD: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The formula of :class:`natlib.NAT`; a collective call where there is repulsion.
+        """The formula of :class:`natlib.objectives.NAT`; a collective call with repulsion.
 
         Args:
             z_VBD: embeddings of the views.

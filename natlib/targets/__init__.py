@@ -7,9 +7,11 @@ from natlib.targets.gaussian import Gaussian
 from natlib.targets.hypercube import Hypercube
 from natlib.targets.learned_prototypes import (
     GradientPrototypes,
+    GradientPrototypesModule,
     LearnedPrototypes,
     LearnedPrototypesModule,
     MeanPrototypes,
+    MeanPrototypesModule,
 )
 from natlib.targets.low_discrepancy import LowDiscrepancy
 from natlib.targets.mixture import Mixture
@@ -23,11 +25,13 @@ __all__ = [
     "FromArray",
     "Gaussian",
     "GradientPrototypes",
+    "GradientPrototypesModule",
     "Hypercube",
     "LearnedPrototypes",
     "LearnedPrototypesModule",
     "LowDiscrepancy",
     "MeanPrototypes",
+    "MeanPrototypesModule",
     "Mixture",
     "OneHot",
     "ProjectedNormal",
