@@ -41,11 +41,11 @@ def _command(name: str, function: Callable[..., None], panel: str) -> None:
 
 
 _command("train", train, "Train")
-_command("eval", evaluate, "Use and judge")
-_command("embed", embed, "Use and judge")
-_command("report", report, "Use and judge")
-_command("compare", compare, "Use and judge")
-_command("doctor", doctor, "Use and judge")
+_command("eval", evaluate, "Use and evaluate")
+_command("embed", embed, "Use and evaluate")
+_command("report", report, "Use and evaluate")
+_command("compare", compare, "Use and evaluate")
+_command("doctor", doctor, "Use and evaluate")
 app.add_typer(config_app, name="config", rich_help_panel="Look up")
 _command("plugins", plugins, "Look up")
 

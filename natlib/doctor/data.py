@@ -201,7 +201,7 @@ def leaked(found: Survey) -> Finding:
         return Finding("fine", "the splits have hardly anything in common", evidence, names=shown)
     return Finding(
         "act",
-        "what is judged on was trained on",
+        "test samples are among the training samples",
         evidence,
         "remove these samples from one of the splits: accuracies on them say nothing",
         shown,
@@ -267,7 +267,7 @@ def balance(found: Survey) -> Finding:
     counts = found["train"].labelled
     labelled = sum(counts.values())
     if not labelled:
-        return Finding("irrelevant", "there are no labels, so nothing will be judged")
+        return Finding("irrelevant", "there are no labels, so nothing will be evaluated")
     largest, smallest = max(counts.values()), min(counts.values())
     evidence = {
         "classes": float(len(counts)),

@@ -101,6 +101,6 @@ def _examination(
                 lambda done, _total: progress.advance(done),
             )
     except DataError as error:
-        # Moved or removed; what a run has written down can be judged all the same.
+        # Moved or removed; the diagnoses that need only the run log still work.
         return None, f"the samples cannot be read: {error}"
     return found, why_not

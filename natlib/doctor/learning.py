@@ -78,8 +78,8 @@ def idle_features(patient: Patient) -> Finding:
     if _gained(evidence, name) < _BETTER:
         return Finding("fine", "the matching has not become better by itself", evidence)
     evidence["weights_moved"] = record.weights_moved()
-    judged, worse = _against_random(patient)
-    evidence |= judged
+    accuracies, worse = _against_random(patient)
+    evidence |= accuracies
     if evidence["weights_moved"] < _MOVED:
         return Finding(
             "act",

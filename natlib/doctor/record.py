@@ -1,4 +1,4 @@
-"""What a run has written down about itself."""
+"""The run log as diagnoses read it: means over parts of a run, and checks of its length."""
 
 import math
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ class RunRecord:
         return {"learning_rate": self.config.training.optimizer.learning_rate}
 
     def check_updates(self) -> None:
-        """See that there is something to judge.
+        """Check that enough updates were made for a verdict.
 
         Raises:
             UnknownFactError: there are too few updates.
@@ -113,7 +113,7 @@ class RunRecord:
             )
 
     def check_half_done(self) -> None:
-        """See that what takes time has had some.
+        """Check that half of the run is done.
 
         Raises:
             UnknownFactError: less than half of the updates are done, or too few.

@@ -18,13 +18,13 @@ def test_version() -> None:
 def test_help_shows_commands_in_their_groups() -> None:
     out = assert_done(natlib("--help")).out
     titles = re.findall(r"╭─ (.+?) ─+╮", out)
-    assert titles == ["Options", "Train", "Use and judge", "Look up"]
+    assert titles == ["Options", "Train", "Use and evaluate", "Look up"]
     groups = dict(zip(titles, re.split(r"╭─ .+? ─+╮", out)[1:], strict=True))
     commands = {
         title: re.findall(r"^│ (\w+) ", body, re.MULTILINE) for title, body in groups.items()
     }
     assert commands["Train"] == ["train"]
-    assert commands["Use and judge"] == ["eval", "embed", "report", "compare", "doctor"]
+    assert commands["Use and evaluate"] == ["eval", "embed", "report", "compare", "doctor"]
     assert commands["Look up"] == ["plugins", "config"]
 
 
