@@ -27,8 +27,8 @@ _BETTER = 0.1
     "loss at the random line",
     reads="`loss_target`, `own_cosine` (bank)",
     acts="it is not below that of random points which are matched as well as they can be; in a "
-    "bank, whose slots stay where they are between matchings, if samples are no nearer to their "
-    "own targets than at the beginning either",
+    "bank whose slots are reassigned rarely, if samples are no nearer to their own targets than at "
+    "the beginning either",
 )
 def random_line(patient: Patient) -> Finding:
     record = patient.record

@@ -25,7 +25,7 @@ _MADE_UP = 2.0
 @diagnosis(
     "churn stuck",
     reads="`reassigned` (bank only)",
-    acts="after four passes nearly as many slots change hands as if they were dealt at random, or "
+    acts="after four epochs nearly as many slots change hands as in a random assignment, or "
     "from the beginning hardly any do",
 )
 def stuck_churn(patient: Patient) -> Finding:
