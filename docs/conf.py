@@ -61,6 +61,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"natlib\.doctor\.finding\.Subject|natlib\.assignment\.base\.P"),
     # Private: what passes between two methods, or what two kinds have in common.
     ("py:.*", r"natlib\.(assignment\.(bank|stream)\._Pending|objectives\.weight_schedules\._Ramp)"),
-    ("py:.*", r"natlib\.component\.C|natlib_(image\.imageset\.Image|audio\.clipset\.Clip)Set"),
+    ("py:.*", r"natlib\.(component|registry)\.C"),
+    ("py:.*", r"natlib_(image\.imageset\.Image|audio\.clipset\.Clip)Set"),
     ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

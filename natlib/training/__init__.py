@@ -8,7 +8,7 @@ from natlib.training.processes import computing_device, decoding_workers
 from natlib.training.results import read_evaluations, save_evaluation
 from natlib.training.run import Run, TrainResult
 from natlib.training.run_directory import RunDirectory
-from natlib.training.run_info import RunInfo
+from natlib.training.run_info import RunFailure, RunInfo
 from natlib.training.schedules import Constant, Cosine, Schedule
 from natlib.training.train import resume, train
 
@@ -24,6 +24,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunDirectory",
+    "RunFailure",
     "RunInfo",
     "Schedule",
     "SilentProgress",
