@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from natlib.errors import ConfigError
 from natlib_cli import options
-from natlib_cli.output import console
-
-if TYPE_CHECKING:
-    from natlib.training import RunConfig
+from natlib_cli.output import console, print_note
 
 __all__ = ["config_app"]
 
@@ -29,15 +26,30 @@ def show(
     modality: options.Modality = None,
     data: options.Source = None,
     preset: options.Preset = None,
+    encoder: options.Encoder = None,
+    targets: options.Targets = None,
+    assignment: options.Assignment = None,
+    solver: options.Solver = None,
     config: options.ConfigFile = None,
     settings: options.Settings = None,
 ) -> None:
     """Print the resolved configuration, of a run or of the options that train takes."""
     from natlib.configuration import dump_yaml
-    from natlib.training import RunDirectory
+    from natlib.training import RunDirectory, compose
 
-    base = None if run is None else RunDirectory(run).read_config()
-    resolved = _composed(modality, data, preset, config, settings, base)
+    resolved = compose(
+        modality,
+        preset=preset,
+        file=config,
+        options=options.nested(data__source=data),
+        encoder=encoder,
+        targets=targets,
+        assignment=assignment,
+        solver=solver,
+        settings=settings or [],
+        base=None if run is None else RunDirectory(run).read_config(),
+        tell=print_note,
+    )
     typer.echo(dump_yaml(resolved.model_dump(mode="json")), nl=False)
 
 
@@ -55,34 +67,30 @@ def init(
     modality: options.Modality = None,
     data: options.Source = None,
     preset: options.Preset = None,
+    encoder: options.Encoder = None,
+    targets: options.Targets = None,
+    assignment: options.Assignment = None,
+    solver: options.Solver = None,
     config: options.ConfigFile = None,
     settings: options.Settings = None,
 ) -> None:
     """Write a configuration file in which every setting is explained."""
     from natlib.configuration import commented_yaml
+    from natlib.training import compose
 
     if out.exists():
         raise ConfigError(f"{out} exists; choose another name or remove it first")
-    resolved = _composed(modality, data, preset, config, settings)
-    out.write_text(commented_yaml(resolved), encoding="utf-8")
-    console.print(f"Written to {out}. Train with: natlib train --config {out}", soft_wrap=True)
-
-
-def _composed(
-    modality: str | None,
-    data: str | None,
-    preset: str | None,
-    config: Path | None,
-    settings: list[str] | None,
-    base: "RunConfig | None" = None,
-) -> "RunConfig":
-    from natlib.training import compose
-
-    return compose(
+    resolved = compose(
         modality,
         preset=preset,
         file=config,
         options=options.nested(data__source=data),
+        encoder=encoder,
+        targets=targets,
+        assignment=assignment,
+        solver=solver,
         settings=settings or [],
-        base=base,
+        tell=print_note,
     )
+    out.write_text(commented_yaml(resolved), encoding="utf-8")
+    console.print(f"Written to {out}. Train with: natlib train --config {out}", soft_wrap=True)

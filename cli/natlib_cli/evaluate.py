@@ -7,7 +7,7 @@ import typer
 
 from natlib.errors import ConfigError
 from natlib.families import PROTOCOLS
-from natlib_cli.options import Device, kinds
+from natlib_cli.options import Device, completion, kinds
 from natlib_cli.output import console, print_evaluation
 
 __all__ = ["evaluate"]
@@ -19,6 +19,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--protocol",
+            autocompletion=completion(PROTOCOLS),
             metavar="NAME",
             help=f"How: {kinds(PROTOCOLS)}. By default 'standard', kNN and a linear probe. "
             "'imagenet' is the 2017 paper's: a perceptron on frozen convolutions, ten crops.",

@@ -27,7 +27,6 @@ app = typer.Typer(
     name="natlib",
     help="Train encoders without labels by Noise As Targets, on any kind of data.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -1,17 +1,33 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from natlib.errors import ConfigError
-from natlib.families import MODALITIES
+from natlib.families import ASSIGNMENTS, ENCODERS, MODALITIES, SOLVERS, TARGETS
 from natlib.registry import Registry
 
-__all__ = ["ConfigFile", "Device", "Modality", "Preset", "Settings", "Source", "kinds", "nested"]
+__all__ = [
+    "Assignment",
+    "ConfigFile",
+    "Device",
+    "Encoder",
+    "Modality",
+    "Preset",
+    "Settings",
+    "Solver",
+    "Source",
+    "Targets",
+    "completion",
+    "kinds",
+    "nested",
+]
 
 WHAT = "What to train"
+METHOD = "Kinds of its parts, whose settings --set changes"
 
 
 def kinds(registry: Registry[Any]) -> str:
@@ -22,10 +38,34 @@ def kinds(registry: Registry[Any]) -> str:
         return "one of several"
 
 
+def completion(registry: Registry[Any]) -> Callable[[str], list[str]]:
+    """What a shell offers where the name of a kind is expected."""
+
+    def begun(incomplete: str) -> list[str]:
+        try:
+            return [kind for kind in registry.kinds() if kind.startswith(incomplete)]
+        except ConfigError:
+            return []
+
+    return begun
+
+
+def _kind(name: str, registry: Registry[Any], text: str) -> Any:
+    """An option that takes the name of a kind."""
+    return typer.Option(
+        name,
+        metavar="KIND",
+        help=f"{text}: {kinds(registry)}.",
+        autocompletion=completion(registry),
+        rich_help_panel=METHOD,
+    )
+
+
 Modality = Annotated[
     str | None,
     typer.Option(
         "--modality",
+        autocompletion=completion(MODALITIES),
         help=f"Kind of data: {kinds(MODALITIES)}; `natlib plugins` says where each comes from.",
         rich_help_panel=WHAT,
     ),
@@ -47,6 +87,14 @@ Preset = Annotated[
         help="A tested set of settings, 'nat' or 'nat2017' (the paper) for images.",
         rich_help_panel=WHAT,
     ),
+]
+Encoder = Annotated[str | None, _kind("--encoder", ENCODERS, "What is trained")]
+Targets = Annotated[str | None, _kind("--targets", TARGETS, "What the objective predicts")]
+Assignment = Annotated[
+    str | None, _kind("--assignment", ASSIGNMENTS, "Which targets a sample aims at")
+]
+Solver = Annotated[
+    str | None, _kind("--solver", SOLVERS, "What the assignment matches samples with")
 ]
 ConfigFile = Annotated[
     Path | None,

@@ -15,7 +15,7 @@ from natlib.errors import NatlibError
 if TYPE_CHECKING:
     from natlib.evaluation import Evaluation
 
-__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation"]
+__all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation", "print_note"]
 
 # Of the processes that torchrun starts, one speaks.
 SPEAKS = int(os.environ.get("RANK", 0)) == 0
@@ -61,6 +61,12 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         _errors.print("Stopped.")
         raise SystemExit(130) from error
+
+
+def print_note(text: str) -> None:
+    """Something that was changed and nobody asked for, in one line on standard error."""
+    if SPEAKS:
+        _errors.print(text, soft_wrap=True)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from natlib.errors import ConfigError
 from natlib_cli import options
-from natlib_cli.output import SPEAKS, console, print_evaluation
+from natlib_cli.output import SPEAKS, console, print_evaluation, print_note
 
 if TYPE_CHECKING:
     from natlib.training import TrainResult
@@ -26,6 +26,10 @@ def train(
     modality: options.Modality = None,
     data: options.Source = None,
     preset: options.Preset = None,
+    encoder: options.Encoder = None,
+    targets: options.Targets = None,
+    assignment: options.Assignment = None,
+    solver: options.Solver = None,
     config: options.ConfigFile = None,
     settings: options.Settings = None,
     epochs: Annotated[
@@ -132,7 +136,12 @@ def train(
         "preset": preset,
         "file": config,
         "options": given,
+        "encoder": encoder,
+        "targets": targets,
+        "assignment": assignment,
+        "solver": solver,
         "settings": settings or [],
+        "tell": print_note,
     }
     progress = ConsoleProgress() if SPEAKS else SilentProgress()
     if resume is not None:

@@ -1,6 +1,7 @@
 """A run's configuration from its layers: preset, file, options, settings."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from natlib.configuration import (
 )
 from natlib.data import Modality
 from natlib.errors import ConfigError
+from natlib.training.choices import Choices
 from natlib.training.config import RunConfig
 
 __all__ = ["compose"]
+
+logger = logging.getLogger("natlib")
 
 
 def compose(
@@ -27,18 +31,32 @@ def compose(
     preset: str | None = None,
     file: Path | str | None = None,
     options: Mapping[str, Any] | None = None,
+    encoder: str | None = None,
+    targets: str | None = None,
+    assignment: str | None = None,
+    solver: str | None = None,
     settings: Sequence[str] = (),
     base: RunConfig | None = None,
+    tell: Callable[[str], None] = logger.warning,
 ) -> RunConfig:
-    """Lay preset, file, options and settings over each other, the later ones on top.
+    """Lay preset, file, options, choices and settings over each other, the later ones on top.
+
+    The choices are kinds by name. Of a combined objective, those of targets, assignment and solver
+    are for the first part that has such. A solver beside an assignment without one, which the
+    preset names and nothing else, chooses the assignment ``stream``.
 
     Args:
         modality: kind of the modality, ``image`` say; may also stand in the file.
         preset: one of the modality's presets; by default the modality chooses one.
         file: a YAML or JSON file with any part of a configuration.
         options: a nested mapping.
+        encoder: kind of the encoder, as ``encoder``.
+        targets: kind of the target distribution, as ``objective.targets``.
+        assignment: kind of the assignment, as ``objective.assignment``.
+        solver: kind of the solver, as ``objective.assignment.solver``.
         settings: ``"objective.targets.dim=64"`` and the like.
         base: start from this configuration in place of the default preset.
+        tell: called with a line where a choice changes something else.
 
     Raises:
         ConfigError: anything in them cannot be read or is not valid.
@@ -47,15 +65,23 @@ def compose(
     upper: list[Mapping[str, Any]] = [read_yaml(Path(file))] if file else []
     upper += [{"data": {"kind": modality}}] if modality else []
     upper += [{"preset": preset}] if preset else []
-    explicit = [options] if options else []
-    explicit += [parse_setting(text) for text in settings]
-    upper += explicit
+    below = [options] if options else []
+    above = [parse_setting(text) for text in settings]
     try:
         if preset or base is None:
-            data = merge(RunConfig, [*layers, *upper]).get("data", {})
-            layers.append(_preset(data, preset or _named_preset(upper)))
-        merged = merge(RunConfig, [*layers, *upper])
-        for asked in explicit:
+            data = merge(RunConfig, [*layers, *upper, *below, *above]).get("data", {})
+            layers.append(_preset(data, preset or _named_preset([*upper, *below, *above])))
+        layers += upper
+        choices = Choices(encoder, targets, assignment, solver)
+        if any(choices):
+            layer, note = choices.layer(
+                merge(RunConfig, [*layers, *below, *above]), merge(RunConfig, [*below, *above])
+            )
+            below.append(layer)
+            if note is not None:
+                tell(note)
+        merged = merge(RunConfig, [*layers, *below, *above])
+        for asked in (*below, *above):
             check_effect(asked, merged)
         return RunConfig.model_validate(merged)
     except ValidationError as error:

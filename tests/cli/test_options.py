@@ -1,6 +1,7 @@
 """Every option of every command does what it says."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +96,30 @@ def preset(folder: Path) -> None:
     assert (digits["preset"], nat["preset"]) == ("digits", "nat")
     assert digits["data"]["augment"]["flip"] == 0.0
     assert nat["data"]["augment"]["flip"] == 0.5
+
+
+@check("train --encoder", "train --targets", "train --assignment", "train --solver")
+def kinds(folder: Path) -> None:
+    chosen = (
+        "--encoder", "mlp", "--targets", "gaussian", "--assignment", "bank", "--solver", "greedy",
+    )  # fmt: skip
+    small = ("--epochs", "1", "--batch-size", "16", "--device", "cpu", "--set", "data.size=8")
+    found = config(train(folder, *chosen, small=small))
+    assert found["encoder"]["kind"] == "mlp"
+    assert found["objective"]["targets"]["kind"] == "gaussian"
+    assert found["objective"]["assignment"]["kind"] == "bank"
+    assert found["objective"]["assignment"]["solver"]["kind"] == "greedy"
+
+
+@check("--install-completion", "--show-completion")
+def complete(folder: Path) -> None:
+    # What a shell then asks the command is in test_what_is_imported.
+    assert "_NATLIB_COMPLETE=complete_bash" in assert_done(natlib("--show-completion", "bash")).out
+    with mock.patch.dict(os.environ, {"HOME": str(folder)}):
+        assert "bash completion installed" in natlib("--install-completion", "bash").out
+    (script,) = (folder / ".bash_completions").iterdir()
+    assert "complete -o default -F _natlib_completion natlib" in script.read_text()
+    assert str(script) in (folder / ".bashrc").read_text()
 
 
 @check("train --config", "train --set")
@@ -350,7 +375,16 @@ def show_run(folder: Path) -> None:
     *(
         f"config {command} {option}"
         for command in ("show", "init")
-        for option in ("--modality", "--data", "--preset", "--config")
+        for option in (
+            "--modality",
+            "--data",
+            "--preset",
+            "--config",
+            "--encoder",
+            "--targets",
+            "--assignment",
+            "--solver",
+        )
     ),
     "config init --set",
     "config init FILE",
@@ -360,12 +394,17 @@ def config_options(folder: Path) -> None:
     options = (
         "--modality", "image", "--data", "photos", "--preset", "nat2017",
         "--config", folder / "c.yaml", "--set", "training.seed=6",
+        "--encoder", "resnet", "--targets", "gaussian", "--assignment", "bank",
+        "--solver", "sinkhorn",
     )  # fmt: skip
     assert_done(natlib("config", "init", folder / "all.yaml", *options))
     shown = parse_yaml(assert_done(natlib("config", "show", *options)).out, "shown")
     assert read_yaml(folder / "all.yaml") == shown
     assert (shown["data"]["kind"], shown["data"]["source"]) == ("image", "photos")
-    assert (shown["preset"], shown["objective"]["assignment"]["kind"]) == ("nat2017", "bank")
+    assert (shown["preset"], shown["encoder"]["kind"]) == ("nat2017", "resnet")
+    objective = shown["objective"]
+    assert (objective["targets"]["kind"], objective["assignment"]["kind"]) == ("gaussian", "bank")
+    assert objective["assignment"]["solver"]["kind"] == "sinkhorn"
     assert (shown["training"]["epochs"], shown["training"]["seed"]) == (5, 6)
 
 

@@ -1,9 +1,11 @@
 """What each command imports: a fresh interpreter, since everything is there in this one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -44,30 +46,58 @@ NOT_IMPORTED: dict[str, set[str]] = {
 }
 
 
-def imported(*arguments: str | Path) -> tuple[int, set[str]]:
-    """The exit code of a command, and the packages that are there at its end."""
+class Done(NamedTuple):
+    """Exit code of a command, the packages that are there at its end, and what it printed."""
+
+    code: int
+    names: set[str]
+    out: str
+
+
+def imported(*arguments: str | Path, **variables: str) -> Done:
+    """Run a command in an interpreter of its own."""
     said = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        env=os.environ | variables,
+        capture_output=True,
         text=True,
         check=True,
     )
     code, names = json.loads(said.stderr.splitlines()[-1])
-    return code, set(names)
+    return Done(code, set(names), said.stdout)
 
 
 @pytest.mark.parametrize("command", NOT_IMPORTED)
 def test_a_command(command: str) -> None:
-    code, names = imported(*command.split())
+    code, names, _ = imported(*command.split())
     assert code == (2 if "many" in command else 0)
     assert "natlib_cli" in names
     assert names & NOT_IMPORTED[command] == set()
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("train --solver s", ["scipy", "sinkhorn", "sliced", "sparse"]),
+        ("train --assignment c", ["cells"]),
+        ("config show --targets u", ["uniform_sphere"]),
+        ("train --encoder resn", ["resnet"]),
+        ("train --modality im", ["image"]),
+        ("eval run --protocol few", ["few_labels"]),
+    ],
+)
+def test_completion(line: str, expected: list[str]) -> None:
+    words = f"natlib {line}"
+    done = imported(
+        _NATLIB_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
+    )
+    assert [word for word in done.out.split() if "." not in word] == expected
+    assert done.names & EVERYTHING == set()
+
+
 def test_training(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "run", "--max-samples", "32")
-    code, names = imported("train", "--modality", "image", *SMALL, *out)
+    code, names, _ = imported("train", "--modality", "image", *SMALL, *out)
     assert code == 0
     assert {"torch", "tensorboard"} <= names
     assert names & FOR_ONE_PURPOSE == set()
