@@ -12,7 +12,10 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 import hypothesis
 import torch
 
+from tests.processes import do_not_wait_for_disks
+
 torch.set_num_threads(1)
+do_not_wait_for_disks()
 
 # Tests interrupt themselves; a shell that starts them with & has interrupts ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,14 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 
-__all__ = ["Moment", "Python", "Said", "in_processes", "in_two_processes", "run_python"]
+__all__ = [
+    "Moment",
+    "Said",
+    "do_not_wait_for_disks",
+    "in_processes",
+    "in_two_processes",
+    "run_python",
+]
 
 _FORKED = multiprocessing.get_context("forkserver")
 # Everything that takes long. Not the command line: it reads the width of the terminal when it is
@@ -89,53 +96,13 @@ class Moment(NamedTuple):
         setattr(owner, name, armed)
 
 
-class Python:
-    """``python WORDS`` in a process that runs beside the test."""
+def do_not_wait_for_disks() -> None:
+    """Nothing that a test writes has to outlive a power cut: here ``fsync`` only wants a file."""
 
-    def __init__(
-        self,
-        words: Sequence[str | Path],
-        folder: Path | None = None,
-        variables: Mapping[str, str] | None = None,
-        moment: Moment | None = None,
-    ) -> None:
-        """Start it.
+    def fsync(descriptor: int) -> None:
+        os.fstat(descriptor)
 
-        Args:
-            words: a script, ``-m`` and a module, or ``-c`` and a program; then its arguments.
-            folder: the working directory.
-            variables: environment variables beside those of the test.
-            moment: when it sends itself a signal.
-        """
-        self._said = tempfile.TemporaryDirectory()
-        for name in _STREAMS:
-            Path(self._said.name, name).touch()
-        self._process = _FORKED.Process(
-            target=_python,
-            args=(
-                list(map(str, words)),
-                folder or Path.cwd(),
-                {**os.environ, **(variables or {})},
-                self._said.name,
-                moment,
-            ),
-        )
-        self._process.start()
-        # What a failed test has left running is not waited for at the end.
-        atexit.register(self._process.kill)
-
-    def ended(self) -> Said:
-        """What it left, once it has ended; one that never ends is killed."""
-        self._process.join(_PATIENCE)
-        if late := self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        atexit.unregister(self._process.kill)
-        said = [Path(self._said.name, name).read_text() for name in _STREAMS]
-        self._said.cleanup()
-        assert not late, f"still running after {_PATIENCE:.0f} s: {said}"
-        assert self._process.exitcode is not None
-        return Said(self._process.exitcode, *said)
+    os.fsync = fsync  # type: ignore[assignment]
 
 
 def run_python(
@@ -144,8 +111,33 @@ def run_python(
     variables: Mapping[str, str] | None = None,
     moment: Moment | None = None,
 ) -> Said:
-    """What ``python WORDS`` leaves; see :class:`Python`."""
-    return Python(words, folder, variables, moment).ended()
+    """What ``python WORDS`` leaves; it is killed if it never ends.
+
+    Args:
+        words: a script, ``-m`` and a module, or ``-c`` and a program; then its arguments.
+        folder: the working directory.
+        variables: environment variables beside those of the test.
+        moment: when it sends itself a signal.
+    """
+    with tempfile.TemporaryDirectory() as said:
+        for name in _STREAMS:
+            Path(said, name).touch()
+        environment = {**os.environ, **(variables or {})}
+        process = _FORKED.Process(
+            target=_python,
+            args=(list(map(str, words)), folder or Path.cwd(), environment, said, moment),
+        )
+        process.start()
+        try:
+            process.join(_PATIENCE)
+            late = process.is_alive()
+        finally:
+            process.kill()
+            process.join()
+        streams = [Path(said, name).read_text() for name in _STREAMS]
+    assert not late, f"still running after {_PATIENCE:.0f} s: {streams}"
+    assert process.exitcode is not None
+    return Said(process.exitcode, *streams)
 
 
 def _python(
@@ -158,8 +150,10 @@ def _python(
         os.dup2(os.open(Path(said, name), os.O_WRONLY), descriptor)
     torch.set_num_threads(1)
     how, *rest = words
+    do_not_wait_for_disks()
     # What pytest has put on the path of the tests is not on that of a script.
     sys.path = [path for path in sys.path if Path(path).name != "benchmarks"]
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     if how in ("-c", "-m"):
         sys.argv = [how, *rest[1:]]
         sys.path.insert(0, str(folder))
@@ -294,6 +288,7 @@ _pairs: list[_Pair] = []
 
 def _serve(rank: int, pipe: Connection) -> None:
     torch.set_num_threads(1)
+    do_not_wait_for_disks()
     while True:
         failure, result = None, None
         try:

@@ -38,7 +38,7 @@ INSTALLED = "installed"
 # Added to scripts that measure; the last of two equal options counts.
 SMALLER_SCRIPTS = {
     "python benchmarks/step_cost.py": "--batch-sizes 2 --rounds 1 --precision fp32",
-    "python benchmarks/index_imagenet.py": "--files 4000 --workers 1",
+    "python benchmarks/index_imagenet.py": "--files 2048 --workers 1",
     "python benchmarks/reassign.py": "--exact 256 --block 64 --samples 2000",
     "python benchmarks/centroids.py": "--batch 16 --dim 4 --layers 1 2 --seeds 1 --reference 4096",
     "python benchmarks/target_rows.py": "--rows 4 --dim 16 --rounds 2",
@@ -65,6 +65,10 @@ SMALLER_SCRIPTS = {
     "pip install ./": f"--no-deps --no-build-isolation --no-index --quiet --target {INSTALLED}",
 }
 
+# Programs that run in a process which has torch, and what their words follow: torchrun on a port
+# that is free.
+_FORKED = {"python": (), "torchrun": ("-m", "torch.distributed.run", "--standalone")}
+
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
 _SHELL = set("|&;<>$*?~#")  # not brackets: nothing here is called what they would match
 
@@ -87,14 +91,16 @@ def run_command(command: str, folder: Path) -> tuple[int, str]:
     """Exit code and output of a command, which runs in the working directory.
 
     ``natlib`` is called in this process, which saves the seconds that an import of torch
-    takes; scripts run in a process that is forked from one with torch; everything else, and
-    whatever needs a shell, goes to bash.
+    takes; scripts and torchrun run in a process that is forked from one with torch; everything
+    else, and whatever needs a shell, goes to bash.
     """
-    if command.startswith("natlib ") and not _SHELL & set(command):
-        return _natlib(shlex.split(command))
-    if command.startswith("python ") and not _SHELL & set(command):
-        code, out, err = run_python(*shlex.split(command)[1:], folder=folder)
-        return code, out + err
+    if not _SHELL & set(command):
+        program, *words = shlex.split(command)
+        if program == "natlib":
+            return _natlib([program, *words])
+        if program in _FORKED:
+            code, out, err = run_python(*_FORKED[program], *words, folder=folder)
+            return code, out + err
     here = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),

@@ -1,6 +1,5 @@
 """A plug-in of somebody else's, built and installed as such, is one of natlib's modalities."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from natlib.data import Modality
 from natlib.encoders import EncoderRecipe
 from tests.cli.command import Said, assert_done, assert_refused, natlib
 from tests.modalities.support import small
+from tests.processes import run_python
 from tests.timeseries.test_tutorial import EXAMPLE
 
 
@@ -21,7 +21,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the example, installed from the wheel that its own build makes."""
     folder = tmp_path_factory.mktemp("site")
     words = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", folder]
-    python(None, "-m", "pip", "install", *words, EXAMPLE)
+    command = [sys.executable, "-m", "pip", "install", *words, EXAMPLE]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
@@ -31,22 +32,11 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(site)
 
 
-def python(site: Path | None, *words: str | Path) -> str:
-    """What another process prints that has the plug-in, if any."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    if site is not None:
-        environment["PYTHONPATH"] = str(site)
-    done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        env=environment,
-        cwd=site,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def python(site: Path, *words: str | Path) -> str:
+    """What another process prints that has the plug-in."""
+    said = run_python(*words, folder=site, variables={"COLUMNS": "200", "PYTHONPATH": str(site)})
+    assert said.code == 0, said.out + said.err
+    return said.out
 
 
 def test_its_own_tests_pass_where_it_is_installed(site: Path) -> None:
