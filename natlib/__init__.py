@@ -114,7 +114,7 @@ __all__ = [
 # Whatever is imported from natlib imports torch after this.
 set_thread_defaults()
 
-# Where each name comes from: what stands above for type checkers, once more.
+# The module of each name; the imports above tell type checkers the same.
 _NAMES = {
     "natlib.assignment": (
         "Assignment",

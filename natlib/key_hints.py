@@ -1,4 +1,4 @@
-"""Where a key that is not known here would be known: what an error says of it."""
+"""What an error suggests for an unknown key."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from natlib.registry import Registry, nearest
 
 __all__ = ["Hint", "key_hint"]
 
-# As 'width' and 'widths' are: a slip of the fingers.
+# Similar enough to be a typing error, as 'width' and 'widths' are.
 _NEARLY = 0.8
 
 
@@ -19,7 +19,7 @@ class Hint(NamedTuple):
     """What an error says of an unknown key.
 
     Attributes:
-        words: a text; ``{}`` stands for the paths.
+        words: a text; the paths replace ``{}``.
         paths: keys that may have been meant, beginning at the group.
     """
 
@@ -27,7 +27,7 @@ class Hint(NamedTuple):
     paths: Sequence[str] = ()
 
     def text(self, group: str = "") -> str:
-        """The hint, where a group has this path, with a dot behind it."""
+        """The hint with full paths, for a group at this path (ending in a dot)."""
         return self.words.format(" or ".join(f"'{group}{path}'" for path in self.paths))
 
 

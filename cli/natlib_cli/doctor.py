@@ -49,7 +49,7 @@ def doctor(
 ) -> None:
     """Ask whether a run works, or whether data are fit to train on.
 
-    Every diagnosis gives a verdict, the numbers that it stands on, and what to do next. The exit
+    Every diagnosis gives a verdict, the numbers behind it, and what to do next. The exit
     code is 0 if nothing needs to be done, and 3 if something does.
     """
     from natlib.doctor import diagnose, diagnose_data

@@ -21,8 +21,9 @@ def evaluate(
             "--protocol",
             autocompletion=completion(PROTOCOLS),
             metavar="NAME",
-            help=f"How: {kinds(PROTOCOLS)}. By default 'standard', kNN and a linear probe. "
-            "'imagenet' is the 2017 paper's: a perceptron on frozen convolutions, ten crops.",
+            help=f"Evaluation protocol: {kinds(PROTOCOLS)}. By default 'standard', kNN "
+            "and a linear probe. 'imagenet' is the 2017 paper's: a perceptron on frozen "
+            "convolutions, ten crops.",
         ),
     ] = None,
     settings: Annotated[

@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 WHAT = "What to train"
-METHOD = "Kinds of its parts, whose settings --set changes"
+METHOD = "Components by kind (--set changes their settings)"
 
 
 def kinds(registry: Registry[Any]) -> str:
-    """Whatever is installed of a family, by name; nothing of it is imported."""
+    """The installed kinds of a family, separated by commas; none is imported."""
     try:
         return ", ".join(registry.kinds())
     except ConfigError:  # two of one name, which a command says better than its help
@@ -39,7 +39,7 @@ def kinds(registry: Registry[Any]) -> str:
 
 
 def completion(registry: Registry[Any]) -> Callable[[str], list[str]]:
-    """What a shell offers where the name of a kind is expected."""
+    """Completes the name of a kind in a shell."""
 
     def begun(incomplete: str) -> list[str]:
         try:
@@ -88,13 +88,13 @@ Preset = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
-Encoder = Annotated[str | None, _kind("--encoder", ENCODERS, "What is trained")]
-Targets = Annotated[str | None, _kind("--targets", TARGETS, "What the objective predicts")]
+Encoder = Annotated[str | None, _kind("--encoder", ENCODERS, "Encoder to train")]
+Targets = Annotated[str | None, _kind("--targets", TARGETS, "Target distribution")]
 Assignment = Annotated[
-    str | None, _kind("--assignment", ASSIGNMENTS, "Which targets a sample aims at")
+    str | None, _kind("--assignment", ASSIGNMENTS, "Assignment of targets to samples")
 ]
 Solver = Annotated[
-    str | None, _kind("--solver", SOLVERS, "What the assignment matches samples with")
+    str | None, _kind("--solver", SOLVERS, "Solver that matches samples with targets")
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -128,7 +128,7 @@ Device = Annotated[
 
 
 def nested(**options: Any) -> dict[str, Any]:
-    """Options as a nested mapping; ``data__source`` stands for ``data.source``, None for absent."""
+    """Options as a nested mapping: ``data__source`` becomes ``data.source``, None is left out."""
     result: dict[str, Any] = {}
     for name, value in options.items():
         if value is None:

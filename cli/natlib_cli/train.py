@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_LOOP = "How long and how"
+_LOOP = "Epochs, batches and seed"
 _LABELS = "Labels that training sees (by default none)"
-_MACHINE = "On what"
+_MACHINE = "Device"
 _RUN = "The run directory"
 
 
@@ -37,22 +37,22 @@ def train(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Samples in a step, over all processes together.", rich_help_panel=_LOOP),
+        typer.Option(help="Samples per step, summed over all processes.", rich_help_panel=_LOOP),
     ] = None,
     max_samples: Annotated[
         int | None,
         typer.Option(help="Train on a random subset of this size.", rich_help_panel=_LOOP),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of everything random.", rich_help_panel=_LOOP)
+        int | None, typer.Option(help="Seed of all random numbers.", rich_help_panel=_LOOP)
     ] = None,
     label_fraction: Annotated[
         float | None,
-        typer.Option(help="Show this share of the labels of each class.", rich_help_panel=_LABELS),
+        typer.Option(help="Reveal this share of each class's labels.", rich_help_panel=_LABELS),
     ] = None,
     labels_per_class: Annotated[
         int | None,
-        typer.Option(help="Show so many labels of each class.", rich_help_panel=_LABELS),
+        typer.Option(help="Reveal this many labels of each class.", rich_help_panel=_LABELS),
     ] = None,
     labels: Annotated[
         str | None,
@@ -77,7 +77,9 @@ def train(
     compile_encoder: Annotated[
         bool | None,
         typer.Option(
-            "--compile/--no-compile", help="Compile the encoder first.", rich_help_panel=_MACHINE
+            "--compile/--no-compile",
+            help="Compile the encoder with torch.compile.",
+            rich_help_panel=_MACHINE,
         ),
     ] = None,
     out: Annotated[
@@ -92,7 +94,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Go on with an interrupted run, as if it had not been interrupted.",
+            help="Resume an interrupted run; the result equals that of an uninterrupted one.",
             rich_help_panel=_RUN,
         ),
     ] = None,

@@ -15,8 +15,8 @@ __all__ = ["check_effect", "merge", "parse_setting"]
 def parse_setting(text: str) -> dict[str, Any]:
     """``a.b=value`` as a nested mapping.
 
-    A value that begins with ``[``, ``{`` or a quote is read as YAML 1.2. Anything else is one
-    value, to its end: ``null``, a boolean, a number, or else text, whatever is in it.
+    A value that begins with ``[``, ``{`` or a quote is read as YAML 1.2. Anything else is
+    a single value up to its end: ``null``, a boolean, a number, or else text, whatever is in it.
 
     Raises:
         ConfigError: there is no ``=``, or the value cannot be parsed.
@@ -108,7 +108,7 @@ def _lay(
         below = result.get(key)
         inner, named = (of_each, False) if of_each else _field_model(model, key)
         if inner is not None and not named and issubclass(inner, Component):
-            # The bare name of a kind stands for a mapping.
+            # The bare name of a kind is short for a mapping.
             value = {"kind": value} if isinstance(value, str) else value
             below = {"kind": below} if isinstance(below, str) else below
         if isinstance(value, Mapping):

@@ -2,7 +2,7 @@
 
 Values follow the core schema of YAML 1.2.2 (https://yaml.org/spec/1.2.2/#103-core-schema): ``on``,
 ``off``, ``no``, ``1:30`` and dates are strings, ``1e-3`` is a number. Keys are always strings, as
-they stand in the file. Duplicate keys, aliases and anchors, tags and a second document are errors.
+they are written. Duplicate keys, aliases and anchors, tags and a second document are errors.
 
 ruamel.yaml parses; none of its constructors runs, so that no tag can make an object.
 """
@@ -51,7 +51,7 @@ _MAX_DEPTH = 100
 
 
 class _UnreadableError(Exception):
-    """Something that is YAML, but not read here, and where it stands."""
+    """Valid YAML that natlib does not read, with its line and column."""
 
     def __init__(self, event: Event, text: str) -> None:
         super().__init__(f"{_place(event.start_mark)}: {text}")
@@ -189,7 +189,7 @@ def _value(event: Any, events: Iterator[Event], depth: int) -> Any:
         return items
     if isinstance(event, MappingStartEvent):
         return _mapping(events, depth)
-    # The first of the two: whether it stands without quotes.
+    # The first of the two tells whether the scalar is plain, without quotes.
     return parse_scalar(event.value) if event.implicit[0] else event.value
 
 
@@ -203,7 +203,8 @@ def _mapping(events: Iterator[Event], depth: int) -> dict[str, Any]:
         key = event.value
         if key in found:
             raise _UnreadableError(
-                event, f"the key '{key}' stands in line {lines[key]} already; remove one of them"
+                event,
+                f"duplicate key '{key}', as in line {lines[key]}; remove one of them",
             )
         lines[key] = event.start_mark.line + 1
         found[key] = _value(next(events), events, depth + 1)
@@ -215,7 +216,7 @@ def _parse_json(text: str, path: Path) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ValueError(f"the key '{key}' stands twice in one object; remove one of them")
+                raise ValueError(f"duplicate key '{key}' in one object; remove one of them")
             found[key] = value
         return found
 

@@ -86,7 +86,7 @@ BAD_SETTINGS: dict[str, list[str]] = {
     "training.epochs": ["'training.epochs'", "expected key=value"],
     "=3": ["'=3'", "expected key=value"],
     "training.betas=[1": ["cannot read the value of 'training.betas=[1'", "line 1", "quotes"],
-    "training.epochs={a: 1, a: 2}": ["'training.epochs={a: 1, a: 2}'", "the key 'a' stands"],
+    "training.epochs={a: 1, a: 2}": ["'training.epochs={a: 1, a: 2}'", "duplicate key 'a'"],
     "data.source=[*name]": ["'data.source=[*name]'", "aliases (*name) are not read", "quotes"],
     "training..epochs=3": ["'training..epochs=3'", "expected key=value"],
 }
@@ -144,7 +144,11 @@ FILES: dict[str, tuple[bytes, list[str]]] = {
     "a list for a key": (b"[training]: 3\n", ["cannot read", "line 1", "a key is a word"]),
     "a key twice": (
         b"data:\n  size: 8\n  flip: 1\n  size: 9\n",
-        ["cannot read", "line 4, column 3: the key 'size' stands in line 2 already", "remove one"],
+        [
+            "cannot read",
+            "line 4, column 3: duplicate key 'size', as in line 2",
+            "remove one",
+        ],
     ),
     "an anchor": (b"data: &d\n  size: 8\n", ["cannot read", "line 1, column 7: anchors", "write"]),
     "an alias": (b"data: *d\n", ["cannot read", "line 1, column 7: anchors (&name) and aliases"]),
@@ -170,7 +174,10 @@ def test_json_files(tmp_path: Path) -> None:
     assert "  epochs: 3\n" in said.out
     for text, words in {
         '{"training": {"epochs": 3}': ["cannot read", "line 1, column 27"],
-        '{"training": {"seed": 3, "seed": 4}}': ["cannot read", "the key 'seed' stands twice"],
+        '{"training": {"seed": 3, "seed": 4}}': [
+            "cannot read",
+            "duplicate key 'seed'",
+        ],
         "[3]": ["holds a list"],
     }.items():
         file.write_text(text)
