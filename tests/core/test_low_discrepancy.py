@@ -37,6 +37,20 @@ def test_blocks_are_shifted_each_by_its_own() -> None:
     assert not torch.equal(targets.rows(slot[50:]), targets.rows(slot[50:] - 2**30))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_are_quantiles_of_the_middles_of_points(dtype: torch.dtype) -> None:
+    slot = torch.arange(2**30 - 300, 2**30 + 300)
+    block, units = _shifts(5, 4, slot >> 30), _sobol(5, 4, slot)
+    middle = ((units ^ block).double() + 0.5) * 2.0**-30
+    expected = torch.special.ndtri(middle) / 2  # the root of d
+    rows = LowDiscrepancy(dim=4, seed=5, onto="gaussian").rows(slot, dtype)
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-5
+    torch.testing.assert_close(rows.double(), expected, rtol=tolerance, atol=tolerance)
+    # The lowest and the highest points lie alike far out.
+    assert float(rows.min()) < -1
+    assert float(rows.max()) > 1
+
+
 def error(rows: torch.Tensor) -> float:
     """Mean squared error of two means that are 0, and of one that is 1 / d."""
     means = torch.cat([rows.mean(0), rows.abs().mean(0) - rows.abs().mean(),

@@ -58,7 +58,7 @@ def test_rows_do_not_depend_on_what_else_is_asked_for(
     assert rows.isfinite().all()
     order = torch.randperm(61, generator=torch.Generator().manual_seed(2))
     assert torch.equal(targets.rows(slot[order], dtype), rows[order])
-    for size in (1, 2, 3, 7, 60):
+    for size in (1, 7, 60):
         parts = [targets.rows(part, dtype) for part in slot.split(size)]
         assert torch.equal(torch.cat(parts), rows)
     assert torch.equal(targets.rows(slot[5], dtype), rows[5])
@@ -81,8 +81,9 @@ def test_rows_do_not_depend_on_chunks(
     monkeypatch.undo()
     # More than one chunk of the real size.
     many = torch.arange(3 * 2**16 // (-(-dim // 4)))
-    assert torch.equal(targets.rows(many)[:500], whole)
-    assert torch.equal(targets.rows(many[-5:]), targets.rows(many)[-5:])
+    rows = targets.rows(many)
+    assert torch.equal(rows[:500], whole)
+    assert torch.equal(targets.rows(many[-5:]), rows[-5:])
 
 
 @by_kind
