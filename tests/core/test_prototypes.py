@@ -144,6 +144,16 @@ def test_a_prototype_without_matches_stays() -> None:
     assert not torch.isclose(after[:2], before[:2]).all(1).any()
 
 
+def test_one_without_matches_weighs_as_much_as_before_in_what_is_spread() -> None:
+    module = module_of(learn="mean", count=4, dim=3, rate=0.3)
+    before, z = module.prototypes().clone(), normalize(torch.randn(1, 3), dim=1)
+    module.update(torch.tensor([[7]]), z)
+    owner = int(module.prototype_of(torch.tensor(7)))
+    moved = before.clone()
+    moved[owner] = torch.lerp(before[owner], z[0], 0.3)
+    torch.testing.assert_close(module.prototypes(), tight_frame(moved))
+
+
 def test_the_mean_is_that_of_all_layers() -> None:
     config = MeanPrototypes(count=2, dim=3, spread=False, rate=0.25)
     module = config.build()
