@@ -17,9 +17,9 @@ from PIL import Image as PILImage
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from natlib.data import load_batches
+from natlib.data import DecodedSamples, load_batches
 from natlib_image import Augmentation, Image
-from natlib_image.imageset import ImageSet
+from natlib_image.decoder import ImageDecoder
 from natlib_image.sources.arrays import ArrayImages
 
 BATCH = 256
@@ -50,7 +50,7 @@ def main() -> None:
     pixels = rng.integers(0, 256, (options.images, size, size, 3), dtype=np.uint8)
     modality = Image(size=size, resize=size, augment=Augmentation(blur=0.0))
     names = [str(row) for row in range(len(pixels))]
-    samples = ImageSet(ArrayImages(pixels, names, None, []), size, cache_gib=2.0)
+    samples = DecodedSamples(ArrayImages(pixels, names, None, []), ImageDecoder(size), 2.0)
     samples.preload(workers=0)
     batches = [
         list(range(first, min(first + BATCH, len(pixels))))

@@ -57,11 +57,11 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(torch|np|numpy|pydantic|annotated_types|rich|PIL|matplotlib|collections|pathlib)(\..*)?",
     ),
-    # Type variables, and the image adapter's own class behind natlib.data.SampleSet.
+    # Type variables, and what the adapters' samples are once they are decoded.
     ("py:.*", r"natlib\.doctor\.finding\.Subject|natlib\.assignment\.base\.P"),
     # Private: what passes between two methods, or what two kinds have in common.
     ("py:.*", r"natlib\.(assignment\.(bank|stream)\._Pending|objectives\.weight_schedules\._Ramp)"),
-    ("py:.*", r"natlib\.(component|registry)\.C"),
-    ("py:.*", r"natlib_(image\.imageset\.Image|audio\.clipset\.Clip)Set"),
-    ("py:.*", r"natlib_text\.(textset\.TextSet|line_index\.Unit)|(pa|pyarrow|sp|scipy)(\..*)?"),
+    ("py:.*", r"natlib\.(component|registry)\.C|natlib\.data\.decoded_(samples|store)\.S"),
+    ("py:.*", r"natlib_(image|audio|text)\.deco(der|ding)\.\w+"),
+    ("py:.*", r"natlib_text\.line_index\.Unit|(pa|pyarrow|sp|scipy)(\..*)?"),
 ]

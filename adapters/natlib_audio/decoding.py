@@ -12,7 +12,7 @@ from torch import Tensor
 
 from natlib.errors import DataError
 
-__all__ = ["EXTENSIONS", "Clip", "clip_of", "decode"]
+__all__ = ["EXTENSIONS", "Clip", "decode"]
 
 EXTENSIONS = ("flac", "mp3", "oga", "ogg", "wav")
 """How the names of sounds end, in upper or lower case."""
@@ -69,12 +69,6 @@ def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
     if wave.min() == wave.max():
         raise DataError("it is silent: all values are the same")
     return torch.from_numpy(np.ascontiguousarray(wave)), rate
-
-
-def clip_of(index: int, item: Any, longest: float, rate: int) -> Clip:
-    """See :func:`decode`."""
-    wave, own_rate = decode(item, longest, rate)
-    return Clip(index, wave, own_rate)
 
 
 def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], int]:

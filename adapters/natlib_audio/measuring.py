@@ -8,9 +8,8 @@ import numpy as np
 import soundfile
 from torch import Tensor
 
-from natlib.data import Source, evenly_spaced
+from natlib.data import SampleSet, Source, evenly_spaced
 from natlib.errors import DataError
-from natlib_audio.clipset import ClipSet
 from natlib_audio.decoding import Clip
 
 __all__ = ["input_statistics", "natural_form"]
@@ -44,7 +43,7 @@ def natural_form(source: Source, name: str, longest: float) -> tuple[int, float]
 
 
 def input_statistics(
-    clips: ClipSet, prepared: Callable[[Clip], Tensor], name: str
+    clips: SampleSet, prepared: Callable[[Clip], Tensor], name: str
 ) -> tuple[float, float]:
     """Mean and standard deviation of the inputs that an encoder gets from training clips.
 

@@ -10,21 +10,23 @@ from torch import Tensor
 
 from natlib.data import (
     Batch,
+    DecodedSamples,
     Modality,
     Source,
     Split,
     Thumbnail,
     Unreadable,
+    as_path,
     chosen_rows,
+    decode_items,
     stable_source,
 )
 from natlib.encoders import EncoderRecipe
-from natlib.errors import ConfigError, DataError
+from natlib.errors import ConfigError
 from natlib_audio import waves
 from natlib_audio.augmentation import Augmentation, masked_spectra, masked_waves, one_wave
-from natlib_audio.clipset import ClipSet
 from natlib_audio.collating import at_rate, collate
-from natlib_audio.decoding import clip_of
+from natlib_audio.decoder import ClipDecoder, ClipSamples
 from natlib_audio.encoders.convnet import AudioConvNet
 from natlib_audio.encoders.resnet import AudioResNet
 from natlib_audio.encoders.wav2vec import Wav2Vec
@@ -125,15 +127,15 @@ class Audio(Modality):
         # A table of labels belongs to the folder that it was made for.
         return super().with_source(source).model_copy(update={"labels": None})
 
-    def dataset(self, split: Split, cache: Path | None = None) -> ClipSet | None:
-        rate = self._rate()
+    def dataset(self, split: Split, cache: Path | None = None) -> ClipSamples | None:
+        decoder = self._decoder()
         clips = self._source().split(split, cache)
         if clips is None:
             return None
         rows = None
         if split == "train":
             rows = chosen_rows(len(clips), self.max_samples, self.subset_seed)
-        return ClipSet(clips, rate, self.longest, self.cache_gib, rows)
+        return DecodedSamples(clips, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate(samples, self._rate())
@@ -178,18 +180,7 @@ class Audio(Modality):
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read paths, arrays at the rate of the model, or pairs (array, rate)."""
-        decoded = []
-        for index, item in enumerate(items):
-            try:
-                decoded.append(clip_of(index, item, self.longest, self._rate()))
-            except MemoryError:
-                raise
-            # libsndfile has errors of its own; a file may also be gone, or not ours to read.
-            except Exception as error:
-                name = item if isinstance(item, str | Path) else f"item {index}"
-                why = str(error).rstrip(".")
-                raise DataError(f"cannot read {name} as sound: {why}") from error
-        return decoded
+        return decode_items(self._decoder(), map(as_path, items), "sound")
 
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):
@@ -207,6 +198,9 @@ class Audio(Modality):
 
     def _source(self) -> Source:
         return find_source(self.source, self.labels)
+
+    def _decoder(self) -> ClipDecoder:
+        return ClipDecoder(self._rate(), self.longest)
 
     def _rate(self) -> int:
         if self.rate is None:

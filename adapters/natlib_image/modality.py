@@ -14,23 +14,26 @@ from torch import Tensor
 
 from natlib.data import (
     Batch,
+    DecodedSamples,
     Modality,
     Source,
     Split,
     Thumbnail,
     Unreadable,
+    as_path,
     chosen_rows,
+    decode_items,
     stable_source,
 )
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
 from natlib_image.augmentation import Augmentation, default_blur, one_view
 from natlib_image.collating import collate
-from natlib_image.decoding import DecodedImage, decode, open_image
+from natlib_image.decoder import ImageDecoder, ImageSamples
+from natlib_image.decoding import open_image
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
-from natlib_image.imageset import ImageSet
 from natlib_image.sources import NAMES, find_source
 
 __all__ = ["Image"]
@@ -107,15 +110,15 @@ class Image(Modality):
         }
         return self.model_validate({**dict(self), **update})
 
-    def dataset(self, split: Split, cache: Path | None = None) -> ImageSet | None:
-        short_side = self._resize()
+    def dataset(self, split: Split, cache: Path | None = None) -> ImageSamples | None:
+        decoder = ImageDecoder(self._resize())
         images = self._source().split(split, cache)
         if images is None:
             return None
         rows = None
         if split == "train":
             rows = chosen_rows(len(images), self.max_samples, self.subset_seed)
-        return ImageSet(images, short_side, self.cache_gib, rows)
+        return DecodedSamples(images, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate(samples)
@@ -175,18 +178,7 @@ class Image(Modality):
         return "digits" if self.source in (None, "digits") else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
-        short_side = self._resize()
-        decoded = []
-        for index, item in enumerate(items):
-            try:
-                decoded.append(DecodedImage(index, decode(item, short_side)))
-            except MemoryError:
-                raise
-            # PIL raises nearly anything for a file that is damaged.
-            except Exception as error:
-                name = item if isinstance(item, str | Path) else f"item {index}"
-                raise DataError(f"cannot read {name} as an image: {error}") from error
-        return decoded
+        return decode_items(ImageDecoder(self._resize()), map(as_path, items), "an image")
 
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):

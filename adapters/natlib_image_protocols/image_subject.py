@@ -8,10 +8,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from natlib.data import SampleSet, training_samples
+from natlib.data import DecodedSamples, SampleSet, training_samples
 from natlib.errors import DataError, NatlibError
 from natlib.protocols import Subject
-from natlib_image.imageset import ImageSet
 from natlib_image.modality import Image
 
 __all__ = ["file_paths", "image_modality", "seen_in_training"]
@@ -37,9 +36,7 @@ def image_modality(subject: Subject, judge: str) -> Image:
 
 def file_paths(samples: SampleSet, index: Tensor) -> list[Path]:
     """The files of some images; none where a source is no files."""
-    if not isinstance(samples, ImageSet):
-        return []
-    found = (samples.path(int(number)) for number in index)
+    found = (_file(samples, int(number)) for number in index)
     return [path for path in found if path is not None]
 
 
@@ -68,7 +65,7 @@ def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
         if trained is None:
             raise
         names = trained.names
-    images = trained if isinstance(trained, ImageSet) else None
+    images = trained if isinstance(trained, DecodedSamples) else None
     alike = [(number, stem) for number, stem in enumerate(map(_stem, names)) if stem in asked]
     sizes: dict[tuple[str, int], list[Path]] = defaultdict(list)
     for stem in {stem for _, stem in alike}:
@@ -79,13 +76,18 @@ def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
         if images is None or list(images.names[number : number + 1]) != [names[number]]:
             seen.update(asked[stem])
             continue
-        other = images.path(number)
+        other = _file(images, number)
         if other is not None and not other.exists():
             seen.update(asked[stem])
         elif other is not None:
             alternatives = sizes[stem, other.stat().st_size]
             seen.update(path for path in alternatives if _same(other, path))
     return sorted(seen)
+
+
+def _file(samples: SampleSet, number: int) -> Path | None:
+    item = samples.item(number) if isinstance(samples, DecodedSamples) else None
+    return Path(item) if isinstance(item, str | Path) else None
 
 
 def _same(one: Path, other: Path) -> bool:

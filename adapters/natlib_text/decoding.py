@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from natlib.errors import DataError
+
 __all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "first_bytes"]
 
 BYTES_PER_TOKEN = 32
@@ -57,7 +59,7 @@ def first_bytes(item: Any, limit: int) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the item is nothing of that kind.
+        DataError: the item is nothing of that kind.
     """
     if isinstance(item, str):
         return item.encode()[: limit + 1]
@@ -72,7 +74,7 @@ def first_bytes(item: Any, limit: int) -> bytes:
         with item.path.open("rb") as file:
             file.seek(item.start)
             return file.read(min(item.end - item.start, limit + 1))
-    raise ValueError(f"got {type(item).__name__}, expected a str or a Path")
+    raise DataError(f"got {type(item).__name__}, expected a str or a Path")
 
 
 def decode(item: Any, limit: int) -> str:
@@ -84,7 +86,7 @@ def decode(item: Any, limit: int) -> str:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not UTF-8, holds nothing but white space, or is of another form.
+        DataError: it is not UTF-8, holds nothing but white space, or is of another form.
     """
     content = first_bytes(item, limit)
     cut = content[:limit]
@@ -93,11 +95,11 @@ def decode(item: Any, limit: int) -> str:
     except UnicodeDecodeError as error:
         # A character may lie across the limit.
         if len(content) <= limit or error.start < limit - 3:
-            raise ValueError(
+            raise DataError(
                 f"not UTF-8: byte 0x{cut[error.start]:02x} at {error.start:,}"
             ) from error
         text = cut[: error.start].decode("utf-8")
     text = text.removeprefix("\ufeff").strip()
     if not text:
-        raise ValueError("empty: nothing but white space")
+        raise DataError("empty: nothing but white space")
     return text

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from natlib.data import (
     Batch,
+    DecodedSamples,
     Modality,
     Source,
     Split,
     Thumbnail,
     Unreadable,
     chosen_rows,
+    decode_items,
     stable_source,
 )
 from natlib.data.sparse import csr_tensor
@@ -26,13 +28,13 @@ from natlib.errors import ConfigError, DataError
 from natlib_text import tfidf, tokenizer
 from natlib_text.augmentation import Augmentation, one_view
 from natlib_text.collating import collate, texts_of
-from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode
+from natlib_text.decoder import TextDecoder, TextSamples
+from natlib_text.decoding import BYTES_PER_TOKEN
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.transformer import TextTransformer
 from natlib_text.fitting import fit
 from natlib_text.line_index import Unit
 from natlib_text.sources import NAMES, find_source
-from natlib_text.textset import TextSet
 from natlib_text.tfidf import TfIdf
 from natlib_text.tokenizer import TextTokenizer
 
@@ -158,15 +160,15 @@ class Text(Modality):
         missing = {key: columns.get(key) for key in ("label", "split")}
         return elsewhere.model_copy(update=missing)
 
-    def dataset(self, split: Split, cache: Path | None = None) -> TextSet | None:
-        tokens = self._tokenizer()
+    def dataset(self, split: Split, cache: Path | None = None) -> TextSamples | None:
+        decoder = self._decoder()
         texts = self._source().split(split, cache)
         if texts is None:
             return None
         rows = None
         if split == "train":
             rows = chosen_rows(len(texts), self.max_samples, self.subset_seed)
-        return TextSet(texts, tokens, self.length, self.cache_gib, rows)
+        return DecodedSamples(texts, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate(samples, self._tokenizer(), self.length)
@@ -196,15 +198,7 @@ class Text(Modality):
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read texts (strings, or bytes in UTF-8) or files of one text each (paths)."""
-        limit = self.length * BYTES_PER_TOKEN
-        read = []
-        for index, item in enumerate(items):
-            name = item if isinstance(item, Path) else f"item {index}"
-            try:
-                read.append(DecodedText(index, decode(item, limit)))
-            except (OSError, ValueError) as error:
-                raise DataError(f"cannot read {name} as text: {error}") from error
-        return read
+        return decode_items(self._decoder(), items, "text")
 
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):
@@ -217,6 +211,9 @@ class Text(Modality):
 
     def _source(self) -> Source:
         return find_source(self.source, self.unit, self.column, self.label, self.split)
+
+    def _decoder(self) -> TextDecoder:
+        return TextDecoder(self._tokenizer(), self.length)
 
     def _tokenizer(self) -> TextTokenizer:
         return _tokenizer(self._file(tokenizer.FILE))

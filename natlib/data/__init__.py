@@ -3,7 +3,8 @@
 from natlib.data.array_samples import ArraySample, ArraySamples, collate_arrays
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
 from natlib.data.concatenated import ConcatenatedSamples
-from natlib.data.decoded_store import DecodedStore, decode_all
+from natlib.data.decoded_samples import DecodedSamples, Decoder, as_path, decode_items
+from natlib.data.decoded_store import DecodedStore, PreloadPlan, SampleStore, decode_all
 from natlib.data.label_sources import read_labels, training_samples
 from natlib.data.labelling import (
     LabelsConfig,
@@ -27,24 +28,30 @@ __all__ = [
     "ArraySamples",
     "Batch",
     "ConcatenatedSamples",
+    "DecodedSamples",
     "DecodedStore",
+    "Decoder",
     "EpochBatches",
     "EpochPartition",
     "LabelledPartition",
     "LabelsConfig",
     "Modality",
+    "PreloadPlan",
     "SampleSet",
+    "SampleStore",
     "Source",
     "SourceSplit",
     "Split",
     "Thumbnail",
     "TrainingLabels",
     "Unreadable",
+    "as_path",
     "check_unreadable",
     "choose_labelled",
     "chosen_rows",
     "collate_arrays",
     "decode_all",
+    "decode_items",
     "encode_labels",
     "evenly_spaced",
     "input_picture",

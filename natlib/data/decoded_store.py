@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from natlib.data.base import Unreadable
 
-__all__ = ["DecodedStore", "decode_all"]
+__all__ = ["DecodedStore", "PreloadPlan", "SampleStore", "decode_all"]
 
 # Bytes that a worker hands over at once: little enough for a small /dev/shm.
 _BLOCK_BYTES = 4 << 20
@@ -19,7 +19,42 @@ _MAX_BLOCK = 1024
 # Fewer samples than this are decoded before workers would have started.
 _WORTH_WORKERS = 2048
 
-Load = Callable[[int], Tensor | Unreadable]
+S = TypeVar("S")
+
+
+class PreloadPlan(NamedTuple):
+    """What is known of samples before they are decoded into memory.
+
+    Attributes:
+        total: how many samples there are; they are numbered from 0.
+        sample_bytes: roughly how much memory one needs.
+        limit: bytes that all of them may take.
+        workers: processes that decode; 0 decodes in this one.
+        progress: called with the samples done and the samples in all.
+    """
+
+    total: int
+    sample_bytes: float
+    limit: float
+    workers: int
+    progress: Callable[[int, int], None] | None
+
+
+class SampleStore(Protocol):
+    """Decoded samples in memory.
+
+    Attributes:
+        unreadable: the samples that could not be decoded.
+    """
+
+    unreadable: list[Unreadable]
+
+    @property
+    def readable(self) -> Tensor:
+        """int64[u], the samples that could be decoded."""
+
+    def __getitem__(self, index: int) -> Any:
+        """What is kept of a sample that could be decoded."""
 
 
 class _Block(NamedTuple):
@@ -77,9 +112,17 @@ class DecodedStore:
         return values.narrow(0, int(self._offset[index]), math.prod(shape)).view(shape)
 
 
-class _Blocks(Dataset[_Block]):
-    def __init__(self, load: Load, total: int, rank: int, block: int) -> None:
+class _Blocks(Dataset[_Block], Generic[S]):
+    def __init__(
+        self,
+        load: Callable[[int], S | Unreadable],
+        values: Callable[[S], Tensor],
+        total: int,
+        rank: int,
+        block: int,
+    ) -> None:
         self._load = load
+        self._values = values
         self._total = total
         self._nothing = (0,) * rank
         self._block = block
@@ -89,53 +132,52 @@ class _Blocks(Dataset[_Block]):
 
     def __getitem__(self, number: int) -> _Block:
         first = number * self._block
-        samples = [self._load(i) for i in range(first, min(first + self._block, self._total))]
-        good = [s.reshape(-1) for s in samples if isinstance(s, Tensor)]
-        return _Block(
-            torch.cat(good) if good else torch.zeros(0),
-            [tuple(s.shape) if isinstance(s, Tensor) else self._nothing for s in samples],
-            [s for s in samples if isinstance(s, Unreadable)],
-        )
+        values: list[Tensor] = []
+        shapes: list[tuple[int, ...]] = []
+        unreadable: list[Unreadable] = []
+        for index in range(first, min(first + self._block, self._total)):
+            sample = self._load(index)
+            if isinstance(sample, Unreadable):
+                unreadable.append(sample)
+                shapes.append(self._nothing)
+            else:
+                kept = self._values(sample)
+                values.append(kept.reshape(-1))
+                shapes.append(tuple(kept.shape))
+        return _Block(torch.cat(values) if values else torch.zeros(0), shapes, unreadable)
 
 
 def decode_all(
-    load: Load,
-    total: int,
+    load: Callable[[int], S | Unreadable],
+    values: Callable[[S], Tensor],
     rank: int,
-    *,
-    sample_bytes: float,
-    limit: float,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
+    plan: PreloadPlan,
 ) -> DecodedStore | None:
-    """Decode samples 0 .. total-1; None as soon as they turn out to need more than ``limit``.
+    """Decode all samples; None as soon as they turn out to need more than the plan allows.
 
     Args:
-        load: decodes one, to a tensor of this rank that is not empty; goes to the workers.
-        total: how many there are.
-        rank: how many dimensions each has.
-        sample_bytes: roughly how large one is.
-        limit: bytes that all may take.
-        workers: processes that decode; 0 decodes in this one.
-        progress: called with the samples done and the samples in all.
+        load: decodes one sample; goes to the workers.
+        values: what to keep of a sample: a tensor of this rank that is not empty.
+        rank: how many dimensions it has.
+        plan: how many samples there are, and what they may need.
     """
-    block = max(1, min(_MAX_BLOCK, int(_BLOCK_BYTES / max(1.0, sample_bytes))))
-    store = DecodedStore(total, rank, block)
+    block = max(1, min(_MAX_BLOCK, int(_BLOCK_BYTES / max(1.0, plan.sample_bytes))))
+    store = DecodedStore(plan.total, rank, block)
     used = done = 0
     blocks: DataLoader[Any] = DataLoader(
-        _Blocks(load, total, rank, block),
+        _Blocks(load, values, plan.total, rank, block),
         batch_size=None,
-        num_workers=workers if total >= _WORTH_WORKERS else 0,
+        num_workers=plan.workers if plan.total >= _WORTH_WORKERS else 0,
         collate_fn=_as_is,
     )
     for part in blocks:
         store.append(*part)
         used += part.values.nbytes
         done += len(part.shapes)
-        if used > limit:
+        if used > plan.limit:
             return None
-        if progress is not None:
-            progress(done, total)
+        if plan.progress is not None:
+            plan.progress(done, plan.total)
     return store
 
 

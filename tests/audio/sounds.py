@@ -9,7 +9,7 @@ import soundfile
 
 from natlib.data import Batch
 from natlib_audio.collating import collate
-from natlib_audio.decoding import clip_of
+from natlib_audio.decoder import ClipDecoder
 
 RATE = 8_000
 
@@ -55,5 +55,5 @@ def write_labelled(root: Path, table: Path, count: int) -> None:
 
 def batch_of(*waves: Wave, rate: int = RATE) -> Batch:
     """A batch of waves that have one rate."""
-    clips = [clip_of(index, (wave, rate), 60.0, rate) for index, wave in enumerate(waves)]
+    clips = [ClipDecoder(rate, 60.0).decode(index, wave) for index, wave in enumerate(waves)]
     return collate(clips, rate)

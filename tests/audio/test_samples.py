@@ -6,25 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import Unreadable, load_batches
+from natlib.data import DecodedSamples, Unreadable, load_batches
 from natlib.errors import DataError
 from natlib_audio import Audio
-from natlib_audio.clipset import ClipSet
 from natlib_audio.collating import at_rate, collate
+from natlib_audio.decoder import ClipDecoder
 from natlib_audio.decoding import Clip
 from natlib_audio.sources.find import find_source
 
 from .sounds import RATE, batch_of, hiss, tone, tree, write
 
 
-def clips(root: Path, cache_gib: float = 1.0, rate: int = RATE, rows: object = None) -> ClipSet:
+def clips(
+    root: Path, cache_gib: float = 1.0, rate: int = RATE, rows: object = None
+) -> DecodedSamples[Clip]:
     split = find_source(str(root), None).split("train", None)
     assert split is not None
     chosen = None if rows is None else torch.tensor(rows)
-    return ClipSet(split, rate, 10.0, cache_gib, chosen)
+    return DecodedSamples(split, ClipDecoder(rate, 10.0), cache_gib, chosen)
 
 
-class TestClipSet:
+class TestClips:
     def test_in_memory_as_from_files(self, tmp_path: Path) -> None:
         tree(tmp_path, *(f"{kind}/{number}.wav" for kind in "ab" for number in range(3)))
         lazy, kept = clips(tmp_path, 0.0), clips(tmp_path)
@@ -71,7 +73,7 @@ class TestClipSet:
         monkeypatch.setattr("natlib.data.decoded_store._BLOCK_BYTES", 40_000)  # two clips
         tree(tmp_path, *(f"{number}.wav" for number in range(7)))
         (tmp_path / "3.wav").write_bytes(b"")
-        monkeypatch.setattr("natlib_audio.clipset.check_unreadable", lambda *_: None)
+        monkeypatch.setattr("natlib.data.decoded_samples.check_unreadable", lambda *_: None)
         lazy, kept = clips(tmp_path, 0.0), clips(tmp_path)
         seen: list[tuple[int, int]] = []
         kept.preload(0, lambda done, total: seen.append((done, total)))

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import Unreadable, load_batches
+from natlib.data import DecodedSamples, Unreadable, load_batches
 from natlib.errors import DataError
 from natlib_image import Image
+from natlib_image.decoder import ImageDecoder
 from natlib_image.decoding import DecodedImage, decode
-from natlib_image.imageset import ImageSet
 from natlib_image.sources.arrays import ArrayImages
 
 from .pictures import noise, tree, write
 
 
-def samples_of(root: Path, **options: object) -> ImageSet:
+def samples_of(root: Path, **options: object) -> DecodedSamples[DecodedImage]:
     modality = Image.model_validate({"source": str(root), "size": 8, "resize": 8, **options})
     samples = modality.dataset("train")
     assert samples is not None
@@ -119,7 +119,7 @@ class TestLoading:
         def fail(*_: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr("natlib_image.imageset.decode", fail)
+        monkeypatch.setattr("natlib_image.decoder.decode", fail)
         with pytest.raises(MemoryError):
             samples_of(mixed)[0]
 
@@ -201,7 +201,9 @@ class TestFingerprint:
         pixels = np.zeros((2, 8, 8), np.uint8)
         names = ["x", "y"]
         prints = {
-            ImageSet(ArrayImages(pixels, names, labels, ["0", "1"]), 8, 1.0).fingerprint()
+            DecodedSamples(
+                ArrayImages(pixels, names, labels, ["0", "1"]), ImageDecoder(8), 1.0
+            ).fingerprint()
             for labels in (torch.tensor([0, 1]), torch.tensor([1, 0]), None)
         }
         assert len(prints) == 3

@@ -12,12 +12,12 @@ from torch import Tensor
 from natlib.data import Unreadable, load_batches
 from natlib.errors import DataError
 from natlib_text import Text
-from natlib_text.textset import TextSet
+from natlib_text.decoder import TextSamples
 
 from .corpora import sentences, small, write_lines, write_table
 
 
-def opened(modality: Text, split: str = "train") -> TextSet:
+def opened(modality: Text, split: str = "train") -> TextSamples:
     samples = modality.dataset(split)  # type: ignore[arg-type]
     assert samples is not None
     return samples
@@ -31,7 +31,7 @@ def with_bad(folder: Path, total: int, bad: dict[int, bytes]) -> Path:
     return folder
 
 
-def batch_of(modality: Text, samples: TextSet) -> dict[str, Tensor]:
+def batch_of(modality: Text, samples: TextSamples) -> dict[str, Tensor]:
     return modality.collate([samples[i] for i in samples.usable.tolist()]).data
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from natlib.data import Batch, load_batches
+from natlib.data import Batch, DecodedSamples, load_batches
 from natlib.errors import DataError
 from natlib.protocols import Subject
-from natlib_image.imageset import ImageSet
+from natlib_image.decoder import ImageDecoder, ImageSamples
 from natlib_image.modality import Image
 from natlib_image_protocols.image_subject import image_modality, seen_in_training
 from natlib_image_protocols.voc.folder import VocFolder
@@ -33,7 +33,7 @@ class VocSamples:
     """
 
     modality: Image
-    samples: ImageSet
+    samples: ImageSamples
     labels: Tensor
     splits: VocSplits
     device: torch.device
@@ -49,11 +49,8 @@ class VocSamples:
         modality, splits = image_modality(subject, "Pascal VOC"), voc_splits(subject)
         images = (*splits.known, *splits.test)
         names = [image.identifier for image in images]
-        samples = ImageSet(
-            VocImages(VocFolder(modality.source or ""), names),
-            modality.resize or 0,
-            modality.cache_gib,
-        )
+        stored = VocImages(VocFolder(modality.source or ""), names)
+        samples = DecodedSamples(stored, ImageDecoder(modality.resize or 0), modality.cache_gib)
         labels = image_labels(images, splits.classes)
         return cls(modality, samples, labels, splits, subject.device, subject.workers)
 
