@@ -146,5 +146,5 @@ class MeanPrototypesModule(LearnedPrototypesModule):
         if process_count() > 1:
             dist.all_reduce(total)
         mean = F.normalize(total[:, :-1], dim=-1)
-        rate = self.rate * (total[:, -1:] > 0)
+        rate = self.rate * (total[:, -1:] > 0).to(total)
         self.vectors.copy_(self.normalised(torch.lerp(self.vectors, mean, rate)))

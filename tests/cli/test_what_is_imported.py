@@ -11,15 +11,18 @@ import pytest
 
 from tests.cli.command import SMALL
 
+# Runs commands one after the other.
 PROGRAM = """
 import json, sys
 from natlib_cli.main import run
-try:
-    run()
-except SystemExit as stop:
-    code = stop.code
-names = {name.partition(".")[0] for name in sys.modules}
-print(json.dumps([code or 0, sorted(names)]), file=sys.stderr)
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["natlib", *words]
+    try:
+        run()
+    except SystemExit as stop:
+        code = stop.code
+    names = {name.partition(".")[0] for name in sys.modules}
+    print(json.dumps([code or 0, sorted(names)]), file=sys.stderr)
 """
 
 # Each of them takes longer to import than everything that a command without it needs.
@@ -31,19 +34,18 @@ FOR_ONE_PURPOSE = {
 FOR_DATA_AND_TRAINING = {"sklearn", "sympy", "tensorboard"}
 
 EVERYTHING = NUMERIC | FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING
-NOT_IMPORTED: dict[str, set[str]] = {
-    "--version": EVERYTHING | {"pydantic", "ruamel"},
-    "--help": EVERYTHING | {"pydantic", "ruamel"},
-    "train --help": EVERYTHING,
-    "config --help": EVERYTHING,
-    "eval --help": EVERYTHING,
-    "plugins": EVERYTHING,
-    "train --epochs many": EVERYTHING,
-    "config show --modality audio": FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING,
-    "config show --modality image": FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING,
-    "config show --modality text": FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING,
-    "config show --modality vector": FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING,
-}
+# Commands that share an interpreter, and what none of them imports.
+NOT_IMPORTED: list[tuple[list[str], set[str]]] = [
+    (["--version", "--help"], EVERYTHING | {"pydantic", "ruamel"}),
+    (
+        ["train --help", "config --help", "eval --help", "plugins", "train --epochs many"],
+        EVERYTHING,
+    ),
+    (
+        [f"config show --modality {kind}" for kind in ("audio", "image", "text", "vector")],
+        FOR_ONE_PURPOSE | FOR_DATA_AND_TRAINING,
+    ),
+]
 
 
 class Done(NamedTuple):
@@ -54,25 +56,27 @@ class Done(NamedTuple):
     out: str
 
 
-def imported(*arguments: str | Path, **variables: str) -> Done:
-    """Run a command in an interpreter of its own."""
+def imported(*commands: list[str], **variables: str) -> list[Done]:
+    """Run commands, one after the other, in an interpreter of their own."""
     said = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)],
         env=os.environ | variables,
         capture_output=True,
         text=True,
         check=True,
     )
-    code, names = json.loads(said.stderr.splitlines()[-1])
-    return Done(code, set(names), said.stdout)
+    ends = [json.loads(line) for line in said.stderr.splitlines() if line.startswith("[")]
+    assert len(ends) == len(commands)
+    return [Done(code, set(names), said.stdout) for code, names in ends]
 
 
-@pytest.mark.parametrize("command", NOT_IMPORTED)
-def test_a_command(command: str) -> None:
-    code, names, _ = imported(*command.split())
-    assert code == (2 if "many" in command else 0)
-    assert "natlib_cli" in names
-    assert names & NOT_IMPORTED[command] == set()
+@pytest.mark.parametrize(("commands", "without"), NOT_IMPORTED)
+def test_commands(commands: list[str], without: set[str]) -> None:
+    found = imported(*(command.split() for command in commands))
+    for command, (code, names, _) in zip(commands, found, strict=True):
+        assert code == (2 if "many" in command else 0)
+        assert "natlib_cli" in names
+        assert names & without == set(), command
 
 
 @pytest.mark.parametrize(
@@ -88,16 +92,16 @@ def test_a_command(command: str) -> None:
 )
 def test_completion(line: str, expected: list[str]) -> None:
     words = f"natlib {line}"
-    done = imported(
-        _NATLIB_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
+    (done,) = imported(
+        [], _NATLIB_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
     )
     assert [word for word in done.out.split() if "." not in word] == expected
     assert done.names & EVERYTHING == set()
 
 
 def test_training(tmp_path: Path) -> None:
-    out = ("--out", tmp_path / "run", "--max-samples", "32")
-    code, names, _ = imported("train", "--modality", "image", *SMALL, *out)
+    out = ("--out", str(tmp_path / "run"), "--max-samples", "32")
+    ((code, names, _),) = imported(["train", "--modality", "image", *SMALL, *out])
     assert code == 0
     assert {"torch", "tensorboard"} <= names
     assert names & FOR_ONE_PURPOSE == set()
