@@ -16,6 +16,7 @@ __all__ = [
     "NonFiniteError",
     "RunExistsError",
     "RunNotFoundError",
+    "one_line",
 ]
 
 
@@ -69,3 +70,8 @@ class RunNotFoundError(NatlibError, FileNotFoundError):
 
 class CheckpointError(NatlibError, OSError):
     """A checkpoint could not be written or does not fit the run."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of any error on one line, or its type where it has no text."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

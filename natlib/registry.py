@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
 
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, one_line
 
 __all__ = ["EntryPoints", "Registered", "Registry", "nearest", "origin"]
 
@@ -79,9 +79,9 @@ class EntryPoints:
         try:
             return entry.load()
         except Exception as error:  # other people's code: it may fail in any way
-            what = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(
-                f"the {self.noun} '{entry.name}' of {origin(entry)} cannot be imported: {what}; "
+                f"the {self.noun} '{entry.name}' of {origin(entry)} cannot be imported: "
+                f"{one_line(error)}; "
                 "install what it needs, or ask its authors"
             ) from error
 

@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, one_line
 
 __all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
 
@@ -45,7 +45,7 @@ class TextTokenizer:
             self._tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # the bindings raise Exception itself
             raise ConfigError(
-                f"{FILE} is no tokenizer ({str(error).splitlines()[0]}); expected the file that "
+                f"{FILE} is no tokenizer ({one_line(error)}); expected the file that "
                 "tokenizer.save of Hugging Face's tokenizers writes"
             ) from error
         self._tokenizer.no_padding()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from natlib.data import Split, encode_labels
-from natlib.errors import DataError
+from natlib.errors import DataError, one_line
 from natlib_vector.source import Rows
 
 __all__ = ["EMBEDDED", "Arrays", "Embedded"]
@@ -55,7 +55,7 @@ class Arrays:
             with np.load(self.path, allow_pickle=False) as file:
                 return {key: np.asarray(file[key]) for key in file}
         except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            what = " ".join(str(error).split())
+            what = one_line(error)
             raise DataError(f"{self.path} cannot be read as numpy arrays: {what}") from error
 
     def _checked(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from natlib.data import Split, encode_labels
 from natlib.data.tables import column, open_table, split_rows
-from natlib.errors import DataError
+from natlib.errors import DataError, one_line
 from natlib_vector.columns import Columns
 from natlib_vector.source import Rows
 
@@ -148,7 +148,7 @@ def _text(values: pa.Array) -> pa.Array:
     try:
         trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
     except pa.ArrowException as error:
-        raise DataError(f"a column cannot be read as text: {str(error).splitlines()[0]}") from error
+        raise DataError(f"a column cannot be read as text: {one_line(error)}") from error
     nothing = pc.is_in(pc.utf8_lower(trimmed), value_set=_MISSING)
     return pc.if_else(nothing, pa.scalar(None, pa.string()), trimmed)
 

@@ -15,7 +15,7 @@ from natlib.data.decoded_store import PreloadPlan, SampleStore
 from natlib.data.files import ChosenNames
 from natlib.data.reading import check_unreadable, evenly_spaced
 from natlib.data.sources import SourceSplit
-from natlib.errors import DataError, NatlibError
+from natlib.errors import DataError, NatlibError, one_line
 
 __all__ = ["DecodedSamples", "Decoder", "as_path", "decode_items"]
 
@@ -172,5 +172,5 @@ def decode_items(decoder: Decoder[S], items: Iterable[Any], what: str) -> list[S
 
 def _reason(error: Exception) -> str:
     """One line about an error; natlib's own speak for themselves."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if isinstance(error, NatlibError) else f"{type(error).__name__}: {text}"
+    text, name = one_line(error), type(error).__name__
+    return text if isinstance(error, NatlibError) or text == name else f"{name}: {text}"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from natlib.component import nearest
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pooling import pooled
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, one_line
 
 __all__ = ["Torchvision", "TorchvisionEncoder"]
 
@@ -96,7 +96,7 @@ class Torchvision(EncoderRecipe):
             _remove_classifier(net)
             dim = _features(net, input_shape)
         except (ValueError, RuntimeError, AssertionError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ConfigError(
                 f"'{self.name}' does not take inputs of {list(input_shape)}: {reason}; "
                 "set data.size to what it was made for"

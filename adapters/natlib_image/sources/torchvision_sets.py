@@ -12,7 +12,7 @@ from torch import Tensor
 
 from natlib.data import Source, Split
 from natlib.data.files import NumberedNames
-from natlib.errors import DataError
+from natlib.errors import DataError, one_line
 
 __all__ = ["SETS", "TorchvisionImages", "TorchvisionSet"]
 
@@ -133,7 +133,7 @@ class TorchvisionSet(Source):
         try:
             dataset = cls(str(self.root), **arguments)
         except (OSError, RuntimeError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise DataError(
                 f"torchvision cannot read '{self.name}' in {self.root}: {reason} "
                 "(set data.root to where it is, or data.download to true)"
