@@ -46,8 +46,6 @@ def run(name: str, settings: list[str], seed: int, arguments: argparse.Namespace
         f"training.epochs={arguments.epochs}",
         f"training.batch_size={arguments.batch_size}",
     ]
-    if arguments.workers is not None:
-        common.append(f"training.workers={arguments.workers}")
     config = natlib.compose(
         "image",
         preset="nat",
@@ -71,7 +69,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--max-samples", type=int, default=20_000)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--workers", type=int, help="processes that decode")
     arguments = parser.parse_args()
     results = {
         name: [run(name, settings, seed, arguments) for seed in arguments.seeds]

@@ -1,4 +1,4 @@
-"""Who aims at which target: assignments, and what they are made of."""
+"""Which targets samples aim at: assignments, and their parts."""
 
 from natlib.assignment.bank import Bank, BankModule
 from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step, preview_slots

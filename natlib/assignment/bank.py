@@ -1,4 +1,4 @@
-"""Slots that samples keep across epochs: the method of 2017.
+"""Assign slots that samples keep between epochs: the method of the 2017 paper.
 
 Shapes: n samples, b in the batch, d target dimensions, m slots per sample.
 """
@@ -13,12 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.class_slots import ClassPairs, first_table
 from natlib.assignment.class_targets import (
-    ClassOwners,
     ClassShares,
     SampleClasses,
     check_class_targets,
-    first_table,
     targets_of_classes,
 )
 from natlib.assignment.embedding_cache import EmbeddingCache
@@ -36,30 +35,30 @@ __all__ = ["Bank", "BankModule"]
 
 @register
 class Bank(Assignment):
-    """Every sample owns slots, in a table that is a permutation at every moment.
+    """Every sample owns slots, in a table that is always a permutation.
 
-    In each batch, the slots that its samples own are assigned among them anew (Bojanowski & Joulin,
+    In each batch, the slots that its samples own are reassigned among them (Bojanowski & Joulin,
     ICML 2017, arXiv 1704.05310, section 3).
     """
 
     kind: Literal["bank"] = "bank"
     solver: Solver = Lapjv()
-    """What matches samples with slots."""
+    """The solver that matches samples with slots."""
     slots: int = Field(default=1, ge=1)
     """m, the slots that a sample owns; it aims at the mean of their targets."""
     every: int = Field(default=1, ge=1)
-    """Match in every N-th epoch or step; in between, all samples keep the slots that they have.
-    The paper matches in every third epoch."""
+    """Match in every N-th epoch or step; in between, samples keep their slots. The paper matches
+    in every third epoch."""
     unit: Literal["epoch", "step"] = "epoch"
-    """What ``every`` counts."""
+    """The unit of ``every``."""
     reassign: Reassignment | None = None
-    """Between two epochs, now and then, assign the slots of the whole data set anew."""
+    """Before some epochs, reassign the slots of the whole data set."""
     class_targets: ClassShares | None = None
     """Where training sees labels, a labelled sample owns slots of its class only. Each class has
-    a component of a mixture, and slots in proportion to its labelled samples (``labelled``) or
-    as many as the others (``equal``); weights of the mixture come first."""
+    a component of a mixture, and slots in proportion to its labelled samples (``labelled``), as
+    many as each other class (``equal``), or as the mixture's weights say (``weights``)."""
     seed: Seed = 0
-    """Seed of the random permutation that the table starts from."""
+    """Seed of the random permutation that the table starts as."""
 
     @property
     def uses_labels(self) -> bool:
@@ -77,8 +76,8 @@ class Bank(Assignment):
         """See :meth:`Assignment.build`; ``samples`` is needed."""
         if samples is None:
             raise ConfigError(
-                "the assignment 'bank' keeps slots for every sample: give the size of the data set "
-                "to build(..., samples=n)"
+                "the assignment 'bank' keeps slots for every sample: call build(..., samples=n) "
+                "with the size of the data set"
             )
         return BankModule(self, targets, samples)
 
@@ -90,11 +89,11 @@ class _Pending:
 
 
 class BankModule(AssignmentModule[_Pending]):
-    """The table of who owns what.
+    """The table of slots, and the number of steps.
 
     Args:
         config: when and how slots are matched.
-        targets: from slots to targets.
+        targets: the targets of the slots.
         samples: n.
     """
 
@@ -107,10 +106,10 @@ class BankModule(AssignmentModule[_Pending]):
         self.matcher = SlotMatcher(config.solver, targets, config.uses_labels)
         self._classes: SampleClasses | None = None
         if config.uses_labels:
-            self._classes = SampleClasses(targets.distribution, kept=True)
+            self._classes = SampleClasses(targets.distribution, persistent=True)
         self._cache: EmbeddingCache | None = None
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        # The same on the host, once it is asked for: reading it would make an accelerator wait.
+        # A copy on the host: reading the buffer would make the host wait for an accelerator.
         self._steps: int | None = None
 
     def setup(self, folder: Path) -> None:
@@ -119,7 +118,7 @@ class BankModule(AssignmentModule[_Pending]):
             self._cache = EmbeddingCache(folder, self.table.samples, dim)
 
     def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
-        """See :meth:`AssignmentModule.take_labels`; the table starts from slots of these classes.
+        """See :meth:`AssignmentModule.take_labels`; the table is set to slots of these classes.
 
         Raises:
             ConfigError: a class has more labelled samples than slots.
@@ -132,10 +131,10 @@ class BankModule(AssignmentModule[_Pending]):
         self.table.permutation.copy_(start)
 
     def before_epoch(self, epoch: int) -> Work | None:
-        """The reassignment of the whole table, where one is due.
+        """The reassignment of the whole table, if one is due.
 
         Raises:
-            ConfigError: one is due, and there is no folder with embeddings.
+            ConfigError: one is due, and :meth:`setup` has not been called.
         """
         schedule, cache = self.config.reassign, self._cache
         if schedule is None or not schedule.due(epoch):
@@ -144,11 +143,11 @@ class BankModule(AssignmentModule[_Pending]):
             raise ConfigError(
                 "assignment.reassign keeps embeddings on disk: call setup(folder) before training"
             )
-        owners = None
+        allowed = None
         if self._classes is not None and self._classes.known is not None:
-            owners = ClassOwners(self._classes.targets, self._classes.known)
+            allowed = ClassPairs(self._classes.targets, self._classes.known)
         return lambda progress: reassign_from(
-            cache, epoch - 1, self.table, self.targets, schedule, progress, owners
+            cache, epoch - 1, self.table, self.targets, schedule, progress, allowed
         )
 
     def begin(self, z_BD: Tensor, step: Step) -> _Pending:
@@ -168,7 +167,7 @@ class BankModule(AssignmentModule[_Pending]):
         assert index is not None
         if self.training:
             if matched.columns is not None:
-                # Columns where the solver left them, and the index on the host: both are looked at.
+                # The table reads both on the host; columns stay where the solver left them.
                 self.table.reassign(index.cpu(), matched.columns)
             self.step += 1
             self._steps = None if self._steps is None else self._steps + 1

@@ -1,4 +1,4 @@
-"""What decides which targets a sample aims at: the component and the module that it builds.
+"""The contract of assignments: the component and the module that it builds.
 
 Shapes: b samples in the batch, d target dimensions, m targets per sample.
 """
@@ -19,19 +19,20 @@ from natlib.targets import TargetDistribution, TargetModule
 
 __all__ = ["Assigned", "Assignment", "AssignmentModule", "Step", "preview_slots"]
 
-# Slots that no training uses.
+# Slots from here on are used by previews and by no training.
 _PREVIEW = 2**60
 
 
 @dataclass(frozen=True)
 class Step:
-    """What an assignment may know of a training step, besides the embeddings.
+    """What an assignment gets of a training step besides the embeddings.
 
     Attributes:
         epoch: number of the epoch, from 0.
-        index: int64[b], the stable index of each sample; None where samples have none.
+        index: int64[b], the stable index of each sample; None if samples have none.
         labels: int64[b], the class of each sample, -1 where training sees none.
-        more_views: whether views are still to be encoded, so that work in another thread pays.
+        more_views: whether further views are encoded next, so that work in another thread can
+            overlap.
     """
 
     epoch: int = 0
@@ -41,13 +42,13 @@ class Step:
 
 
 class Assigned(NamedTuple):
-    """What the samples of a batch aim at.
+    """The targets of the samples of a batch.
 
     Attributes:
         targets: Tensor[m, b, d]; a sample aims at the mean of its m targets.
-        own: Tensor[m, b, d], the targets that it would have had without the assignment.
+        own: Tensor[m, b, d], the targets of its slots before the matching.
         measures: scalars for the metrics, detached.
-        classes: int64[m, b], the class of each target, where targets belong to classes.
+        classes: int64[m, b], the class of each target; None if targets have no classes.
     """
 
     targets: Tensor
@@ -57,12 +58,12 @@ class Assigned(NamedTuple):
 
 
 class Assignment(Component):
-    """Decides which targets each sample aims at, step by step."""
+    """Decides in each step which targets the samples aim at."""
 
     registry: ClassVar[Registry[Any]] = ASSIGNMENTS
 
     min_views: ClassVar[int] = 1
-    """Views of a sample below which it teaches nothing."""
+    """The fewest views of a sample with which training learns anything."""
 
     @property
     def uses_labels(self) -> bool:
@@ -73,20 +74,20 @@ class Assignment(Component):
         """Refuse targets that it cannot assign; called when a configuration is validated.
 
         Raises:
-            ValueError: names both settings and says what to change.
+            ValueError: the targets do not fit; the message names both settings and the next step.
         """
 
     def for_classes(
         self, targets: TargetDistribution, labelled: Sequence[int]
     ) -> TargetDistribution:
-        """The targets with what depends on the classes filled in.
+        """The targets with the settings filled in that depend on the classes.
 
         Args:
             targets: as configured.
             labelled: the number of labelled samples of each class.
 
         Raises:
-            ConfigError: the targets were made for other classes.
+            ConfigError: the targets do not fit these classes.
         """
         return targets
 
@@ -95,8 +96,8 @@ class Assignment(Component):
         """A fresh module.
 
         Args:
-            targets: what is assigned; stays the caller's.
-            samples: n, the size of the data set; needed where samples keep something.
+            targets: what is assigned; belongs to the caller.
+            samples: n, the size of the data set; needed where samples keep slots.
 
         Raises:
             ConfigError: ``samples`` is needed and not given.
@@ -107,29 +108,29 @@ P = TypeVar("P")
 
 
 class AssignmentModule(TrainingState, Generic[P]):
-    """The evolving side of an assignment: its table or counter.
+    """The state of an assignment: its table or counter.
 
-    A step has two halves, so that a matching can run while the encoder computes. ``P`` is what
-    passes from one to the other.
+    A step has two halves, so that a matching can run while the encoder computes; ``P`` is the type
+    of what the first half hands to the second.
 
     Args:
-        targets: what is assigned. Used, and not registered as a part: it belongs to the objective.
+        targets: what is assigned. Not registered as a submodule: it belongs to the objective.
     """
 
     targets: TargetModule
 
     def __init__(self, targets: TargetModule) -> None:
         super().__init__()
-        # Past nn.Module's own __setattr__, which would register it, and save it, a second time.
+        # nn.Module's own __setattr__ would register it, and it would be saved a second time.
         object.__setattr__(self, "targets", targets)
 
     @abstractmethod
     def begin(self, z_BD: Tensor, step: Step) -> P:
-        """Begin to assign targets; changes no state.
+        """Start to assign targets; changes no state.
 
         Args:
-            z_BD: Tensor[b, d], what is matched, without gradient.
-            step: which samples these are.
+            z_BD: Tensor[b, d], the points to match, without gradient.
+            step: describes the samples and the step.
 
         Raises:
             ConfigError: the step lacks what this assignment needs.
@@ -147,12 +148,11 @@ class AssignmentModule(TrainingState, Generic[P]):
     def preview(self, z_BD: Tensor, seed: int) -> Assigned:
         """Assign fresh targets to any embeddings as training would; changes no state.
 
-        For diagnosis and reports: no sample needs an index, and no target is one that training
-        uses.
+        For diagnoses and reports: samples need no index, and the targets are not used in training.
 
         Args:
             z_BD: Tensor[b, d], without gradient.
-            seed: another one draws other targets.
+            seed: seed of the targets.
         """
 
     def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
@@ -163,11 +163,11 @@ class AssignmentModule(TrainingState, Generic[P]):
             classes: the names of the classes, for errors.
 
         Raises:
-            ConfigError: the labels cannot be met.
+            ConfigError: it cannot assign targets with these labels.
         """
 
     def before_epoch(self, epoch: int) -> Work | None:
-        """What is due before the first update of an epoch; None where nothing is."""
+        """Work to do before the first update of an epoch; None if there is none."""
         return None
 
 

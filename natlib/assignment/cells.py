@@ -1,4 +1,4 @@
-"""The centroid of a sample's cell of the target distribution.
+"""Assign each sample the centroid of its cell of the target distribution.
 
 Shapes: b samples in the batch, d target dimensions, n targets that cells are estimated from.
 """
@@ -21,36 +21,33 @@ __all__ = ["Cells", "CellsModule"]
 
 @register
 class Cells(Assignment):
-    """A sample aims at the centroid of its cell: what the mean of m matched targets tends to.
+    """A sample aims at the centroid of its cell: the limit of the mean of m matched targets.
 
     Semi-discrete optimal transport from the target distribution to the samples of the batch,
     estimated from fresh targets in every step (Genevay, Cuturi, Peyre & Bach, "Stochastic
     optimization for large-scale optimal transport", NeurIPS 2016, section 3). No matching is
-    solved, and no sample keeps anything, so that it takes two views.
+    solved, and samples keep nothing between steps, so it needs two views.
     """
 
     min_views: ClassVar[int] = 2
 
     kind: Literal["cells"] = "cells"
     points: int = Field(default=16_384, ge=1)
-    """n, the fresh targets that a step estimates cells from; as many as samples at least."""
+    """n, the fresh targets that a step estimates cells from; at least one for each sample."""
     passes: int = Field(default=1, ge=1)
-    """How often the ascent goes through them."""
+    """Passes of the ascent over these targets."""
     temperature: float = Field(default=0.1, ge=0)
     """Softness of the cells' borders, in units of the typical difference between the best and
-    the second best score; 0 for hard cells. Soft borders lend targets to several cells, which
-    steadies the centroids and shortens them a little."""
+    the second best score; 0 for hard cells. With soft borders a target counts for several cells,
+    which reduces the variance of the centroids and shortens them a little."""
     rate: float = Field(default=0.3, gt=0)
     """Length of the first steps of the ascent, in the same unit."""
-    tolerance: float = Field(default=0.3, gt=0)
-    """Root mean square of ``b * mass - 1`` up to which the ascent counts as converged. Sampling
-    alone makes it ``sqrt(b / n)`` for hard cells."""
 
     def check_targets(self, targets: TargetDistribution) -> None:
         if targets.learned:
             raise ValueError(
-                f"assignment 'cells' needs targets that stay as they are, and targets "
-                f"'{targets.kind}' learn; set assignment to stream, or other targets"
+                f"assignment 'cells' needs fixed targets, and targets '{targets.kind}' learn; "
+                "set assignment to stream, or choose other targets"
             )
 
     def estimate(self, z: Tensor, targets: Tensor) -> CellEstimate:
@@ -66,7 +63,6 @@ class Cells(Assignment):
             passes=self.passes,
             temperature=self.temperature,
             rate=self.rate,
-            tolerance=self.tolerance,
         )
 
     def build(self, targets: TargetModule, samples: int | None = None) -> "CellsModule":
@@ -75,11 +71,11 @@ class Cells(Assignment):
 
 
 class CellsModule(AssignmentModule[Tensor]):
-    """The counter of the targets that are used up.
+    """The counter of used slots.
 
     Args:
         config: how cells are estimated.
-        targets: from slots to targets.
+        targets: the targets of the slots.
     """
 
     def __init__(self, config: Cells, targets: TargetModule) -> None:
@@ -88,7 +84,7 @@ class CellsModule(AssignmentModule[Tensor]):
         self.counter = StreamCounter()
 
     def begin(self, z_BD: Tensor, step: Step) -> Tensor:
-        # It computes where the encoder does, so that nothing is gained by beginning early.
+        # Computed on the encoder's device, so nothing is gained by starting early.
         return z_BD
 
     def finish(self, pending: Tensor) -> Assigned:

@@ -1,4 +1,4 @@
-"""Fresh slots for every batch."""
+"""The counter of used slots of a stream."""
 
 import torch
 import torch.distributed as dist
@@ -13,12 +13,11 @@ _SLOTS_OF_A_PROCESS = 2**48
 
 
 class StreamCounter(TrainingState):
-    """Counts out slots that no other batch and no other process ever gets.
+    """Hands out slots, each to one batch of one process only.
 
-    Process r takes the slots from ``r * 2^48`` on, one after the other, so that nothing needs
-    to be communicated in a step and the slots of a batch follow each other: distributions
-    that spread over neighbouring slots stay spread. ``taken[r]`` is the number of slots that
-    process r has taken; it is part of the state, and a run that resumes goes on where it was.
+    Process r takes consecutive slots from ``r * 2^48`` on, so that no communication is needed in
+    a step, and distributions that spread over consecutive slots stay spread. ``taken[r]``, the
+    number of slots that process r has taken, is part of the state: a resumed run continues there.
     """
 
     taken: Tensor
@@ -43,7 +42,7 @@ class StreamCounter(TrainingState):
     def merge(self) -> None:
         """Tell all processes what each has taken; a collective call, a no-op for one."""
         if process_count() > 1:
-            # A process moves its own entry only, and only upwards.
+            # Each process only changes its own entry, and only increases it.
             dist.all_reduce(self.taken, op=dist.ReduceOp.MAX)
 
     def _load_from_state_dict(
@@ -51,6 +50,6 @@ class StreamCounter(TrainingState):
     ) -> None:
         saved = state_dict.get(f"{prefix}taken")
         if saved is not None and len(saved) != len(self.taken):
-            # Another number of processes than before: all go on from where the busiest was.
+            # The number of processes has changed: all continue from the highest count.
             state_dict[f"{prefix}taken"] = torch.full_like(self.taken, int(saved.max()))
         super()._load_from_state_dict(state_dict, prefix, *rest)

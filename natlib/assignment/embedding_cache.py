@@ -1,4 +1,4 @@
-"""The embedding of each sample when it was seen last, on disk."""
+"""The latest embedding of each sample, on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,19 @@ class EmbeddingCache:
     """Half-precision embeddings of all samples in memory-mapped files, one for even and one for
     odd epochs.
 
-    Two, so that the embeddings of an epoch stay as they are while the next one goes on: a run that
-    is interrupted in that epoch, and resumed at its beginning, reads again what it read before.
+    With two files the embeddings of an epoch stay unchanged during the next one: a run that is
+    interrupted there, and resumes from the beginning of the epoch, reads the same ones again.
 
     Args:
-        folder: where the files are; kept if they are there and fit.
+        folder: folder of the files; existing files are used if they fit.
         samples: n.
         dim: d.
 
     Attributes:
-        progress_file: says how far a reassignment with these embeddings is.
+        progress_file: the state of an unfinished reassignment with these embeddings.
 
     Raises:
-        CheckpointError: they cannot be written.
+        CheckpointError: the files cannot be written.
     """
 
     def __init__(self, folder: Path, samples: int, dim: int) -> None:
@@ -51,9 +51,9 @@ class EmbeddingCache:
             ) from error
 
     def write(self, epoch: int, index: Tensor, z: Tensor) -> None:
-        """Keep the embeddings Tensor[b, d] of samples int64[b]."""
+        """Write the embeddings Tensor[b, d] of samples int64[b]."""
         if epoch != self._epoch:
-            # A reassignment that was begun with the embeddings of before does not go on.
+            # An unfinished reassignment with earlier embeddings is not continued.
             self._epoch = epoch
             self.progress_file.unlink(missing_ok=True)
         rows = index.cpu().numpy()
@@ -61,7 +61,7 @@ class EmbeddingCache:
         self._seen[epoch % 2][rows] = True
 
     def read(self, epoch: int) -> tuple[Path, Tensor]:
-        """The file with the embeddings of an epoch [n, d], and the samples int64[s] in it."""
+        """The file with the embeddings [n, d] of an epoch, and which samples int64[s] it has."""
         for held in (self._embeddings[epoch % 2], self._seen[epoch % 2]):
             held.flush()
         seen = torch.from_numpy(np.flatnonzero(self._seen[epoch % 2]))
@@ -70,7 +70,7 @@ class EmbeddingCache:
 
 def _open(path: Path, kind: type, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
     if not path.exists():
-        # Beside and renamed: another process may be about to open it too.
+        # Written under another name and renamed: another process may be opening it.
         partial = path.with_suffix(".partial")
         np.lib.format.open_memmap(partial, mode="w+", dtype=kind, shape=shape).flush()
         partial.replace(path)

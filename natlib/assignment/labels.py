@@ -1,4 +1,4 @@
-"""Labels that come with a batch."""
+"""Check the labels of a batch."""
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ __all__ = ["check_labels"]
 
 
 def check_labels(labels: Tensor | None, kind: str, classes: int) -> Tensor:
-    """The labels int64[b] that an objective cannot do without.
+    """The labels int64[b], after checking that there are any and that their classes are known.
 
     Raises:
         ConfigError: there are none, or they are of more classes.
@@ -20,7 +20,7 @@ def check_labels(labels: Tensor | None, kind: str, classes: int) -> Tensor:
         )
     if len(labels) and int(labels.max()) >= classes:
         raise ConfigError(
-            f"a sample has the label {int(labels.max())}, but the objective '{kind}' is made for "
+            f"a sample has the label {int(labels.max())}, and the objective '{kind}' has "
             f"{classes} classes; give labels below {classes}"
         )
     return labels

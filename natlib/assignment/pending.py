@@ -1,4 +1,4 @@
-"""A matching that was asked for, and may run while the next view is computed."""
+"""A matching that may run in another thread while the next view is encoded."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,12 @@ from natlib.solvers import Matching, Solver, pairwise_cost
 
 __all__ = ["PendingMatching", "start_matching"]
 
-# One thread for all objectives of a process: matchings follow each other, and the solver
-# starts threads of its own for a stack.
+# One thread for all objectives of a process: solvers start threads of their own.
 _background: list[ThreadPoolExecutor] = []
 
 
 class PendingMatching:
-    """A matching that was asked for; ``result`` waits for it.
+    """A matching in progress; ``result`` waits for it.
 
     Attributes:
         overlaps: whether another thread solves it.
@@ -35,7 +34,7 @@ class PendingMatching:
             self._future = _background[0].submit(solve)
 
     def result(self) -> Tensor:
-        """Columns int64[..., b], where the solver left them.
+        """Columns int64[..., b], on the device where the solver left them.
 
         Raises:
             MatchingError: the costs cannot be matched.
@@ -55,23 +54,23 @@ def start_matching(
     overlap: bool,
     allowed: Tensor | None = None,
 ) -> PendingMatching:
-    """Begin to match points with candidates.
+    """Start to match points with candidates.
 
-    A solver that works in the memory of the host gets its costs from an accelerator through
-    page-locked memory: nothing but that copy is waited for, and in another thread.
+    For a solver that runs on the host, costs are copied from an accelerator through page-locked
+    memory, and only the thread that solves waits for the copy.
 
     Args:
-        solver: what matches.
+        solver: the solver.
         z_BD: Tensor[b, d], the points.
         candidates_MBD: Tensor[m, b, d], one set of candidates for each matching.
-        overlap: solve in another thread; the same answer, only sooner or later.
+        overlap: whether to solve in another thread; the result is the same.
         allowed: bool[m, b, b], the pairs that may be matched; None for all.
     """
     device = z_BD.device
     if device.type == "cpu" or not overlap:
         return PendingMatching(lambda: solver.match(z_BD, candidates_MBD, allowed), overlap)
     if not solver.runs_on_host(len(z_BD), candidates_MBD.shape[1], device):
-        # It gives the accelerator its work by itself; a second thread would gain nothing.
+        # It only queues work for the accelerator; a second thread would gain nothing.
         return PendingMatching(lambda: solver.match(z_BD, candidates_MBD, allowed), False)
     cost_MBB = pairwise_cost(z_BD, candidates_MBD)
     host = _copy_to_host(cost_MBB)
@@ -87,6 +86,6 @@ def start_matching(
 
 
 def _copy_to_host(tensor: Tensor) -> Tensor:
-    """A copy on the host, to be used after an event that is recorded now."""
+    """An asynchronous copy on the host; wait for an event recorded after the call."""
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     return host.copy_(tensor, non_blocking=True)

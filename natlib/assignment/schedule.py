@@ -1,4 +1,4 @@
-"""The reassignment of a whole data set between two epochs of a run."""
+"""When a run reassigns the slots of its whole data set, over all processes."""
 
 import logging
 import time
@@ -22,26 +22,26 @@ __all__ = ["Reassignment", "reassign_from"]
 
 logger = logging.getLogger("natlib")
 
-# Seconds between two signs of life; processes wait for ten minutes at least.
+# Seconds between two heartbeats; collective calls time out after ten minutes at the earliest.
 _HEARTBEAT = 20.0
-_GOING, _FINISHED, _BROKEN_OFF, _FAILED = range(4)
+_RUNNING, _FINISHED, _INTERRUPTED, _FAILED = range(4)
 
 
 class Reassignment(Settings):
-    """When and how the slots of all samples are assigned anew (:func:`natlib.assignment.reassign`).
+    """When and how the slots of all samples are reassigned (:func:`natlib.assignment.reassign`).
 
-    Samples are matched by their embeddings of the epoch before, which are kept on disk in half
-    precision, beside the checkpoints.
+    Samples are matched by their embeddings of the previous epoch, which are stored in half
+    precision beside the checkpoints.
     """
 
     every: int = Field(default=1, ge=1)
-    """Before every N-th epoch, but not before the first."""
+    """Reassign before every N-th epoch, except the first."""
     block: int = Field(default=2048, ge=2)
     """Samples that are matched at a time."""
     passes: int = Field(default=8, ge=1)
-    """Passes over the data set at most."""
+    """Maximum number of passes over the data set."""
     tolerance: float = Field(default=2e-3, ge=0)
-    """Stop when a pass gains less than this part of what matching has gained so far."""
+    """Stop when a pass gains less than this share of the total gain so far."""
 
     def due(self, epoch: int) -> bool:
         """Whether to reassign before this epoch."""
@@ -59,13 +59,13 @@ def reassign_from(
 ) -> bool:
     """Reassign all slots by the embeddings of an epoch; a collective call.
 
-    The first process works, the others wait for its table, however long that takes.
+    The first process computes, and the others wait for its table, however long that takes.
 
     Returns:
-        Whether it was finished; if a signal broke it off, the same call goes on with it.
+        Whether it finished; after an interruption by a signal, the same call continues.
     """
 
-    def work(told: ProgressReporter) -> bool:
+    def work(reporter: ProgressReporter) -> bool:
         path, seen = cache.read(epoch)
         result = reassign(
             path,
@@ -77,7 +77,7 @@ def reassign_from(
             tolerance=schedule.tolerance,
             seed=epoch,
             state=cache.progress_file,
-            progress=told,
+            progress=reporter,
             allowed=allowed,
         )
         if result.finished:
@@ -104,37 +104,36 @@ def reassign_from(
 def _lead(
     work: Callable[[ProgressReporter], bool], progress: ProgressReporter, device: torch.device
 ) -> bool:
-    told = _Heartbeat(progress, device)
     outcome = _FAILED
     try:
-        outcome = _FINISHED if work(told) else _BROKEN_OFF
+        outcome = _FINISHED if work(_Heartbeat(progress, device)) else _INTERRUPTED
     finally:
-        _tell(outcome, device)
+        _broadcast(outcome, device)
     return outcome == _FINISHED
 
 
 def _follow(device: torch.device) -> bool:
-    outcome = _GOING
-    while outcome == _GOING:
-        outcome = _tell(_GOING, device)
+    outcome = _RUNNING
+    while outcome == _RUNNING:
+        outcome = _broadcast(_RUNNING, device)
     if outcome == _FAILED:
         raise CheckpointError("the first process could not reassign the table; see its message")
     return outcome == _FINISHED
 
 
-def _tell(outcome: int, device: torch.device) -> int:
-    """What the first process says."""
-    said = torch.tensor(outcome, device=device)
-    dist.broadcast(said, src=0)
-    return int(said)
+def _broadcast(outcome: int, device: torch.device) -> int:
+    """The outcome of the first process."""
+    sent = torch.tensor(outcome, device=device)
+    dist.broadcast(sent, src=0)
+    return int(sent)
 
 
 class _Heartbeat:
-    """Passes progress on, and tells the other processes that work goes on before they give up."""
+    """Reports progress, and keeps the other processes' collective calls from timing out."""
 
     def __init__(self, progress: ProgressReporter, device: torch.device) -> None:
         self._progress, self._device = progress, device
-        self._told = time.monotonic()
+        self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -147,9 +146,9 @@ class _Heartbeat:
 
     def advance(self, done: int, note: str = "") -> None:
         self._progress.advance(done, note)
-        if time.monotonic() - self._told > _HEARTBEAT:
-            self._told = time.monotonic()
-            _tell(_GOING, self._device)
+        if time.monotonic() - self._last > _HEARTBEAT:
+            self._last = time.monotonic()
+            _broadcast(_RUNNING, self._device)
 
     def say(self, text: str) -> None:
         self._progress.say(text)

@@ -1,11 +1,11 @@
-"""Cells of a target distribution, one for each sample: the limit of infinitely many matchings.
+"""Estimate the cells of a target distribution, one for each sample.
 
-Semi-discrete optimal transport from the targets to the samples. The target ``c`` belongs to the
-sample with the largest ``<z_i, c> + potential_i``, the one that is nearest up to a price. The
+Semi-discrete optimal transport from the targets to the samples, the limit of infinitely many
+matchings. The target ``c`` belongs to the sample with the largest ``<z_i, c> + potential_i``. The
 potentials maximise a concave function whose gradient is ``1 / b - mass``, estimated from a few
-targets at a time: averaged stochastic ascent (Genevay, Cuturi, Peyre & Bach, "Stochastic
+targets at a time by averaged stochastic ascent (Genevay, Cuturi, Peyre & Bach, "Stochastic
 optimization for large-scale optimal transport", NeurIPS 2016, section 3), from soft cells to ever
-harder ones. A second look at the targets gives the centroids. No matching is solved: a target
+harder ones. A second pass over the targets gives the centroids. No matching is solved: a target
 costs b dot products.
 
 Shapes: b samples, d dimensions, n targets, c of them at a time.
@@ -22,57 +22,54 @@ from natlib.errors import MatchingError
 
 __all__ = ["CellEstimate", "estimate_cells"]
 
-# Scores of so many pairs are held at a time.
+# Pairs whose scores are in memory at a time.
 _PAIRS = 2**20
-# Of so many targets the typical difference of scores is taken.
+# Targets from which the typical difference of scores is estimated.
 _SAMPLE = 1024
-# The ascent starts at this temperature, which falls by this factor in each update, or
-# faster, so that most of the updates are at the final one.
+# The ascent starts at this temperature, and each update multiplies it by the cooling factor, or
+# by less, so that it is at its final value after a third of the updates.
 _WARMEST, _COOLING, _COOL_AFTER = 3.0, 0.8, 1 / 3
-# How far it falls before borders become hard, where hard ones are asked for.
+# With hard borders, the temperature below which they become hard.
 _COLDEST = 0.02
-# Scores so far below the best one give a share of 1e-26.
+# Scores this far below the best one give a share of 1e-26.
 _FARTHEST = -60.0
-# Updates after which steps have become noticeably shorter, and how they go on.
+# Steps shrink as (1 + update / _SETTLING) ** -_POWER.
 _SETTLING, _POWER = 10.0, 2.0 / 3.0
-# A cell that is far too large shrinks by steps of this length, lest it vanish.
+# The largest step by which a cell that is too large shrinks: a longer one would empty it.
 _LARGEST_STEP = 3.0
 
 
 class CellEstimate(NamedTuple):
-    """A cell of the target distribution for each sample, all of the same mass.
+    """A cell of the target distribution for each sample, all of equal mass.
 
     Attributes:
-        centroid: Tensor[b, d], the mean of the targets in the cell: what m matched targets have as
-            their mean in the limit of large m and large batches.
-        mass: Tensor[b], the share of the targets that is in the cell; 1 / b but for sampling.
-        potential: Tensor[b], what is added to the score ``<z_i, c>`` of a target c so that all
-            cells get the same mass; 0 on average.
+        centroid: Tensor[b, d], the mean of the targets in the cell: the limit of the mean of m
+            matched targets for large m and large batches.
+        mass: Tensor[b], the share of the targets in the cell; 1 / b up to sampling error.
+        potential: Tensor[b], added to the scores ``<z_i, c>`` of sample i to make the masses
+            equal; 0 on average.
         iterations: updates of the potentials.
-        converged: whether ``b * mass`` is 1 within the tolerance.
     """
 
     centroid: Tensor
     mass: Tensor
     potential: Tensor
     iterations: int
-    converged: bool
 
 
 @torch.no_grad()
 def estimate_cells(
-    z: Tensor, targets: Tensor, *, passes: int, temperature: float, rate: float, tolerance: float
+    z: Tensor, targets: Tensor, *, passes: int, temperature: float, rate: float
 ) -> CellEstimate:
     """Estimate the cell of each sample.
 
     Args:
         z: Tensor[b, d]; half precision is widened to float32.
         targets: Tensor[n, d], used for the potentials and for the centroids.
-        passes: how often the ascent goes through the targets.
+        passes: passes of the ascent over the targets.
         temperature: softness of the borders, in units of the typical difference between the best
             and the second best score; 0 for hard cells.
         rate: length of the first steps of the ascent, in the same unit.
-        tolerance: root mean square of ``b * mass - 1`` up to which the ascent has converged.
 
     Raises:
         MatchingError: there is no sample or no target, shapes do not fit, or a sample holds NaN
@@ -85,13 +82,8 @@ def estimate_cells(
         unit = _typical_difference(z, targets[:_SAMPLE])
         potential, updates = _ascend(z, targets, unit, passes, temperature, rate)
         centroid, mass = _measure(z, targets, potential, temperature * unit)
-    error = (len(z) * mass - 1).square().mean().sqrt()
     return CellEstimate(
-        centroid.to(z.dtype),
-        mass.to(z.dtype),
-        potential - potential.mean(),
-        updates,
-        bool(error <= tolerance),
+        centroid.to(z.dtype), mass.to(z.dtype), potential - potential.mean(), updates
     )
 
 
@@ -105,21 +97,21 @@ def _check(z: Tensor, targets: Tensor) -> None:
         )
     if targets.ndim != 2 or targets.shape[1] != z.shape[1]:
         raise MatchingError(
-            f"targets need the shape [n, {z.shape[1]}], as long as the samples are, "
+            f"targets need the shape [n, {z.shape[1]}], with d as the samples have it, "
             f"got {list(targets.shape)}"
         )
     if len(targets) == 0:
-        raise MatchingError("cells need targets to be made of; give at least one")
+        raise MatchingError("cells cannot be estimated from 0 targets; give at least one")
 
 
 def _ascend(
     z: Tensor, targets: Tensor, unit: float, passes: int, final_temperature: float, rate: float
 ) -> tuple[Tensor, int]:
-    """Potentials [b], averaged over the second half of the updates, and their number."""
+    """Potentials [b], averaged over the second half of the updates, and the number of updates."""
     b, n = len(z), len(targets)
     batch = -(-n // max(1, n // min(max(b, 64), 1024)))
     updates = -(-n // batch) * passes
-    # A batch much smaller than b says little about each cell.
+    # A batch much smaller than b gives a noisy gradient for each cell.
     rate = rate * min(1.0, batch / b)
     temperature = _WARMEST
     current = torch.zeros_like(z[:, 0])
@@ -161,7 +153,7 @@ def _measure(
 def _nearest(
     z: Tensor, everyone: Tensor, targets: Tensor, potential: Tensor, own: Tensor
 ) -> Tensor:
-    """The target that comes nearest to each cell that has none: float64[len(z), d]."""
+    """The target nearest to each of the empty cells of z: float64[len(z), d]."""
     nearest = torch.full_like(own, -torch.inf)
     found = torch.zeros_like(z)
     for few in _in_parts(targets, max(1, _PAIRS // len(everyone))):
@@ -173,28 +165,27 @@ def _nearest(
 
 
 def _in_parts(targets: Tensor, size: int, passes: int = 1) -> Iterator[Tensor]:
-    """The targets, [c, d] with c <= size at a time, over and over."""
+    """The targets in parts [c, d] with c <= size, ``passes`` times."""
     for _ in range(passes):
         yield from targets.split(size)
 
 
 def _shares(points: Tensor, z: Tensor, potential: Tensor, temperature: float) -> Tensor:
-    """How much of each target [c, d] goes to which cell: [c, b]; every row sums to 1."""
+    """The shares of each target [c, d] in the cells: [c, b]; every row sums to 1."""
     if temperature > 0:
-        warmth = 1 / temperature
-        scores = torch.addmm(potential * warmth, points, (z * warmth).mT)
-        # Shares that no float32 holds with all its digits are worth nothing, and a CPU takes
-        # several times as long to multiply with them.
+        inverse = 1 / temperature
+        scores = torch.addmm(potential * inverse, points, (z * inverse).mT)
+        # Subnormal shares contribute nothing, and a CPU is several times slower with them.
         return scores.sub_(scores.amax(1, keepdim=True)).clamp_(min=_FARTHEST).softmax(1)
     scores = torch.addmm(potential, points, z.mT)
     return torch.zeros_like(scores).scatter_(1, scores.argmax(1, keepdim=True), 1.0)
 
 
 def _typical_difference(z: Tensor, points: Tensor) -> float:
-    """About what the best score is above the second best: of b normal ones, if they are many."""
+    """About the gap between the best and second best of b normally distributed scores."""
     scores = points @ z.mT
     rest = scores - scores.mean(0) if len(points) > 1 else scores
     rest = rest - rest.mean(1, keepdim=True)
     spread = float(rest.square().mean().sqrt()) / math.sqrt(2 * math.log(max(len(z), 3)))
-    # Of equal samples no score is better; the cells are shares of 1 / b then.
+    # If all samples are equal, so are all scores, and each cell gets 1 / b of every target.
     return max(spread, math.sqrt(torch.finfo(z.dtype).tiny))

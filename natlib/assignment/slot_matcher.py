@@ -1,4 +1,4 @@
-"""One step of matching samples with slots, as fresh slots and kept ones have in common.
+"""Match the samples of a batch with slots: a step of ``stream`` and ``bank``.
 
 Shapes: b samples in the batch, d target dimensions, m slots per sample.
 """
@@ -21,16 +21,16 @@ __all__ = ["SlotMatcher", "SlotMatching", "StepMatching"]
 
 @dataclass(frozen=True)
 class StepMatching:
-    """What is matched in a step.
+    """A matching in progress.
 
     Attributes:
-        z: Tensor[b, d], what is matched.
+        z: Tensor[b, d], the points that are matched.
         slots: int64[m, b], before the matching.
         rows: Tensor[m, b, d], their targets.
-        classes: int64[m, b], the class of each slot; None where slots belong to no class.
-        pending: None where all samples keep the slots that they have.
-        began: when, in seconds.
-        measured: whether its time tells if matchings should overlap with the encoder.
+        classes: int64[m, b], the class of each slot; None if slots have no classes.
+        pending: None if samples keep their slots in this step.
+        began: start time in seconds.
+        measured: whether the time of this step counts for the choice to overlap.
     """
 
     z: Tensor
@@ -44,12 +44,13 @@ class StepMatching:
 
 @dataclass(frozen=True)
 class SlotMatching:
-    """What came of it.
+    """The result of a matching.
 
     Attributes:
         slots: int64[m, b], after the matching.
-        columns: int64[m, b], where the solver left them; None where nothing was matched.
-        assigned: what the samples aim at.
+        columns: int64[m, b], on the device where the solver left them; None if nothing was
+            matched.
+        assigned: the targets of the samples.
     """
 
     slots: Tensor
@@ -58,17 +59,17 @@ class SlotMatching:
 
 
 class SlotMatcher:
-    """Matches samples with slots. Keeps nothing but whether overlapping pays on this machine.
+    """Matches samples with slots; its only state is whether to overlap with the encoder.
 
     Args:
-        solver: what matches.
-        targets: from slots to targets.
-        by_class: whether a labelled sample may own slots of its class only.
+        solver: the solver.
+        targets: the targets of the slots.
+        by_class: whether a labelled sample may get slots of its class only.
     """
 
     def __init__(self, solver: Solver, targets: TargetModule, by_class: bool) -> None:
         self._solver, self._targets, self._by_class = solver, targets, by_class
-        # On a CPU another thread may help or be in the way. The answer is the same.
+        # On a CPU another thread may speed a step up or slow it down; the result is the same.
         self.overlap = Autotune([True, False])
 
     def start(
@@ -80,14 +81,14 @@ class SlotMatcher:
         match: bool,
         more_views: bool,
     ) -> StepMatching:
-        """Gather the targets of the slots, and begin to match.
+        """Gather the targets of the slots, and start the matching.
 
         Args:
             z_BD: Tensor[b, d].
             slots_MB: int64[m, b].
-            labels_B: int64[b], -1 where a sample has none; None where classes play no part.
-            match: whether to match; otherwise all samples keep the slots that they have.
-            more_views: whether another thread may match while views are encoded.
+            labels_B: int64[b], -1 if a sample has none; None if slots have no classes.
+            match: whether to match; otherwise samples keep their slots.
+            more_views: whether further views are encoded while another thread matches.
         """
         began = time.perf_counter()
         classes_MB = class_of(self._targets.distribution, slots_MB) if self._by_class else None
@@ -105,7 +106,7 @@ class SlotMatcher:
         return StepMatching(z_BD, slots_MB, rows_MBD, classes_MB, pending, began, measured)
 
     def finish(self, step: StepMatching) -> SlotMatching:
-        """Wait for the matching.
+        """Wait for the matching and gather its targets.
 
         Raises:
             MatchingError: the embeddings cannot be matched.
@@ -122,7 +123,7 @@ class SlotMatcher:
             "solver_seconds": torch.tensor(step.pending.waited),
         }
         if step.measured:
-            self.overlap.took(step.pending.overlaps, time.perf_counter() - step.began)
+            self.overlap.record(step.pending.overlaps, time.perf_counter() - step.began)
         return SlotMatching(
             step.slots.gather(1, columns_MB),
             columns,
@@ -131,7 +132,7 @@ class SlotMatcher:
 
     @torch.no_grad()
     def preview(self, z_BD: Tensor, slots: int, seed: int) -> Assigned:
-        """Match embeddings Tensor[b, d] with ``slots`` fresh targets each, whatever their class."""
+        """Match embeddings Tensor[b, d] with ``slots`` fresh targets each, regardless of class."""
         slots_MB = preview_slots(slots * len(z_BD), seed, z_BD.device).view(slots, -1)
         rows_MBD = self._targets.rows(slots_MB, dtype=z_BD.dtype)
         columns_MB = self._solver.match(z_BD, rows_MBD).columns.to(z_BD.device)

@@ -1,4 +1,4 @@
-"""Fresh targets for every batch.
+"""Assign fresh slots to every batch.
 
 Shapes: b samples in the batch, d target dimensions, m slots per sample.
 """
@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.class_slots import fresh_slots
 from natlib.assignment.class_targets import (
     ClassShares,
     SampleClasses,
     check_class_targets,
-    fresh_slots,
     targets_of_classes,
 )
 from natlib.assignment.counter import StreamCounter
@@ -29,23 +29,23 @@ __all__ = ["Stream", "StreamModule"]
 
 @register
 class Stream(Assignment):
-    """Every batch is matched with fresh slots, which its views share; no sample keeps one.
+    """Every batch is matched with fresh slots, which the views of a sample share.
 
-    A fresh target that a single view meets once teaches nothing, so that it takes two views.
+    A fresh target that a single view meets once teaches nothing, so it needs two views.
     """
 
     min_views: ClassVar[int] = 2
 
     kind: Literal["stream"] = "stream"
     solver: Solver = Lapjv()
-    """What matches samples with slots."""
+    """The solver that matches samples with slots."""
     slots: int = Field(default=8, ge=1)
     """m, the slots that a sample gets, each from a matching of its own. It aims at the mean of
     their targets, an estimate of the centroid of its optimal-transport cell."""
     class_targets: ClassShares | None = None
     """Where training sees labels, a labelled sample gets slots of its class only. Each class has
-    a component of a mixture, and slots in proportion to its labelled samples (``labelled``) or
-    as many as the others (``equal``); weights of the mixture come first."""
+    a component of a mixture, and slots in proportion to its labelled samples (``labelled``), as
+    many as each other class (``equal``), or as the mixture's weights say (``weights``)."""
 
     @property
     def uses_labels(self) -> bool:
@@ -71,11 +71,11 @@ class _Pending:
 
 
 class StreamModule(AssignmentModule[_Pending]):
-    """The counter of the slots that are used up.
+    """The counter of used slots.
 
     Args:
         config: how slots are matched.
-        targets: from slots to targets.
+        targets: the targets of the slots.
     """
 
     def __init__(self, config: Stream, targets: TargetModule) -> None:
@@ -85,7 +85,7 @@ class StreamModule(AssignmentModule[_Pending]):
         self.matcher = SlotMatcher(config.solver, targets, config.uses_labels)
         self._classes: SampleClasses | None = None
         if config.uses_labels:
-            self._classes = SampleClasses(targets.distribution, kept=False)
+            self._classes = SampleClasses(targets.distribution, persistent=False)
 
     def take_labels(self, labels: Tensor, classes: Sequence[str]) -> None:
         if self._classes is not None:

@@ -1,4 +1,4 @@
-"""Who owns what: the persistent table of slots."""
+"""The table of the slots that samples own."""
 
 import torch
 import torch.distributed as dist
@@ -14,17 +14,16 @@ SLOTS_OF_A_LAYER = 2**32
 
 
 class AssignmentTable(TrainingState):
-    """Sample index -> its m slots. Each of the m layers is a permutation of the n slots
-    of that layer, at every moment.
+    """The m slots of each sample. Each of the m layers is always a permutation of its n slots.
 
-    Layer j of sample i owns slot ``permutation[j, i] + j * 2^32``: no two layers share a
-    slot, a data set that grows keeps the slots it has, and the slots of a layer follow each
-    other, so that distributions that spread over neighbouring slots stay spread.
+    In layer j, sample i owns slot ``permutation[j, i] + j * 2^32``: no two layers share a slot, a
+    data set that grows keeps the slots it has, and the slots of a layer are consecutive, so that
+    distributions that spread over consecutive slots stay spread.
 
     Args:
         samples: n, the number of samples.
         layers: m, the slots that each sample owns.
-        seed: seed of the random permutation that the table starts from.
+        seed: seed of the random permutation that the table starts as.
     """
 
     permutation: Tensor
@@ -34,8 +33,8 @@ class AssignmentTable(TrainingState):
         generator = torch.Generator().manual_seed(seed)
         start = torch.stack([torch.randperm(samples, generator=generator) for _ in range(layers)])
         self.register_buffer("permutation", start)
-        # What all processes agreed on last. Between two merges each process changes
-        # the samples of its own share only, so that differences to it simply add.
+        # The table after the last merge. Until the next one each process changes the samples of
+        # its own share only, so the changes of all processes add up.
         self._agreed: Tensor | None = None
 
     @property
@@ -59,13 +58,13 @@ class AssignmentTable(TrainingState):
         """Exchange the slots of a batch within the batch.
 
         Args:
-            index: int64[b], the samples of the batch, each once. It is looked at, and so are
-                the columns: an accelerator is waited for where they lie on one.
-            columns: int64[m, b]; in layer j sample ``index[i]`` takes over the slot
-                that sample ``index[columns[j, i]]`` owned.
+            index: int64[b], the samples of the batch, each once. The host reads it and the
+                columns, and so waits for an accelerator that holds them.
+            columns: int64[m, b]; in layer j, sample ``index[i]`` gets the slot that sample
+                ``index[columns[j, i]]`` owned.
 
         Raises:
-            DuplicateSampleError: a sample stands in the batch twice.
+            DuplicateSampleError: the batch holds a sample twice.
             MatchingError: a layer of ``columns`` is not a permutation of the batch.
         """
         if self._agreed is None and process_count() > 1:
@@ -75,9 +74,9 @@ class AssignmentTable(TrainingState):
                 "a batch holds a sample twice, so its slots cannot be assigned one-to-one; "
                 "sample without replacement and without padding"
             )
-        everyone = torch.arange(len(index), device=columns.device)
+        positions = torch.arange(len(index), device=columns.device)
         if columns.shape != (self.layers, len(index)) or not torch.equal(
-            columns.sort(-1).values, everyone.expand(self.layers, -1)
+            columns.sort(-1).values, positions.expand(self.layers, -1)
         ):
             raise MatchingError(
                 f"columns need to be a permutation of the {len(index)} samples of the batch in "
@@ -90,10 +89,10 @@ class AssignmentTable(TrainingState):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Bring the tables of all processes together; a collective call, a no-op for one.
+        """Merge the tables of all processes; a collective call, a no-op for a single process.
 
-        Correct as long as, since the last merge, no sample was in the batches of two
-        processes: call it at the end of every epoch.
+        Correct if no sample was in the batches of two processes since the last merge: call it at
+        the end of every epoch.
         """
         if process_count() == 1:
             return

@@ -4,9 +4,9 @@ from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.combined import Combined
 from natlib.objectives.combined_module import CombinedModule
-from natlib.objectives.embedding import check_finite, embedded, expect_views
+from natlib.objectives.embedding import check_finite, embed_views, expect_views
 from natlib.objectives.health import effective_rank, embedding_health, random_cosine
-from natlib.objectives.masked import Masked, MaskedModule
+from natlib.objectives.masked import Masked, MaskedModule, Projections
 from natlib.objectives.nat import NAT, NATModule
 from natlib.objectives.nat_loss import NATLoss, Repulsion
 from natlib.objectives.nt_xent import NTXent
@@ -40,6 +40,7 @@ __all__ = [
     "ObjectiveModule",
     "ObjectiveOutput",
     "Part",
+    "Projections",
     "Repulsion",
     "Rotation",
     "RotationModule",
@@ -54,7 +55,7 @@ __all__ = [
     "all_gather_with_grad",
     "check_finite",
     "effective_rank",
-    "embedded",
+    "embed_views",
     "embedding_health",
     "expect_views",
     "random_cosine",

@@ -1,8 +1,8 @@
-"""The same rows in every process, so that a loss may compare all samples of a step.
+"""Gather rows from all processes, with gradients.
 
-A loss that is computed in every process from gathered rows, and scaled as the loop scales the mean
-of a process's own samples, gives exactly the gradient of one process with the whole batch: what
-each process passes back is summed over the processes.
+If every process computes the loss of the gathered rows, and scales it as the loop scales the mean
+of a process's own samples, the gradient is exactly that of one process with the whole batch:
+backward sums the gradients of all processes.
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ __all__ = ["all_gather_with_grad"]
 
 
 def all_gather_with_grad(rows: Tensor, axis: int = 0) -> Tensor:
-    """Rows of all processes, one process after the other; a collective call.
+    """The rows of all processes, in the order of their ranks; a collective call.
 
-    Gradients come back to the process that a row is of, from all losses that it is in. With a
-    single process these are the rows themselves.
+    The gradient of a row returns to the process that owns it, summed over the losses of all
+    processes. A single process gets its own rows back.
 
     Args:
         rows: Tensor[..., b, ...]; b may differ between processes.
-        axis: the one that is b long.
+        axis: the axis of length b.
     """
     if process_count() == 1:
         return rows
@@ -43,7 +43,7 @@ class _Gather(torch.autograd.Function):
         dist.all_gather(counts, torch.tensor(len(rows), device=rows.device))
         sizes = [int(count) for count in counts]
         ctx.sizes = sizes
-        # Processes send equally much: shorter ones are filled up.
+        # all_gather needs equal shapes: shorter batches are padded.
         sent = rows.new_zeros(max(sizes), *rows.shape[1:])
         sent[: len(rows)] = rows
         received = [torch.empty_like(sent) for _ in range(world)]

@@ -1,4 +1,4 @@
-"""What is minimised, as a component and as the module that it builds."""
+"""The contract of objectives: the component and the module that it builds."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,9 @@ class ObjectiveOutput(NamedTuple):
 
     Attributes:
         loss: scalar to call ``backward`` on.
-        parts: the named parts of the loss, unweighted and detached.
+        parts: the terms of the loss by name, unweighted and detached.
         health: label-free measures of whether training works, detached.
-        pseudo_labels: int64[b], the classes that the objective takes the samples for, where it
-            takes them for any.
+        pseudo_labels: int64[b], the classes that the objective predicts; None if it predicts none.
     """
 
     loss: Tensor
@@ -34,21 +33,20 @@ class ObjectiveOutput(NamedTuple):
 
 
 class ObjectiveModule(nn.Module):
-    """The trainable side of an objective: its head and whatever state it keeps.
+    """The head of an objective, and its state.
 
-    What training keeps and a model does not need is a
+    State that training needs and a trained model does not is a
     :class:`natlib.runtime.training_state.TrainingState` inside it.
 
     Attributes:
-        head: from features to what :meth:`embed` returns, or most of the way.
-        loss_is_sum: whether the loss is a sum over the batch; otherwise it is a mean.
-            Whoever averages gradients over processes needs to know.
-        shown: what people who watch training read beside the loss: format strings such as
-            ``"matched {matched_cosine:.3f}"`` with names of metrics. One whose metrics a line
-            lacks is left out.
-        timed: what the objective measures the time of. ``solver`` stands for the measure
-            ``solver_seconds`` in ``health``, which is logged as ``solver_share``: its share of
-            the time, 0 where it is not measured.
+        head: computes most or all of what :meth:`embed` returns.
+        loss_is_sum: whether the loss is a sum over the batch; otherwise it is a mean. Decides how
+            gradients are averaged over processes.
+        shown: metrics to show beside the loss on the console: format strings such as
+            ``"matched {matched_cosine:.3f}"``. One is left out where its metrics were not logged.
+        timed: what the objective times. ``solver`` stands for the measure ``solver_seconds`` in
+            ``health``, which is logged as ``solver_share``: its share of the time, 0 where it is
+            not measured.
     """
 
     head: nn.Module
@@ -58,40 +56,39 @@ class ObjectiveModule(nn.Module):
 
     @property
     def main(self) -> "ObjectiveModule":
-        """The module whose head stands for all: itself, unless it is made of others."""
+        """The module whose head is saved and evaluated: itself, or the first part."""
         return self
 
     def on_start(self, encoder: nn.Module) -> None:
         """Called once with the initialised encoder.
 
-        For an objective that needs more of it than features, such as a slow copy to learn from.
-        The encoder stays the caller's; what is made of it here is part of the state.
+        For an objective that needs more than features, such as a moving average of the weights.
+        The encoder belongs to the caller; a copy made here is part of the objective's state.
         """
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
         """Called after every update of the weights, in every process with the same weights.
 
         Args:
-            encoder: the one of :meth:`on_start`.
-            done: share of the run's updates that came before this one: 0 at the first, below 1
-                at the last.
+            encoder: the one that :meth:`on_start` got.
+            done: share of the run's updates before this one: 0 at the first, below 1 at the last.
         """
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Further inputs to encode in this step: the views, turned or masked, say.
+        """Further inputs to encode in this step, such as rotated or masked views.
 
-        The only look at the views that an objective gets. Called before :meth:`forward`, which gets
-        their features behind those of the views. What it has to know about them, the module
-        remembers until then.
+        Called in every step before :meth:`forward`, which gets the features of these inputs after
+        those of the views. An objective sees the views here only; it remembers until
+        :meth:`forward` what it needs of them.
 
         Args:
-            views: v tensors [b, ...], as the encoder sees them.
+            views: v tensors [b, ...], the encoder's inputs.
 
         Returns:
-            Tensors [b, ...]; row i is made of sample i.
+            Tensors [b, ...]; row i is made from sample i.
 
         Raises:
-            ConfigError: nothing can be made of such inputs.
+            ConfigError: the objective cannot use such inputs.
         """
         return []
 
@@ -100,10 +97,10 @@ class ObjectiveModule(nn.Module):
 
         Args:
             labels: int64[n], the class of each sample, -1 where training sees none.
-            classes: what the classes are called, for errors.
+            classes: the names of the classes, for errors.
 
         Raises:
-            ConfigError: the objective cannot be met with these labels.
+            ConfigError: the objective cannot train with these labels.
         """
 
     @abstractmethod
@@ -120,10 +117,10 @@ class ObjectiveModule(nn.Module):
 
         Args:
             features: v tensors [b, f], the encoder's features of each view, then those of
-                :meth:`extra_inputs`. Give a generator that computes them, and the objective can
-                work while a view is computed.
-            index: int64[b], the stable index of each sample; needed where samples
-                own something from step to step.
+                :meth:`extra_inputs`. With a generator that computes them, matching can overlap
+                with the encoding of later views.
+            index: int64[b], the stable index of each sample; needed where samples keep state
+                between steps.
             labels: int64[b], the class of each sample, -1 where training sees none; needed by
                 an objective that learns from labels.
             epoch: number of the epoch, from 0.
@@ -131,7 +128,7 @@ class ObjectiveModule(nn.Module):
         """
 
     def setup(self, folder: Path) -> None:
-        """Give all training state inside, each a folder of its own in this one.
+        """Give each training state inside a folder of its own, under this one.
 
         Call it once, before training and before a resume; see :meth:`TrainingState.setup`.
         """
@@ -139,10 +136,10 @@ class ObjectiveModule(nn.Module):
             state.setup(folder / name)
 
     def before_epoch(self, epoch: int) -> Work | None:
-        """What is due before the first update of an epoch; None where nothing is.
+        """Work to do before the first update of an epoch; None if there is none.
 
-        All processes ask, and do what they get, together. Work that was broken off goes on
-        where it was when the run resumes.
+        All processes call this and run the work together. Interrupted work continues where it
+        stopped when the run resumes.
         """
         return None
 
@@ -157,7 +154,7 @@ class ObjectiveModule(nn.Module):
 
 
 class Objective(Component):
-    """What to minimise. Works inside natlib's loop and in anybody else's."""
+    """What to minimise, in natlib's training loop or in your own."""
 
     registry: ClassVar[Registry[Any]] = OBJECTIVES
 
@@ -166,20 +163,21 @@ class Objective(Component):
 
     @property
     def uses_labels(self) -> bool:
-        """Whether it learns from labels, and so cannot do without."""
+        """Whether it needs labels."""
         return False
 
     def for_classes(self, labelled: Sequence[int]) -> Self:
-        """The same objective with what depends on the classes filled in.
+        """The objective with the settings filled in that depend on the classes.
 
-        Called once, before training, where training sees labels; what it returns is written to
-        ``config.yaml`` and to the saved model. Filled in already, it stays as it is.
+        Called once, before training, where training sees labels; the result is written to
+        ``config.yaml`` and to the saved model. Settings that are filled in already stay as they
+        are.
 
         Args:
-            labelled: how many labelled samples each class has.
+            labelled: the number of labelled samples of each class.
 
         Raises:
-            ConfigError: the objective is made for other classes.
+            ConfigError: the settings are for other classes.
         """
         return self
 
@@ -189,6 +187,5 @@ class Objective(Component):
 
         Args:
             feature_dim: f, the number of features of the encoder.
-            samples: n, the size of the data set; needed where samples own slots
-                from epoch to epoch.
+            samples: n, the size of the data set; needed where samples keep slots between epochs.
         """

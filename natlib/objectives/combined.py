@@ -1,4 +1,4 @@
-"""Several objectives at once."""
+"""A weighted sum of objectives."""
 
 import re
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ __all__ = ["Combined"]
 class Combined(Objective):
     """A weighted sum of objectives on one encoder, each with a head of its own.
 
-    Each part gets the features of the first views, as many as it asks for, and those of its own
-    extra inputs. The first part is the main one: its head is what ``output="head"`` gives, and
-    its measures keep their names. While metrics are logged, the gradients of the parts at the
-    features are compared: their cosine tells whether parts help or fight each other, their norms
-    tell which one leads.
+    Each part gets the features of as many views as it is configured for, the first ones, and
+    those of its own extra inputs. The first part is the main one: ``output="head"`` returns its
+    embeddings, and its measures keep their names. In steps that are logged, the gradients of the
+    parts with respect to the features are compared: their cosine tells whether parts help or
+    oppose each other, their norms which part dominates.
     """
 
     kind: Literal["combined"] = "combined"
@@ -36,10 +36,11 @@ class Combined(Objective):
         for name in parts:
             if not re.fullmatch("[a-z][a-z0-9_]*", name):
                 raise ValueError(
-                    f"a part is called '{name}'; use small letters, digits and underscores"
+                    f"'{name}' is no name for a part; use lower-case letters, digits and "
+                    "underscores, beginning with a letter"
                 )
             if hasattr(nn.ModuleDict, name):
-                raise ValueError(f"torch keeps the name '{name}' for itself; choose another one")
+                raise ValueError(f"torch reserves the name '{name}'; choose another one")
         return parts
 
     @model_validator(mode="after")
@@ -50,6 +51,11 @@ class Combined(Objective):
                     f"the part '{name}' needs {part.objective.views} views, and there are "
                     f"{self.views}; set views to {part.objective.views}"
                 )
+        most = max(part.objective.views for part in self.parts.values())
+        if most < self.views:
+            raise ValueError(
+                f"no part uses more than {most} of the {self.views} views; set views to {most}"
+            )
         if not any(part.weight for part in self.parts.values()):
             raise ValueError("all weights are 0, so nothing is minimised; raise one of them")
         return self

@@ -1,4 +1,4 @@
-"""The trainable side of several objectives at once.
+"""The module of a weighted sum of objectives.
 
 Shapes: v views, b samples in the batch, f features.
 """
@@ -26,7 +26,7 @@ class CombinedModule(ObjectiveModule):
         parts: the objectives by name, the main one first.
         views: views of a sample in a step.
         feature_dim: f, the number of features of the encoder.
-        samples: n, the size of the data set, where a part needs it.
+        samples: n, the size of the data set; needed if a part needs it.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class CombinedModule(ObjectiveModule):
         for name, module in built.items():
             if module.loss_is_sum:
                 raise ConfigError(
-                    f"the part '{name}' sums its loss over the batch, where others average; set "
+                    f"the part '{name}' sums its loss over the batch, and parts average; set "
                     f"objective.parts.{name}.objective.loss.reduction to mean"
                 )
         self.parts = nn.ModuleDict(built)
         self.shown = _union(module.shown for module in built.values())
         self.timed = _union(module.timed for module in built.values())
-        # How many extra inputs each part has in this step, in their order.
+        # The number of extra inputs of each part in this step, in the order of the parts.
         self._extra = dict.fromkeys(built, 0)
 
     @property
@@ -67,21 +67,21 @@ class CombinedModule(ObjectiveModule):
         return found
 
     def embed(self, features: Tensor) -> Tensor:
-        """What the main part makes of features Tensor[b, f]."""
+        """The main part's embeddings of features Tensor[b, f]."""
         return self.main.embed(features)
 
     def on_start(self, encoder: nn.Module) -> None:
-        """Show it to every part."""
+        """Call every part's; see :meth:`ObjectiveModule.on_start`."""
         for module in self.modules_by_name().values():
             module.on_start(encoder)
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
-        """Show it to every part."""
+        """Call every part's; see :meth:`ObjectiveModule.after_update`."""
         for module in self.modules_by_name().values():
             module.after_update(encoder, done)
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Those of all parts, one part after the other."""
+        """The extra inputs of all parts, one part after the other."""
         found: list[Tensor] = []
         for name, module in self.modules_by_name().items():
             inputs = module.extra_inputs(views[: self.configured[name].objective.views])
@@ -103,7 +103,7 @@ class CombinedModule(ObjectiveModule):
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
-        shared = _Shared(features)
+        shared = _SharedFeatures(features)
         losses: dict[str, Tensor] = {}
         named: dict[str, Tensor] = {}
         measures: dict[str, Tensor] = {}
@@ -113,7 +113,7 @@ class CombinedModule(ObjectiveModule):
             views, own = self.configured[name].objective.views, self._extra[name]
             wanted = [*range(views), *range(extra, extra + own)]
             extra += own
-            output = module(shared.some(wanted), index, labels=labels, epoch=epoch, health=health)
+            output = module(shared.take(wanted), index, labels=labels, epoch=epoch, health=health)
             losses[name] = output.loss
             named[name] = output.loss.detach()
             named |= {f"{name}_{part}": value for part, value in output.parts.items()}
@@ -131,37 +131,38 @@ class CombinedModule(ObjectiveModule):
         return ObjectiveOutput(loss, named, measures, pseudo_labels)
 
     def before_epoch(self, epoch: int) -> Work | None:
-        """What is due in any part, one part after the other."""
-        due = [module.before_epoch(epoch) for module in self.modules_by_name().values()]
-        works = [work for work in due if work is not None]
+        """The work of all parts, one part after the other."""
+        found = [module.before_epoch(epoch) for module in self.modules_by_name().values()]
+        due = [work for work in found if work is not None]
 
-        def all_works(progress: ProgressReporter) -> bool:
-            return all(work(progress) for work in works)
+        def all_of_it(progress: ProgressReporter) -> bool:
+            return all(work(progress) for work in due)
 
-        return all_works if works else None
+        return all_of_it if due else None
 
 
-class _Shared:
-    """Features that are computed once, when the first part asks for them."""
+class _SharedFeatures:
+    """Features, each computed once, when the first part asks for it."""
 
     def __init__(self, features: Iterable[Tensor]) -> None:
         self._source = iter(features)
         self.seen: list[Tensor] = []
 
-    def some(self, numbers: list[int]) -> Iterator[Tensor]:
-        """The features with these numbers, in this order."""
-        for number in numbers:
-            while len(self.seen) <= number:
+    def take(self, positions: list[int]) -> Iterator[Tensor]:
+        """The features at these positions, in this order."""
+        for position in positions:
+            while len(self.seen) <= position:
                 following = next(self._source, None)
                 if following is None:
-                    return  # the part says what it lacks
+                    return  # the part's own error says what is missing
                 self.seen.append(following)
-            yield self.seen[number]
+            yield self.seen[position]
 
     def check_count(self, count: int) -> None:
-        """See that there is nothing that no part knows of.
+        """Check that there are no features that no part takes.
 
-        Views that no part asks for are computed all the same, since others may be below them.
+        Raises:
+            ConfigError: there are more or fewer than ``count``.
         """
         self.seen += self._source
         if len(self.seen) != count:
@@ -179,32 +180,32 @@ def _union(groups: Iterable[Sequence[str]]) -> tuple[str, ...]:
 def compare_gradients(
     losses: dict[str, Tensor], weights: dict[str, float], features: Sequence[Tensor]
 ) -> dict[str, Tensor]:
-    """Where the parts want the features of the samples to go.
+    """Compare the gradients of the parts with respect to the features.
 
-    The gradient of a part at a sample is the sum over all inputs that were made of the sample, so
-    that parts with inputs of their own can be compared: row i of every input is of sample i.
+    The gradients of all inputs that were made from a sample are summed, so that parts with
+    inputs of their own can be compared: row i of every input belongs to sample i.
 
     Args:
         losses: scalars, by the name of the part.
-        weights: of the losses.
-        features: tensors [b, f] with a gradient, which the losses are functions of.
+        weights: weights of the losses.
+        features: tensors [b, f] that the losses were computed from and that require a gradient.
 
     Returns:
-        ``gradient_cosine_A_B``: above 0 parts pull in one direction, below 0 against each other.
-        ``gradient_share_A``: norm of the weighted gradient, over the sum of the norms.
+        ``gradient_cosine_A_B``: above 0 the parts agree, below 0 they oppose each other.
+        ``gradient_share_A``: the norm of the weighted gradient over the sum of these norms.
     """
-    at_samples: dict[str, Tensor] = {}
+    of_samples: dict[str, Tensor] = {}
     for name, loss in losses.items():
         found = torch.autograd.grad(loss, list(features), retain_graph=True, allow_unused=True)
         zero = torch.zeros_like(features[0], dtype=torch.float32)
-        at_samples[name] = sum((g.float() for g in found if g is not None), zero).flatten()
+        of_samples[name] = sum((g.float() for g in found if g is not None), zero).flatten()
     measures = {
         f"gradient_cosine_{one}_{other}": F.cosine_similarity(
-            at_samples[one], at_samples[other], dim=0
+            of_samples[one], of_samples[other], dim=0
         )
         for one, other in combinations(losses, 2)
     }
-    norms = {name: weights[name] * gradient.norm() for name, gradient in at_samples.items()}
+    norms = {name: weights[name] * gradient.norm() for name, gradient in of_samples.items()}
     total = torch.stack(list(norms.values())).sum().clamp_min(torch.finfo(torch.float32).tiny)
     return measures | {f"gradient_share_{name}": norm / total for name, norm in norms.items()}
 

@@ -1,7 +1,7 @@
-"""How far samples are from their other views, from their targets, and from those of others.
+"""Distances between the views of a sample, to its target, and to the targets of other samples.
 
-Shapes: v views, b samples in the batch, k in those of all processes, m slots per sample, d target
-dimensions.
+Shapes: v views, b samples in the batch, k in the batches of all processes, m slots per sample,
+d target dimensions.
 """
 
 import math
@@ -14,8 +14,8 @@ from natlib.runtime.processes import process_rank
 
 __all__ = ["log_density_of_others", "mean_cosine", "teacher_distance", "view_distance"]
 
-# More than any batch holds.
-_FAR = 2**32
+# More samples than any batch holds.
+_SAMPLES_OF_A_PROCESS = 2**32
 
 
 def view_distance(z_VBD: Tensor) -> Tensor:
@@ -28,25 +28,26 @@ def view_distance(z_VBD: Tensor) -> Tensor:
     return spread * (2.0 / (views - 1))
 
 
-def teacher_distance(z_VBD: Tensor, taught_VBD: Tensor) -> Tensor:
-    """Mean squared distance of each view to what a teacher made of the others: Tensor[b]."""
-    between_VVB = (z_VBD.unsqueeze(1) - taught_VBD.unsqueeze(0)).square().sum(-1)
+def teacher_distance(z_VBD: Tensor, teacher_VBD: Tensor) -> Tensor:
+    """Mean squared distance of each view to the teacher's embeddings of the others: Tensor[b]."""
+    between_VVB = (z_VBD.unsqueeze(1) - teacher_VBD.unsqueeze(0)).square().sum(-1)
     others = ~torch.eye(len(z_VBD), dtype=torch.bool, device=z_VBD.device)
     return between_VVB[others].mean(0)
 
 
 def log_density_of_others(z_VBD: Tensor, centres_BD: Tensor, temperature: float) -> Tensor:
-    """How densely the targets of the other samples lie around each: Tensor[b], a mean over views.
+    """Log density of the other samples' targets around each sample: Tensor[b], a mean over views.
 
     ``log mean_{j != i} exp(-|z_i - centre_j|^2 / (2 temperature))``, over the samples of all
-    processes; a collective call. It is 0 where there is no other sample.
+    processes; a collective call. It is 0 if there is no other sample.
     """
     centres_KD = all_gather_with_grad(centres_BD)
     if len(centres_KD) == 1:
         return z_VBD.new_zeros(1)
-    name_B = process_rank() * _FAR + torch.arange(len(centres_BD), device=z_VBD.device)
-    itself_BK = name_B[:, None] == all_gather_with_grad(name_B)
-    # Products in half precision would lose what differences of distances are about.
+    first = process_rank() * _SAMPLES_OF_A_PROCESS
+    number_B = first + torch.arange(len(centres_BD), device=z_VBD.device)
+    itself_BK = number_B[:, None] == all_gather_with_grad(number_B)
+    # Half precision would lose the differences between distances.
     with torch.autocast(z_VBD.device.type, enabled=False):
         products_VBK = z_VBD @ centres_KD.T
     squares_VBK = z_VBD.square().sum(-1, keepdim=True) + centres_KD.square().sum(-1)

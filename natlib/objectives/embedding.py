@@ -1,4 +1,4 @@
-"""What objectives do with the features that they are given: count, embed, check.
+"""Count the features that an objective is given, embed them, and check that they are finite.
 
 Shapes: v views, b samples in the batch, f features, d dimensions.
 """
@@ -10,16 +10,16 @@ from torch import Tensor
 
 from natlib.errors import ConfigError, NonFiniteError
 
-__all__ = ["check_finite", "embedded", "expect_views", "to_float32"]
+__all__ = ["check_finite", "embed_views", "expect_views", "to_float32"]
 
 
 def expect_views(features: Iterable[Tensor], views: int, extra: int, what: str) -> list[Tensor]:
-    """The features of the views and of extra inputs, as many as there must be.
+    """The features of the views and of extra inputs, after checking their number.
 
     Args:
         features: tensors [b, f].
         views: v.
-        extra: tensors behind those of the views.
+        extra: the number of extra inputs, whose features follow those of the views.
         what: kind of the objective, for the error.
 
     Raises:
@@ -36,11 +36,11 @@ def expect_views(features: Iterable[Tensor], views: int, extra: int, what: str) 
     return given
 
 
-def embedded(features: Sequence[Tensor], embed: Callable[[Tensor], Tensor]) -> Tensor:
-    """Embeddings Tensor[v, b, d] of features [b, f], in float32 or better.
+def embed_views(features: Sequence[Tensor], embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Embeddings Tensor[v, b, d] of v features Tensor[b, f], in float32 or better.
 
     Raises:
-        NonFiniteError: NaN or infinity in them; names the sample.
+        NonFiniteError: they hold NaN or infinity; names the sample.
     """
     z_VBD = torch.stack([to_float32(embed(view)) for view in features])
     check_finite(features, z_VBD)
@@ -48,15 +48,15 @@ def embedded(features: Sequence[Tensor], embed: Callable[[Tensor], Tensor]) -> T
 
 
 def to_float32(z: Tensor) -> Tensor:
-    """In float32, or float64 where it is; losses do not trust a narrow type."""
+    """Convert half precision to float32; float64 stays as it is."""
     return z if z.dtype == torch.float64 else z.float()
 
 
 def check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
-    """See that embeddings are finite.
+    """Check that embeddings are finite.
 
     Args:
-        features: tensors [b, f], what they were made of.
+        features: tensors [b, f] that they were computed from.
         z_VBD: Tensor[v, b, d].
 
     Raises:
@@ -64,7 +64,7 @@ def check_finite(features: Sequence[Tensor], z_VBD: Tensor) -> None:
     """
     if torch.isfinite(z_VBD).all():
         return
-    # Batch norm in the head spreads one sample's NaN over the batch: look before it first.
+    # Batch norm in the head spreads one sample's NaN over the batch, so look at the features first.
     for views in (features, z_VBD):
         bad = torch.stack([~torch.isfinite(view).all(-1) for view in views]).any(0)
         if bad.any():

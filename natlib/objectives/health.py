@@ -10,8 +10,8 @@ from natlib.objectives.distances import mean_cosine
 
 __all__ = ["effective_rank", "embedding_health", "random_cosine"]
 
-# Slots far above any that training uses, so that the line is not drawn from its targets.
-_LINE_SLOT = 2**61
+# Slots far above any that training uses.
+_RANDOM_SLOT = 2**61
 _DRAWS = 2
 
 
@@ -26,7 +26,7 @@ def effective_rank(z: Tensor) -> Tensor:
     """
     z = z.float()
     values = torch.linalg.svdvals(z - z.mean(0))
-    # Points that differ by rounding alone fill every direction alike: they are one point.
+    # Points that differ by rounding alone would fill all directions evenly; they are one point.
     rounding = torch.finfo(z.dtype).eps * torch.linalg.vector_norm(z)
     share = torch.where(values > rounding, values, 0.0)
     share = share / share.sum().clamp_min(torch.finfo(z.dtype).tiny)
@@ -35,10 +35,10 @@ def effective_rank(z: Tensor) -> Tensor:
 
 @torch.no_grad()
 def embedding_health(z: Tensor) -> dict[str, Tensor]:
-    """How much of the space the embeddings Tensor[b, d] fill.
+    """How well embeddings Tensor[b, d] fill their space.
 
-    ``embedding_std``: mean standard deviation of a coordinate, times sqrt(d): 1 for
-    points spread evenly over the unit sphere, 0 for a collapse onto one point.
+    ``embedding_std``: mean standard deviation of a coordinate, times sqrt(d): 1 for points
+    spread evenly over the unit sphere, 0 for a collapse onto one point.
     ``effective_rank``: see :func:`effective_rank`.
     """
     spread = z.std(0, correction=0).mean() * z.shape[1] ** 0.5
@@ -49,20 +49,20 @@ def embedding_health(z: Tensor) -> dict[str, Tensor]:
 def random_cosine(
     assignment: AssignmentModule[Any], batch: int, device: torch.device | None = None
 ) -> Tensor:
-    """Mean cosine of *random* points with the targets assigned to them: the line to read by.
+    """Mean cosine of *random* points with the targets assigned to them: the baseline to read by.
 
-    An assignment finds each random point a target that it is close to already. With fresh
-    targets a matched cosine comes near this line as embeddings spread, and no higher; with a
-    bank it passes the line once the encoder has learnt where its samples belong.
+    An assignment gives each random point a target that is close to it. With fresh targets, the
+    matched cosine approaches this baseline as embeddings spread and does not exceed it; with a
+    bank it exceeds the baseline once the encoder has learnt the targets of its samples.
 
     Args:
         assignment: decides which targets points aim at.
         batch: b, the points that are assigned targets together; the mean is over two batches.
-        device: where they are assigned.
+        device: where to compute.
     """
     found = []
     for draw in range(_DRAWS):
-        slots = _LINE_SLOT + draw * batch + torch.arange(batch, device=device)
+        slots = _RANDOM_SLOT + draw * batch + torch.arange(batch, device=device)
         points = assignment.targets.distribution.rows(slots)
         found.append(mean_cosine(points, assignment.preview(points, draw).targets))
     return torch.stack(found).mean()

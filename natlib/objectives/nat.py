@@ -36,18 +36,18 @@ class NAT(Objective):
         target_weight * mean_v |z_v - c|^2  +  alignment * mean_{v<w} |z_v - z_w|^2
             +  repulsion.weight * mean_v log mean_j exp(-|z_v - c_j|^2 / (2 repulsion.temperature))
 
-    where ``c_j`` belongs to another sample of the batch: the last term is the logarithm of how
-    densely the centroids of the others lie around an embedding. Where there is repulsion, all
-    centroids are projected onto the sphere if targets are on it, and by default the first and the
-    last term together are a softmax over the centroids of the batch, in which a sample's own one is
-    told from those of the others ("decoupled": it is not among its own negatives; Yeh et al.,
-    "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848).
+    where ``c_j`` is the centroid of another sample of the batch: the last term is the log density
+    of the others' centroids around an embedding. With repulsion, centroids are projected onto the
+    sphere if targets are on it, and by default the first and the last term together are a
+    decoupled softmax cross-entropy over the centroids of the batch, in which the denominator
+    leaves out a sample's own centroid (Yeh et al., "Decoupled Contrastive Learning", ECCV 2022,
+    arXiv 2110.06848).
 
     With a teacher, ``t_w`` being its embedding of view w, the second mean is
-    ``mean_{v!=w} |z_v - t_w|^2``, whose gradient is half as long where t and z agree.
+    ``mean_{v!=w} |z_v - t_w|^2``; where t and z agree, its gradient is half as long.
 
     The 2017 method is ``views=1, assignment=Bank(every=3),
-    loss=NATLoss(target_weight=1, alignment=0, reduction="sum")``.
+    loss=NATLoss(target_weight=1, reduction="sum")``.
     """
 
     moved: ClassVar[Mapping[str, str]] = {
@@ -76,11 +76,11 @@ class NAT(Objective):
     head: Head = MlpHead()
     """From features to the space of the targets."""
     match_on: Literal["mean", "first"] = "mean"
-    """What is matched: the mean of a sample's views, or its first view. With the first, the
-    matching can run while the other views are encoded."""
+    """What is matched with targets: the mean of a sample's views, or its first view. With the
+    first view, matching can overlap with the encoding of the others."""
     teacher: Teacher | None = None
-    """A moving average of encoder and head: each view aligns with its embeddings of the other
-    views, in place of these views themselves."""
+    """A moving average of encoder and head. Each view then aligns with the teacher's embeddings
+    of the other views instead of with these views."""
     loss: NATLoss = NATLoss()
     """Weights of the terms."""
 
@@ -92,10 +92,15 @@ class NAT(Objective):
                 "since a fresh target that a single view meets once teaches nothing, and views is "
                 f"{self.views}; set views to {self.assignment.min_views} or assignment to bank"
             )
+        if self.views < 2 and self.loss.alignment:
+            raise ValueError(
+                f"loss.alignment is {self.loss.alignment:g}, and views is 1: there is no other "
+                "view to align with; set views to 2, or leave loss.alignment out"
+            )
         if self.teacher is not None and (self.views < 2 or self.loss.alignment == 0):
             raise ValueError(
-                "each view is to align with the teacher's embeddings of the others, and views is "
-                f"{self.views}, loss.alignment {self.loss.alignment:g}; set views to 2 and "
+                "each view aligns with the teacher's embeddings of the other views, and views is "
+                f"{self.views}, loss.alignment {self.loss.alignment_weight:g}; set views to 2 and "
                 "loss.alignment above 0, or leave teacher out"
             )
         self.assignment.check_targets(self.targets)
@@ -106,14 +111,14 @@ class NAT(Objective):
         return self.assignment.uses_labels
 
     def aim(self, targets_MBD: Tensor) -> Tensor:
-        """What embeddings are drawn to: Tensor[b, d], of targets Tensor[m, b, d]."""
+        """The point that each sample aims at, Tensor[b, d], for targets Tensor[m, b, d]."""
         centroid_BD = targets_MBD.mean(0)
-        # A mean of targets on the sphere is the shorter, the more they differ: it would draw with
-        # less than the centroids of the others push.
+        # The mean of targets on the sphere lies inside it. Attraction to it would be weaker than
+        # repulsion from the other centroids.
         return self.targets.project(centroid_BD) if self.loss.repulsion else centroid_BD
 
     def matched_on(self, z_VBD: Tensor) -> Tensor:
-        """What is matched, of embeddings without gradient: Tensor[b, d]."""
+        """What is matched with targets, Tensor[b, d], for detached embeddings Tensor[v, b, d]."""
         return z_VBD[0] if self.match_on == "first" else self.targets.project(z_VBD.mean(0))
 
     def for_classes(self, labelled: Sequence[int]) -> Self:
@@ -121,7 +126,7 @@ class NAT(Objective):
         return self if targets is self.targets else self.model_copy(update={"targets": targets})
 
     def build(self, feature_dim: int, samples: int | None = None) -> "NATModule":
-        """See :meth:`Objective.build`; an assignment that keeps slots needs ``samples``."""
+        """See :meth:`Objective.build`; the assignment 'bank' needs ``samples``."""
         return NATModule(self, feature_dim, samples)
 
 
@@ -150,17 +155,17 @@ class NATModule(ObjectiveModule):
         return self.config.targets.project(to_float32(self.head(features)))
 
     def on_start(self, encoder: nn.Module) -> None:
-        """Copy the encoder, where there is to be a teacher."""
+        """Copy encoder and head if there is a teacher."""
         if self.config.teacher is not None:
             self.teacher = TeacherModule(encoder, self.head)
 
     def after_update(self, encoder: nn.Module, done: float) -> None:
-        """Let the teacher follow."""
+        """Update the teacher's average."""
         if self.teacher is not None and self.config.teacher is not None:
             self.teacher.follow(encoder, self.head, self.config.teacher.momentum_at(done))
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """None; the teacher, where there is one, encodes the views itself."""
+        """No extra inputs; a teacher encodes the views by itself."""
         if self.teacher is not None:
             project = self.config.targets.project
             self._teacher_views = [project(to_float32(self.teacher(view))) for view in views]
@@ -182,20 +187,20 @@ class NATModule(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         config, step = self.config, Step(epoch, index, labels)
-        seen, self._teacher_views = self._teacher_views, None
+        teacher_views, self._teacher_views = self._teacher_views, None
         teacher_VBD = None
         if config.teacher is not None:
-            teacher_VBD = torch.stack(teacher_embeddings(seen, config.kind))
+            teacher_VBD = torch.stack(teacher_embeddings(teacher_views, config.kind))
         inputs: list[Tensor] = []
-        embedded: list[Tensor] = []
+        embeddings: list[Tensor] = []
         pending = None
         for view in features:
             inputs.append(view)
-            embedded.append(self.embed(view))
-            if len(embedded) == 1 and config.match_on == "first":
+            embeddings.append(self.embed(view))
+            if len(embeddings) == 1 and config.match_on == "first":
                 early = replace(step, more_views=config.views > 1)
-                pending = self.assignment.begin(embedded[0].detach(), early)
-        z_VBD = torch.stack(embedded)
+                pending = self.assignment.begin(embeddings[0].detach(), early)
+        z_VBD = torch.stack(embeddings)
         check_finite(inputs, z_VBD)
         matched_BD = config.matched_on(z_VBD.detach())
         if pending is None:
@@ -205,10 +210,10 @@ class NATModule(ObjectiveModule):
         losses_B, terms = config.loss.of_samples(z_VBD, config.aim(assigned.targets), teacher_VBD)
         measures = dict(assigned.measures)
         if health:
-            # Targets that learn have a gradient.
+            # Learned targets have a gradient.
             measures["matched_cosine"] = mean_cosine(matched_BD, assigned.targets.detach())
             measures["own_cosine"] = mean_cosine(matched_BD, assigned.own.detach())
-            measures["random_cosine"] = self._random_line(len(matched_BD), matched_BD.device)
+            measures["random_cosine"] = self._baseline(len(matched_BD), matched_BD.device)
             measures |= embedding_health(matched_BD)
         return ObjectiveOutput(
             losses_B.sum() if self.loss_is_sum else losses_B.mean(),
@@ -217,7 +222,7 @@ class NATModule(ObjectiveModule):
             None if assigned.classes is None else majority_class(assigned.classes),
         )
 
-    def _random_line(self, batch: int, device: torch.device) -> Tensor:
+    def _baseline(self, batch: int, device: torch.device) -> Tensor:
         if batch not in self._random_cosine:
             self._random_cosine[batch] = random_cosine(self.assignment, batch, device)
         return self._random_cosine[batch]

@@ -1,4 +1,4 @@
-"""Telling the views of a sample from those of all others.
+"""Cross-entropy of finding the other views of a sample among all views of the batch.
 
 Shapes: v views, b samples, d dimensions, r = v b rows.
 """
@@ -24,8 +24,8 @@ class NTXent(Objective):
     """Normalised, temperature-scaled cross-entropy (SimCLR; Chen et al., ICML 2020,
     arXiv 2002.05709).
 
-    A view has to find the other views of its sample among all views in the batch, of all processes
-    together.
+    Each view is to find the other views of its sample among all views of the batch, over all
+    processes.
     """
 
     kind: Literal["nt_xent"] = "nt_xent"
@@ -36,7 +36,7 @@ class NTXent(Objective):
     head: Head = MlpHead()
     """From features to embeddings."""
     temperature: float = Field(default=0.2, gt=0)
-    """What cosines are divided by: the lower, the more the nearest of the others count."""
+    """Cosines are divided by it: the lower it is, the more the nearest negatives count."""
 
     def build(self, feature_dim: int, samples: int | None = None) -> ViewLoss:
         """See :meth:`Objective.build`."""
@@ -46,7 +46,7 @@ class NTXent(Objective):
 
 
 def nt_xent_loss(z_VBD: Tensor, *, temperature: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean over rows and over the other views of a row's sample; there are no parts.
+    """The loss, a mean over all rows and the other views of their samples; it has one term.
 
     Args:
         z_VBD: Tensor[v, b, d], v >= 2.

@@ -1,4 +1,4 @@
-"""One of several objectives that are minimised at once."""
+"""One objective of a weighted sum."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ __all__ = ["Part"]
 
 
 class Part(Settings):
-    """An objective among others."""
+    """An objective, its weight, and how the weight changes."""
 
     objective: Objective
     """What is minimised."""

@@ -1,4 +1,4 @@
-"""Which way up is this image?
+"""Predict how an image was rotated.
 
 Shapes: b samples in the batch, r rotated copies.
 """
@@ -15,27 +15,28 @@ from natlib.component import register
 from natlib.encoders import Head, LinearHead
 from natlib.errors import ConfigError
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import embedded, expect_views, to_float32
+from natlib.objectives.embedding import embed_views, expect_views, to_float32
 
 __all__ = ["Rotation", "RotationModule"]
 
 
 @register
 class Rotation(Objective):
-    """Predict by how many right angles an image is turned (RotNet; Gidaris, Singh & Komodakis,
+    """Predict by how many right angles an image was rotated (RotNet; Gidaris, Singh & Komodakis,
     ICLR 2018, arXiv 1803.07728).
 
-    For square images. The first view is the image that is not turned, so that three copies more
-    are the four rotations of the paper; with fewer, all four still count alike.
+    For square images. The view itself is not rotated; with three copies it makes up the four
+    rotations of the paper. With fewer copies, samples are weighted so that each of the four
+    rotations counts the same.
     """
 
     kind: Literal["rotation"] = "rotation"
-    views: int = Field(default=1, ge=1)
-    """Augmented views of a sample in a step; the first one is turned."""
+    views: int = Field(default=1, ge=1, le=1)
+    """Augmented views of a sample in a step; the one that is rotated."""
     copies: int = Field(default=3, ge=1, le=3)
-    """Turned copies of each sample, each one more input for the encoder."""
+    """Rotated copies of each sample, each of which the encoder computes as well."""
     head: Head = LinearHead()
-    """From features to a score for each of the four rotations."""
+    """From features to a logit for each of the four rotations."""
 
     def build(self, feature_dim: int, samples: int | None = None) -> "RotationModule":
         """See :meth:`Objective.build`."""
@@ -43,7 +44,7 @@ class Rotation(Objective):
 
 
 class RotationModule(ObjectiveModule):
-    """The trainable side of :class:`Rotation`."""
+    """The head of :class:`Rotation`."""
 
     def __init__(self, config: Rotation, feature_dim: int) -> None:
         super().__init__()
@@ -51,11 +52,11 @@ class RotationModule(ObjectiveModule):
         self.head: nn.Module = config.head.build(feature_dim, 4)
 
     def embed(self, features: Tensor) -> Tensor:
-        """Scores Tensor[b, 4], logarithms of probabilities up to a constant."""
+        """Logits Tensor[b, 4]."""
         return to_float32(self.head(features))
 
     def extra_inputs(self, views: Sequence[Tensor]) -> list[Tensor]:
-        """Copies of the first view in which each sample is turned another way.
+        """Copies of the view, in each of which a sample is rotated differently.
 
         Raises:
             ConfigError: the inputs are not square images.
@@ -63,7 +64,7 @@ class RotationModule(ObjectiveModule):
         image = views[0]
         if image.ndim != 4 or image.shape[-1] != image.shape[-2]:
             raise ConfigError(
-                "the objective 'rotation' turns square images [b, c, h, h], and these inputs have "
+                "the objective 'rotation' needs square images [b, c, h, h], and these inputs have "
                 f"the shape {list(image.shape)}; leave it out, or make images square (data.size)"
             )
         turned = [image.rot90(turn, (-2, -1)) for turn in (1, 2, 3)]
@@ -87,12 +88,12 @@ class RotationModule(ObjectiveModule):
     ) -> ObjectiveOutput:
         views, copies = self.config.views, self.config.copies
         given = expect_views(features, views, copies, "rotation")
-        # Of the views, only the first one is asked which way up it is.
-        scores_RB4 = embedded([given[0], *given[views:]], self.embed)
+        scores_RB4 = embed_views(given, self.embed)
         batch, device = scores_RB4.shape[1], scores_RB4.device
         turns_RB = self._turns(batch, device)
         turn_RB = torch.cat([torch.zeros_like(turns_RB[:1]), turns_RB])
-        # All four count alike, although with one copy every sample is not turned once.
+        # Each rotation gets the same total weight, although with fewer copies there are more
+        # inputs that are not rotated than of any other rotation.
         weight = torch.tensor([copies / 3.0, 1.0, 1.0, 1.0], dtype=scores_RB4.dtype, device=device)
         flat, target = scores_RB4.flatten(0, 1), turn_RB.flatten()
         with torch.autocast(device.type, enabled=False):
@@ -107,10 +108,10 @@ class RotationModule(ObjectiveModule):
         return ObjectiveOutput(loss, {}, measures)
 
     def _turns(self, batch: int, device: torch.device) -> Tensor:
-        """By how many right angles each copy of each sample is turned, int64[copies, b] in 1..3.
+        """By how many right angles each copy of each sample is rotated, int64[copies, b] in 1..3.
 
-        Each copy holds all rotations: were it a single one, batch norm would take it away. Neither
-        the seed nor the process matters, as places in a batch are random.
+        Each copy holds all three rotations: batch norm would remove what a single one has in
+        common. No seed is needed, since positions in a batch are random.
         """
-        place = torch.arange(batch, device=device)
-        return torch.stack([1 + (place + copy) % 3 for copy in range(self.config.copies)])
+        position = torch.arange(batch, device=device)
+        return torch.stack([1 + (position + copy) % 3 for copy in range(self.config.copies)])

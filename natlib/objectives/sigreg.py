@@ -1,4 +1,4 @@
-"""Embeddings that are Gaussian along every line.
+"""Regularise embeddings towards a Gaussian along every direction.
 
 Shapes: v views, b samples, d dimensions, s slices, t knots.
 """
@@ -23,8 +23,9 @@ class SIGReg(Objective):
     arXiv 2511.08544).
 
     Views of a sample agree with their mean, and the embeddings of each view follow a standard
-    normal distribution: a test of Epps and Pulley (1983) along random lines says how far they are
-    from it. The loss is ``(1 - gaussianity)`` times the first and ``gaussianity`` times the second.
+    normal distribution: the test of Epps and Pulley (1983) along random directions measures how
+    far they are from it. The loss is ``(1 - gaussianity)`` times the first and ``gaussianity``
+    times the second.
     """
 
     kind: Literal["sigreg"] = "sigreg"
@@ -33,16 +34,15 @@ class SIGReg(Objective):
     head: Head = MlpHead()
     """From features to embeddings."""
     gaussianity: float = Field(default=0.05, gt=0, le=1)
-    """Weight of the test, out of 1. With 1 there is no term between views, and a single one
-    will do."""
+    """Weight of the test, out of 1. With 1 no term compares views, and a single view suffices."""
     slices: int = Field(default=256, ge=1)
-    """Random lines in a step, other ones in each."""
+    """Random directions of the test, drawn anew in every step."""
     knots: int = Field(default=17, ge=2)
     """Frequencies at which characteristic functions are compared."""
     reach: float = Field(default=3.0, gt=0)
-    """The highest of them."""
+    """The highest of these frequencies."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the lines."""
+    """Seed of the directions."""
 
     @model_validator(mode="after")
     def _check_views(self) -> Self:
@@ -60,7 +60,7 @@ class SIGReg(Objective):
 
 
 class SlicedGaussianity(nn.Module):
-    """The loss of :class:`SIGReg`; counts the steps, each of which has other lines.
+    """The loss of :class:`SIGReg`; counts the steps, each of which draws its own directions.
 
     Args:
         config: its settings.
@@ -76,27 +76,27 @@ class SlicedGaussianity(nn.Module):
     def forward(self, z_VBD: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and parts of embeddings Tensor[v, b, d]."""
         config = self.config
-        # Drawn on the host, so that all processes and devices have the same.
+        # Drawn on the host, so that they are the same in all processes and on all devices.
         own = torch.Generator().manual_seed((config.seed * 1_000_003 + int(self.step)) % 2**63)
-        lines_DS = torch.randn(config.dim, config.slices, generator=own).to(z_VBD)
-        lines_DS = lines_DS / lines_DS.norm(dim=0)
+        slices_DS = torch.randn(config.dim, config.slices, generator=own).to(z_VBD)
+        slices_DS = slices_DS / slices_DS.norm(dim=0)
         if self.training:
             self.step += 1
-        test = epps_pulley(z_VBD @ lines_DS, config.knots, config.reach).mean()
+        test = epps_pulley(z_VBD @ slices_DS, config.knots, config.reach).mean()
         apart = (z_VBD - z_VBD.mean(0)).square().mean()
         loss = (1.0 - config.gaussianity) * apart + config.gaussianity * test
         return loss, {"invariance": apart, "gaussianity": test}
 
 
 def epps_pulley(x: Tensor, knots: int = 17, reach: float = 3.0) -> Tensor:
-    """How far samples of a line are from a standard normal distribution.
+    """How far one-dimensional samples are from a standard normal distribution.
 
     b times the integral of ``|f(t) - exp(-t^2 / 2)|^2 exp(-t^2 / 2)`` over t from -reach to reach
     by the trapezoidal rule, with f the empirical characteristic function: about 1 for a large
     sample of the normal distribution, and growing with b for any other.
 
     Args:
-        x: Tensor[..., b, s], b samples of each of s lines.
+        x: Tensor[..., b, s], b samples along each of s directions.
         knots: frequencies in [0, reach]; the integrand is even.
         reach: the highest frequency.
 
@@ -109,7 +109,7 @@ def epps_pulley(x: Tensor, knots: int = 17, reach: float = 3.0) -> Tensor:
     width_T[0] /= 2
     width_T[-1] /= 2
     angle = x.unsqueeze(-1) * t
-    # The mean over samples, which stand before lines and knots.
+    # The mean over samples: axis -3, before directions and knots.
     real, imaginary = angle.cos().mean(-3), angle.sin().mean(-3)
     error = (real - normal_T).square() + imaginary.square()
     return x.shape[-2] * (error @ (normal_T * width_T))

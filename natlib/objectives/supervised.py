@@ -17,7 +17,7 @@ from natlib.encoders import Head, LinearHead
 from natlib.errors import ConfigError
 from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import embedded, expect_views, to_float32
+from natlib.objectives.embedding import embed_views, expect_views, to_float32
 
 __all__ = ["Supervised", "SupervisedModule"]
 
@@ -26,17 +26,17 @@ __all__ = ["Supervised", "SupervisedModule"]
 class Supervised(Objective):
     """Cross-entropy of the labelled samples in the batch, from each of their views.
 
-    Alone it is ordinary supervised training on the samples that training sees labels of; the others
-    pass through the encoder, and through its batch norm, all the same.
+    By itself it is ordinary supervised training on the labelled samples; the encoder, and its
+    batch norm, compute the unlabelled ones too.
     """
 
     kind: Literal["supervised"] = "supervised"
     views: int = Field(default=1, ge=1)
     """Augmented views of a sample in a step."""
     head: Head = LinearHead()
-    """From features to a score for each class."""
+    """From features to a logit for each class."""
     smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of each label that goes to all classes alike."""
+    """Label smoothing: the share of each label that is spread evenly over all classes."""
     classes: int | None = Field(default=None, ge=2)
     """How many classes there are. Filled in when a run begins."""
 
@@ -47,8 +47,8 @@ class Supervised(Objective):
     def for_classes(self, labelled: Sequence[int]) -> Self:
         if self.classes not in (None, len(labelled)):
             raise ConfigError(
-                f"the objective 'supervised' is set to {self.classes} classes, but there are "
-                f"{len(labelled)}; leave classes out, and it is filled in"
+                f"the objective 'supervised' has classes {self.classes}, and the labels have "
+                f"{len(labelled)}; leave classes out: it is filled in when a run begins"
             )
         return self.model_copy(update={"classes": len(labelled)})
 
@@ -60,14 +60,14 @@ class Supervised(Objective):
         """
         if self.classes is None:
             raise ConfigError(
-                "the objective 'supervised' needs to know how many classes there are: set classes, "
-                "or call for_classes first"
+                "the objective 'supervised' does not know the number of classes; set classes, or "
+                "call for_classes first"
             )
         return SupervisedModule(self, feature_dim, self.classes)
 
 
 class SupervisedModule(ObjectiveModule):
-    """The trainable side of :class:`Supervised`."""
+    """The classifier of :class:`Supervised`."""
 
     def __init__(self, config: Supervised, feature_dim: int, classes: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class SupervisedModule(ObjectiveModule):
         self.head: nn.Module = config.head.build(feature_dim, classes)
 
     def embed(self, features: Tensor) -> Tensor:
-        """Scores Tensor[b, c], logarithms of probabilities up to a constant."""
+        """Logits Tensor[b, c]."""
         return to_float32(self.head(features))
 
     def forward(
@@ -89,14 +89,14 @@ class SupervisedModule(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         views = self.config.views
-        z_VBC = embedded(expect_views(features, views, 0, "supervised"), self.embed)
+        z_VBC = embed_views(expect_views(features, views, 0, "supervised"), self.embed)
         own = check_labels(labels, "supervised", self.classes).to(z_VBC.device)
-        # A mean over the labelled samples of all processes: each has another number of them.
+        # A mean over the labelled samples of all processes, whose numbers of them differ.
         all_VBC, known = all_gather_with_grad(z_VBC, axis=1), all_gather_with_grad(own) >= 0
         target = all_gather_with_grad(own)[known].repeat(views)
         scores = all_VBC[:, known].flatten(0, 1)
         if not len(scores):
-            # Nothing to learn from, and yet weights whose gradients are waited for.
+            # No labelled sample: DistributedDataParallel still waits for a gradient of each weight.
             return ObjectiveOutput(all_VBC.sum() * 0.0, {}, {})
         with torch.autocast(scores.device.type, enabled=False):
             loss = F.cross_entropy(scores, target, label_smoothing=self.config.smoothing)

@@ -1,7 +1,7 @@
-"""A slow copy of what is trained: the moving average of an encoder and a head.
+"""A teacher: the exponential moving average of an encoder and a head.
 
 Tarvainen & Valpola, "Mean teachers are better role models" (NeurIPS 2017); Grill et al.,
-"Bootstrap your own latent" (NeurIPS 2020, arXiv 2006.07733), whose schedule this is.
+"Bootstrap your own latent" (NeurIPS 2020, arXiv 2006.07733), from which the schedule is.
 """
 
 import copy
@@ -20,22 +20,22 @@ __all__ = ["Teacher", "TeacherModule", "teacher_embeddings"]
 
 
 class Teacher(Settings):
-    """How slowly the average follows.
+    """How slowly the average follows the weights.
 
-    After every update of the weights, ``average = momentum * average + (1 - momentum) * weights``.
+    After every update, ``average = momentum * average + (1 - momentum) * weights``.
     """
 
     momentum: float = Field(default=0.996, ge=0, le=1)
-    """Share of the average that an update leaves. 1 / (1 - momentum) updates are remembered, so
-    a short run needs a lower one: 0.99 remembers 100."""
+    """Share of the average that is kept in an update. The average is over about 1 / (1 - momentum)
+    updates, so a short run needs a lower momentum: 0.99 averages over 100."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """``cosine`` leads the momentum to 1 over the run, along half a wave; or ``constant``."""
+    """``cosine`` raises the momentum to 1 over the run, along half a cosine; or ``constant``."""
 
     def momentum_at(self, done: float) -> float:
-        """The momentum of an update: a pure function, so that a resumed run agrees.
+        """The momentum of an update: a pure function, so that a resumed run gets the same.
 
         Args:
-            done: share of the run's updates that came before.
+            done: share of the run's updates before this one.
         """
         if self.schedule == "constant":
             return self.momentum
@@ -43,16 +43,16 @@ class Teacher(Settings):
 
 
 class TeacherModule(TrainingState):
-    """Copies of an encoder and a head whose weights are averages of theirs; all of it is state.
+    """Copies of an encoder and a head whose weights are moving averages of theirs.
 
-    Only weights are averaged. Buffers are the teacher's own: it is in training mode when what it
-    copies is, so that batch norm uses the statistics of its own batch (of all processes together,
-    where batch norm is synchronised) and keeps its own running ones, as in Grill et al. Averages of
-    two networks' running statistics would be those of neither.
+    Only weights are averaged; buffers are the teacher's own. The teacher is in training mode when
+    the original is, so that its batch norm uses the statistics of its own batch (over all
+    processes if batch norm is synchronised) and keeps its own running statistics, as in Grill et
+    al. An average of two networks' running statistics would fit neither.
 
     Args:
         encoder: from inputs to features; copied as it is now.
-        head: from features to embeddings; copied as well.
+        head: from features to embeddings; copied as it is now.
     """
 
     def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
@@ -63,30 +63,30 @@ class TeacherModule(TrainingState):
 
     @torch.no_grad()
     def forward(self, inputs: Tensor) -> Tensor:
-        """What head and encoder make of inputs: Tensor[b, d] without gradient."""
+        """Embeddings Tensor[b, d] of inputs, without gradient."""
         embeddings: Tensor = self.head(self.encoder(inputs))
         return embeddings
 
     @torch.no_grad()
     def follow(self, encoder: nn.Module, head: nn.Module, momentum: float) -> None:
-        """Move towards the weights as they are after an update."""
+        """Average in the weights after an update."""
         for own, trained in ((self.encoder, encoder), (self.head, head)):
             mine: list[Tensor] = list(own.parameters())
             theirs: list[Tensor] = list(trained.parameters())
             if mine:
-                # Weights that never change stay exactly as they are.
+                # Unlike m * a + (1 - m) * w, lerp keeps weights that never change exactly.
                 torch._foreach_lerp_(mine, theirs, 1.0 - momentum)
 
 
 def teacher_embeddings(embeddings: list[Tensor] | None, kind: str) -> list[Tensor]:
-    """What the teacher made of the views of this step.
+    """The teacher's embeddings of the views of this step.
 
     Args:
-        embeddings: tensors [b, d]; None if it has not seen them.
-        kind: of the objective, for the error.
+        embeddings: tensors [b, d]; None if the teacher has not encoded the views.
+        kind: kind of the objective, for the error.
 
     Raises:
-        ConfigError: it has not seen them.
+        ConfigError: the teacher has not encoded the views.
     """
     if embeddings is None:
         raise ConfigError(

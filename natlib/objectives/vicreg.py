@@ -1,4 +1,4 @@
-"""Variance, invariance, covariance.
+"""Variance, invariance and covariance of embeddings.
 
 Shapes: v views, b samples, d dimensions.
 """
@@ -23,9 +23,9 @@ class VICReg(Objective):
     """Variance-invariance-covariance regularisation (Bardes, Ponce & LeCun, ICLR 2022,
     arXiv 2105.04906).
 
-    Views of a sample agree, each dimension of the embedding has a standard deviation of 1, and no
-    two dimensions correlate. With ``invariance=0`` it is a term that keeps embeddings spread, and
-    a single view will do.
+    Views of a sample agree, each dimension of the embedding has a standard deviation of at least 1,
+    and no two dimensions correlate. With ``invariance=0`` it only keeps embeddings spread, and a
+    single view suffices.
     """
 
     kind: Literal["vicreg"] = "vicreg"
@@ -36,7 +36,7 @@ class VICReg(Objective):
     invariance: float = Field(default=25.0, ge=0)
     """Weight of the mean squared difference between views."""
     variance: float = Field(default=25.0, ge=0)
-    """Weight of what standard deviations lack to 1."""
+    """Weight of the hinge on standard deviations below 1."""
     covariance: float = Field(default=1.0, ge=0)
     """Weight of the squared covariances."""
 
@@ -69,16 +69,16 @@ def vicreg_loss(
     """The loss, and its three terms without their weights.
 
     For two views these are the terms of the paper's code: the mean squared difference of the
-    views, the mean over views of the lack of standard deviation, the sum over views of the squared
-    covariances over d. For more, the difference is that of a pair on average, and the covariances
-    are those of two views.
+    views, the mean over views of the hinge on standard deviations, and the sum over views of the
+    squared covariances over d. For more views, the difference is the mean over pairs, and the
+    covariances are scaled to those of two views.
 
     Args:
         z_VBD: Tensor[v, b, d], b >= 2.
-        invariance: weight.
-        variance: weight.
-        covariance: weight.
-        eps: added to variances before the root.
+        invariance: weight of the difference.
+        variance: weight of the hinge.
+        covariance: weight of the squared covariances.
+        eps: added to variances before the square root.
     """
     views, batch, dim = z_VBD.shape
     # sum_{v<w} |z_v - z_w|^2 = V sum_v |z_v - mean|^2, and there are V (V - 1) / 2 pairs.
@@ -86,8 +86,8 @@ def vicreg_loss(
     centred = z_VBD - z_VBD.mean(1, keepdim=True)
     covariance_VDD = centred.transpose(1, 2) @ centred / (batch - 1)
     variances_VD = covariance_VDD.diagonal(dim1=1, dim2=2)
-    lack = torch.relu(1.0 - (variances_VD + eps).sqrt()).mean()
+    hinge = torch.relu(1.0 - (variances_VD + eps).sqrt()).mean()
     off_diagonal = covariance_VDD.square().sum() - variances_VD.square().sum()
     correlated = 2.0 * off_diagonal / (dim * views)
-    parts = {"invariance": apart, "variance": lack, "covariance": correlated}
-    return invariance * apart + variance * lack + covariance * correlated, parts
+    parts = {"invariance": apart, "variance": hinge, "covariance": correlated}
+    return invariance * apart + variance * hinge + covariance * correlated, parts

@@ -1,4 +1,4 @@
-"""Objectives that are a function of the embeddings of the views, and of nothing else.
+"""The module of objectives whose loss depends on the embeddings of the views alone.
 
 Shapes: v views, b samples in the batch (of all processes together), d dimensions.
 """
@@ -11,25 +11,25 @@ from torch import Tensor, nn
 
 from natlib.objectives.all_gather import all_gather_with_grad
 from natlib.objectives.base import ObjectiveModule, ObjectiveOutput
-from natlib.objectives.embedding import embedded, expect_views, to_float32
+from natlib.objectives.embedding import embed_views, expect_views, to_float32
 from natlib.objectives.health import embedding_health
 
 __all__ = ["Criterion", "ViewLoss"]
 
 Criterion = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
-"""From embeddings Tensor[v, b, d] to a loss, a mean over samples, and its named parts."""
+"""From embeddings Tensor[v, b, d] to a loss, a mean over samples, and its terms by name."""
 
 
 class ViewLoss(ObjectiveModule):
-    """A head, and a loss of what it makes of the views.
+    """A head, and a loss of its embeddings of the views.
 
-    The loss is that of the embeddings of all processes together, with gradients across them.
+    The loss is computed from the embeddings of all processes, with gradients across them.
 
     Args:
-        kind: of the objective, for errors.
+        kind: kind of the objective, for errors.
         head: from features to embeddings.
         views: v.
-        criterion: the loss; a module where it keeps something from step to step.
+        criterion: the loss; a module if it has state.
     """
 
     def __init__(self, kind: str, head: nn.Module, views: int, criterion: Criterion) -> None:
@@ -52,8 +52,8 @@ class ViewLoss(ObjectiveModule):
         epoch: int = 0,
         health: bool = False,
     ) -> ObjectiveOutput:
-        z_VBD = embedded(expect_views(features, self.views, 0, self.kind), self.embed)
-        # Products of embeddings in half precision would lose what the loss is about.
+        z_VBD = embed_views(expect_views(features, self.views, 0, self.kind), self.embed)
+        # Products of embeddings would lose too much precision in half precision.
         with torch.autocast(z_VBD.device.type, enabled=False):
             loss, parts = self.criterion(all_gather_with_grad(z_VBD, axis=1))
         measures: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""How the weight of one of several objectives changes over a run."""
+"""How the weight of a part of a combined objective changes over a run."""
 
 import math
 from abc import abstractmethod
@@ -13,7 +13,7 @@ __all__ = ["ConstantWeight", "CosineWeight", "LinearWeight", "WeightSchedule"]
 
 
 class WeightSchedule(Component):
-    """The weight of a part by epoch.
+    """The weight of a part in each epoch.
 
     A plug-in registers its own under ``natlib.weight_schedules``.
     """
@@ -32,7 +32,7 @@ class WeightSchedule(Component):
 
 @register
 class ConstantWeight(WeightSchedule):
-    """The weight of the part, in every epoch."""
+    """The configured weight in every epoch."""
 
     kind: Literal["constant"] = "constant"
 
@@ -41,18 +41,18 @@ class ConstantWeight(WeightSchedule):
 
 
 class _Ramp(WeightSchedule):
-    """From ``start`` to the weight of the part."""
+    """From ``start`` to the configured weight."""
 
     start: float = Field(default=0.0, ge=0)
     """Weight up to epoch ``begin``."""
     begin: int = Field(default=0, ge=0)
     """Epoch from which the weight changes."""
     epochs: int = Field(default=10, ge=1)
-    """Epochs until it is the weight of the part."""
+    """Epochs that the change takes."""
 
     @abstractmethod
     def shape(self, progress: float) -> float:
-        """How far the weight has come, from 0 to 1, after this share of ``epochs``."""
+        """The share of the change, from 0 to 1, after this share of ``epochs``."""
 
     def weight_in(self, epoch: int, weight: float) -> float:
         progress = min(max((epoch - self.begin) / self.epochs, 0.0), 1.0)
@@ -61,7 +61,7 @@ class _Ramp(WeightSchedule):
 
 @register
 class LinearWeight(_Ramp):
-    """Along a line, from ``start`` to the weight of the part."""
+    """Linearly from ``start`` to the configured weight."""
 
     kind: Literal["linear"] = "linear"
 
@@ -71,7 +71,7 @@ class LinearWeight(_Ramp):
 
 @register
 class CosineWeight(_Ramp):
-    """Along half a cosine, from ``start`` to the weight of the part."""
+    """Along half a cosine from ``start`` to the configured weight."""
 
     kind: Literal["cosine"] = "cosine"
 

@@ -1,4 +1,4 @@
-"""Of several ways to do the same thing, the one that is fastest here."""
+"""Choose the fastest of several ways to compute the same thing."""
 
 import statistics
 import threading
@@ -7,45 +7,44 @@ from typing import Generic, TypeVar
 
 __all__ = ["Autotune"]
 
-Way = TypeVar("Way", bound=Hashable)
+Choice = TypeVar("Choice", bound=Hashable)
 
-# Tries of each way; the first is not counted, since it pays for caches and threads that start.
-_TRIES = 6
+# Trials of each choice; the first is a warm-up for caches and threads and is not counted.
+_TRIALS = 6
 
 
-class Autotune(Generic[Way]):
-    """Takes the ways in turns at first, then keeps the one with the lowest median.
+class Autotune(Generic[Choice]):
+    """Tries choices in turn, then settles on the one with the lowest median time.
 
-    What is measured must not depend on the way: only how long it takes. May be used from several
-    threads.
+    The choice may affect the time only, not the result. Safe to use from several threads.
 
     Args:
-        ways: what there is to choose from, the one to prefer first.
+        choices: the choices; the first one wins a tie.
     """
 
-    def __init__(self, ways: Sequence[Way]) -> None:
-        self._seconds: dict[Way, list[float]] = {way: [] for way in ways}
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self._seconds: dict[Choice, list[float]] = {choice: [] for choice in choices}
         self._lock = threading.Lock()
-        self._kept: Way | None = ways[0] if len(ways) == 1 else None
+        self._best: Choice | None = choices[0] if len(choices) == 1 else None
 
     @property
-    def kept(self) -> Way | None:
-        """The way that proved fastest; None while that is being measured."""
-        return self._kept
+    def best(self) -> Choice | None:
+        """The fastest choice; None while it is being measured."""
+        return self._best
 
-    def next(self) -> Way:
-        """The way to take now."""
+    def next(self) -> Choice:
+        """The choice to use next."""
         with self._lock:
-            if self._kept is not None:
-                return self._kept
-            return min(self._seconds, key=lambda way: len(self._seconds[way]))
+            if self._best is not None:
+                return self._best
+            return min(self._seconds, key=lambda choice: len(self._seconds[choice]))
 
-    def took(self, way: Way, seconds: float) -> None:
-        """How long it took."""
+    def record(self, choice: Choice, seconds: float) -> None:
+        """Record how long a choice took."""
         with self._lock:
-            if self._kept is not None:
+            if self._best is not None:
                 return
-            self._seconds[way].append(seconds)
-            if min(map(len, self._seconds.values())) >= _TRIES:
-                middle = {w: statistics.median(s[1:]) for w, s in self._seconds.items()}
-                self._kept = min(middle, key=middle.__getitem__)
+            self._seconds[choice].append(seconds)
+            if min(map(len, self._seconds.values())) >= _TRIALS:
+                medians = {c: statistics.median(s[1:]) for c, s in self._seconds.items()}
+                self._best = min(medians, key=medians.__getitem__)

@@ -1,11 +1,11 @@
-"""What the encoder learns to predict: a fixed distribution of target vectors."""
+"""The contract of target distributions: what the encoder learns to predict."""
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
@@ -17,19 +17,29 @@ Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class TargetDistribution(Component):
-    """An endless supply of target vectors, numbered by slot.
+    """An unlimited supply of target vectors, numbered by slot.
 
-    A *slot* is the number of one target. ``rows`` is a pure function of the
-    component's own values and the slot, so that nothing is stored, every process
-    and every resumed run agrees, and a data set may grow.
+    A *slot* is the number of one target. ``rows`` is a pure function of the component's fields
+    and the slot: nothing is stored, all processes and resumed runs agree, and a data set may grow.
     """
 
     registry: ClassVar[Registry[Any]] = TARGETS
 
+    seeded: ClassVar[bool] = True
+    """Whether another seed gives other targets; no seed can be set where it does not."""
+
     dim: int = Field(default=128, ge=1)
     """Length d of a target vector."""
     seed: Seed = 0
-    """Seed of the distribution; another seed is another set of targets."""
+    """Seed of the distribution; another seed gives other targets."""
+
+    @model_validator(mode="after")
+    def _check_seed(self) -> Self:
+        if self.seed and not self.seeded:
+            raise ValueError(
+                f"seed is {self.seed}, and targets '{self.kind}' do not depend on one; leave it out"
+            )
+        return self
 
     @abstractmethod
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -50,23 +60,23 @@ class TargetDistribution(Component):
 
     @property
     def learned(self) -> bool:
-        """Whether targets change while a run goes on; see :meth:`build`."""
+        """Whether targets change during training; see :meth:`build`."""
         return False
 
     def project(self, z: Tensor) -> Tensor:
-        """Carry head outputs Tensor[..., d] into the space that the targets fill."""
+        """Project head outputs Tensor[..., d] onto the sphere if targets lie on it."""
         return F.normalize(z, dim=-1) if self.on_sphere else z
 
     def build(self) -> "TargetModule":
-        """The targets as a run uses them: with what a learned distribution trains and keeps."""
+        """The targets as training uses them, with the state of a learned distribution."""
         return TargetModule(self)
 
 
 class TargetModule(nn.Module):
-    """Targets in use. Of a fixed distribution it holds nothing and learns nothing.
+    """Targets as training uses them. A fixed distribution has no weights and no state.
 
     Args:
-        distribution: where the targets come from, or start from.
+        distribution: the targets, or those that learning starts from.
     """
 
     def __init__(self, distribution: TargetDistribution) -> None:
@@ -74,13 +84,13 @@ class TargetModule(nn.Module):
         self.distribution = distribution
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Targets Tensor[..., d] of the slots int64[...]; they pass gradients where learned."""
+        """Targets Tensor[..., d] of the slots int64[...]; learned ones may have a gradient."""
         return self.distribution.rows(slot, dtype)
 
     def update(self, slot: Tensor, z: Tensor) -> None:
-        """Learn from what was matched; called once in a training step, by all processes.
+        """Learn from a matching; called once in a training step, by all processes.
 
         Args:
-            slot: int64[m, b], the slots that the samples own after the matching.
-            z: Tensor[b, d], what voted in the matching, detached.
+            slot: int64[m, b], the slots that were assigned to the samples.
+            z: Tensor[b, d], the points that were matched, detached.
         """

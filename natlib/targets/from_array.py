@@ -1,10 +1,10 @@
-"""Targets of the user's own, in a file."""
+"""Targets from a file."""
 
 import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -17,29 +17,30 @@ from natlib.targets.base import TargetDistribution
 
 __all__ = ["FromArray"]
 
-# Rows that the digest reads, spread over the file.
+# Rows that the digest is computed from, spread evenly over the file.
 _SAMPLED = 64
 
 
 @register
 class FromArray(TargetDistribution):
-    """Rows of a .npy file: targets that say more than noise does.
+    """Rows of a .npy file: targets of your own instead of noise.
 
-    Slot s has row ``s modulo n``: from each multiple of n on, n consecutive slots hold each row
-    once. The file is memory-mapped; only rows that are asked for are read, once an accelerator has
-    told the host which these are. ``seed`` changes nothing. Make a file with :meth:`save`, or
-    with ``numpy.save``.
+    Slot s has row ``s modulo n``. The file is memory-mapped, and only the rows of the slots in use
+    are read; slots on an accelerator are copied to the host first. Make a file with :meth:`save`
+    or with ``numpy.save``.
     """
+
+    seeded: ClassVar[bool] = False
 
     kind: Literal["from_array"] = "from_array"
     path: Path
     """A .npy file with an array [n, d] of any floating-point type."""
     dim: int = Field(default=128, ge=1)
-    """Length d of a target vector; taken from the file if not given."""
+    """Length d of a target vector; by default that of the file."""
     normalise: bool = True
     """Divide each row by its norm, so that targets lie on the unit sphere."""
     digest: str = ""
-    """What tells this file from another: filled in, and checked when a run resumes."""
+    """Fingerprint of the file: filled in, and checked when a run resumes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,17 +51,17 @@ class FromArray(TargetDistribution):
         path = Path(value["path"]).expanduser().absolute()
         given = value.get("digest")
         if given and "dim" in value and not path.exists():
-            # A model that was trained with the file can be used without it.
+            # A trained model can be used without the file.
             return value | {"path": str(path)}
         array = _open(path)
         found = _digest(array, path)
         if given and given != found:
             raise ConfigError(
                 f"{path} is not the file that this run began with (its digest is {found}, and was "
-                f"{given}); put the first file back, or leave 'digest' out to start anew"
+                f"{given}); restore the first file, or leave 'digest' out for a new run"
             )
         dim = array.shape[1]
-        # The length is the first thing a reader would check; other types are refused elsewhere.
+        # Named here, since the file is the more likely error; other types are refused later.
         if isinstance(value.get("dim"), int) and value["dim"] != dim:
             raise ConfigError(
                 f"{path} has rows of {dim} numbers and dim is {value['dim']}; "
@@ -70,16 +71,15 @@ class FromArray(TargetDistribution):
 
     @classmethod
     def save(cls, array: Any, path: str | Path, **values: Any) -> Self:
-        """Write an array or tensor [n, d] to a .npy file, and make targets of it.
+        """Write an array or tensor [n, d] to a .npy file, and return targets that read it.
 
         Args:
-            array: numbers; a tensor may be on any device.
-            path: where to write; a file that is there is replaced.
+            array: floating-point numbers; a tensor may be on any device.
+            path: the file to write; an existing one is replaced.
             values: other fields of the targets.
 
         Raises:
-            ConfigError: it has another shape, holds something else than floating-point
-                numbers, or cannot be written.
+            ConfigError: the array has another shape or type, or cannot be written.
         """
         if isinstance(array, Tensor):
             array = array.detach().cpu()
@@ -101,11 +101,11 @@ class FromArray(TargetDistribution):
         return self.normalise
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """See the family.
+        """See :meth:`TargetDistribution.rows`.
 
         Raises:
-            ConfigError: the file has gone or changed, or a row that was asked for is not finite,
-                or is zero and cannot be normalised.
+            ConfigError: the file is missing or has changed, or a row is not finite, or is zero and
+                cannot be normalised.
         """
         array = _opened(self.path, self.digest)
         row = (slot % len(array)).reshape(-1).cpu()
@@ -113,7 +113,7 @@ class FromArray(TargetDistribution):
         rows = torch.from_numpy(_native(array[row.numpy()])).to(dtype)
         norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
         usable = norm.isfinite() & (norm > 0) if self.normalise else norm.isfinite()
-        if not usable.numpy().all():  # what was read from the file lies on the host
+        if not usable.numpy().all():  # rows of the file are on the host
             bad = int(row[~usable.squeeze(-1)][0])
             raise ConfigError(
                 f"row {bad} of {self.path} is {array[bad].tolist()[:4]}...; rows need to be "
@@ -124,7 +124,7 @@ class FromArray(TargetDistribution):
 
 
 def _native(array: Any) -> Any:
-    """A copy in the byte order of this machine, in a type that torch knows."""
+    """A copy in the byte order of this machine, in a type that torch supports."""
     kind = array.dtype.newbyteorder("=")
     return np.ascontiguousarray(array, dtype=kind if kind.itemsize <= 8 else np.float64)
 
@@ -142,7 +142,7 @@ def _check(array: Any, name: str) -> None:
 
 
 def _open(path: Path) -> Any:
-    """The array, memory-mapped."""
+    """Open the array, memory-mapped."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -158,7 +158,7 @@ def _open(path: Path) -> Any:
 
 
 def _digest(array: Any, path: Path) -> str:
-    """A fingerprint of shape, type, size and some rows, which are checked on the way."""
+    """A fingerprint of shape, type, size and some rows, which are also checked to be finite."""
     place = np.unique(np.linspace(0, len(array) - 1, _SAMPLED).astype(np.int64))
     rows = np.ascontiguousarray(array[place])
     wrong = ~np.isfinite(rows).all(axis=1)
@@ -172,5 +172,7 @@ def _digest(array: Any, path: Path) -> str:
 def _opened(path: Path, digest: str) -> Any:
     array = _open(path)
     if _digest(array, path) != digest:
-        raise ConfigError(f"{path} has changed since these targets were made; make them again")
+        raise ConfigError(
+            f"{path} has changed since these targets were created; restore it, or create them again"
+        )
     return array

@@ -1,4 +1,4 @@
-"""Several distributions in one."""
+"""Targets from several distributions."""
 
 import math
 from fractions import Fraction
@@ -21,34 +21,35 @@ __all__ = ["Mixture"]
 
 # 2^64 over the golden ratio, as a signed number.
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_COPIES = 10
 
 
 @register
 class Mixture(TargetDistribution):
-    """Targets from several distributions, in fixed shares: clusters, or classes.
+    """Targets from several distributions in fixed shares: clusters, or classes.
 
-    The default is ten clusters on the sphere, a mixture of ``projected_normal``. Which component
-    a slot belongs to is a pure function of (seed, slot): multiples of the golden ratio fill the
-    shares as evenly as can be, so that in any run of consecutive slots the count of a component
-    is within a few of its share.
+    The default is ten clusters on the sphere, of kind ``projected_normal``. The component of a
+    slot is a pure function of (seed, slot): multiples of the golden ratio fill the shares so
+    evenly that among any consecutive slots the count of a component is within a few of its share.
     """
 
     kind: Literal["mixture"] = "mixture"
     components: tuple[TargetDistribution, ...] = Field(
         default=(ProjectedNormal(),), min_length=1, validate_default=True
     )
-    """What is mixed. All take over ``dim``; all fill the sphere, or none does."""
+    """The distributions. Their ``dim`` is that of the mixture; all lie on the sphere, or none."""
     weights: tuple[float, ...] | None = None
-    """Share of each component, or of each copy of each, in any unit; equal shares if not given."""
-    repeat: int = Field(default=10, ge=1)
-    """Copies of each component, each with a seed of its own: ten clusters in one line."""
+    """Share of each component, or of each copy of each, in any unit; by default equal shares."""
+    repeat: int | None = Field(default=None, ge=1)
+    """Copies of each component, each with a seed of its own: ten clusters in one line. By default
+    10; with an assignment's ``class_targets`` and a single component, one for each class."""
 
     @field_validator("components")
     @classmethod
     def _hand_down(
         cls, components: tuple[TargetDistribution, ...], info: ValidationInfo
     ) -> tuple[TargetDistribution, ...]:
-        if "dim" not in info.data:  # it is wrong itself, and says so
+        if "dim" not in info.data:  # dim itself is invalid, which is reported
             return components
         return tuple(fixed_part(part, "mixture", dim=info.data["dim"]) for part in components)
 
@@ -59,14 +60,14 @@ class Mixture(TargetDistribution):
             on = ", ".join(sorted(kind for kind, sphere in where.items() if sphere))
             off = ", ".join(sorted(kind for kind, sphere in where.items() if not sphere))
             raise ValueError(
-                f"components fill the sphere ({on}) and all of space ({off}), so head outputs "
-                "cannot be carried to both; mix components of one sort"
+                f"components lie on the sphere ({on}) and off it ({off}), and head outputs cannot "
+                "be projected onto both; mix components that all lie on it, or none"
             )
         if self.weights is not None:
             if len(self.weights) not in (len(self.components), self.count):
                 raise ValueError(
-                    f"{len(self.weights)} weights for {len(self.components)} components; "
-                    "give one for each"
+                    f"{len(self.weights)} weights for {len(self.components)} components with "
+                    f"{self.copies} copies of each; give {len(self.components)} or {self.count}"
                 )
             if not all(0 < weight < math.inf for weight in self.weights):
                 raise ValueError(f"weights need to be positive and finite, got {self.weights}")
@@ -78,18 +79,23 @@ class Mixture(TargetDistribution):
 
     @property
     def count(self) -> int:
-        """How many components there are, repeats counted."""
-        return len(self.components) * self.repeat
+        """The number of components, copies included."""
+        return len(self.components) * self.copies
+
+    @property
+    def copies(self) -> int:
+        """Copies of each component."""
+        return _COPIES if self.repeat is None else self.repeat
 
     def part(self, number: int) -> TargetDistribution:
-        """Component ``number``, as it is used: the repeats of the first one come first."""
+        """Component ``number`` with its own seed; the copies of the first one come first."""
         return _parts(self)[number]
 
     def component_of(self, slot: Tensor) -> Tensor:
-        """Which component each slot belongs to: int64[...] in [0, count) for int64[...]."""
+        """The component of each slot: int64[...] in [0, count) for int64[...]."""
         boundaries, offset = _shares(self)
-        # int64 wraps, which is the fractional part that is wanted: the phase of a slot on a
-        # circle of 2^64, cut where it is most negative.
+        # int64 products wrap, which leaves the fractional part: the phase of a slot on a circle
+        # of length 2^64, from -2^63 on.
         phase = slot * _GOLDEN + offset
         return torch.searchsorted(boundaries.to(slot.device, non_blocking=True), phase, right=True)
 
@@ -97,7 +103,7 @@ class Mixture(TargetDistribution):
         flat = slot.reshape(-1)
         owner = self.component_of(flat)
         if not is_synchronous(slot.device):
-            # Which components there are is not to be asked: each makes all rows.
+            # Looking up which components occur would make the host wait: each computes all rows.
             rows = self.part(0).rows(flat, dtype)
             for number in range(1, self.count):
                 own = (owner == number).unsqueeze(-1)
@@ -113,9 +119,9 @@ class Mixture(TargetDistribution):
 @lru_cache(maxsize=16)
 def _parts(mixture: Mixture) -> tuple[TargetDistribution, ...]:
     numbered = (
-        (part, number * mixture.repeat + copy)
+        (part, number * mixture.copies + copy)
         for number, part in enumerate(mixture.components)
-        for copy in range(mixture.repeat)
+        for copy in range(mixture.copies)
     )
     return tuple(
         part.model_copy(update={"seed": derived_seed(mixture.seed, part.seed, number)})
@@ -125,7 +131,7 @@ def _parts(mixture: Mixture) -> tuple[TargetDistribution, ...]:
 
 @lru_cache(maxsize=16)
 def _shares(mixture: Mixture) -> tuple[Tensor, int]:
-    """Where on the circle the next component begins, int64[count - 1], and a random turn."""
+    """Where on the circle the next component begins, int64[count - 1], and a random offset."""
     weights = mixture.weights or (1.0,) * len(mixture.components)
     copies = mixture.count // len(weights)  # 1 if each copy has a weight of its own
     exact = [Fraction(weight) for weight in weights for _ in range(copies)]

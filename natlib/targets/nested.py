@@ -1,4 +1,4 @@
-"""Distributions inside distributions."""
+"""Target distributions inside other ones."""
 
 from typing import Any
 
@@ -9,21 +9,23 @@ __all__ = ["fixed_part"]
 
 
 def fixed_part(part: TargetDistribution, whole: str, **values: Any) -> TargetDistribution:
-    """The same distribution with other values, such as the ``dim`` of what it is a part of.
+    """The part of another distribution, with values that the whole decides, such as ``dim``.
 
     Args:
-        part: what is put in.
-        whole: the kind that it is put into, for messages.
-        values: fields and what they shall be.
+        part: as configured.
+        whole: the kind that it is a part of, for messages.
+        values: values of its fields; ``seed`` is left out where the part has none to choose.
 
     Raises:
-        ConfigError: the part would have to be trained.
-        ValidationError: the part cannot take a value.
+        ConfigError: the part learns.
+        ValidationError: the part cannot have a value.
     """
     if part.learned:
         raise ConfigError(
             f"targets '{part.kind}' learn, and inside {whole} a part is not trained; "
-            f"take fixed targets there, or use {part.kind} by itself"
+            f"choose fixed targets there, or use {part.kind} by itself"
         )
+    if not part.seeded:
+        values.pop("seed", None)
     changed = {name: value for name, value in values.items() if getattr(part, name) != value}
     return type(part).model_validate(part.model_dump() | changed) if changed else part

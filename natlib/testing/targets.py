@@ -13,12 +13,11 @@ _LARGEST = 2**62
 _PURE = "let rows() depend on nothing but the component's values and the slot"
 
 
-def check_target(targets: TargetDistribution, *, seeded: bool = True) -> tuple[str, ...]:
+def check_target(targets: TargetDistribution) -> tuple[str, ...]:
     """Check that targets are a pure function of seed and slot, and lie where they say.
 
     Args:
         targets: the distribution, with any values.
-        seeded: whether another seed is another set of targets; False where they are given.
 
     Returns:
         The names of the checks, all of which passed.
@@ -26,7 +25,7 @@ def check_target(targets: TargetDistribution, *, seeded: bool = True) -> tuple[s
     Raises:
         ContractError: a check fails; the message says which.
     """
-    seed = [("the seed counts", _seed)] if seeded else []
+    seed = [("the seed counts", _seed)] if targets.seeded else []
     return run_checks(targets, targets, (*COMPONENT_CHECKS, *_CHECKS, *seed))
 
 

@@ -61,4 +61,6 @@ def changed(targets: TargetDistribution, **values: Any) -> Any:
         rows = torch.randn(1000, dim, generator=torch.Generator().manual_seed(0))
         path = targets.path.with_name(f"{dim}.npy")
         targets = FromArray.save(rows, path, normalise=targets.normalise)
+    if not targets.seeded:
+        values.pop("seed", None)
     return type(targets).model_validate(targets.model_dump() | values)

@@ -1,4 +1,4 @@
-"""Labelled samples own slots of their class at every moment; slots stay a permutation."""
+"""Labelled samples always own slots of their class; slots stay a permutation."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from natlib.assignment import StreamCounter, majority_class
-from natlib.assignment.class_targets import allowed_pairs, fresh_slots
+from natlib.assignment.class_slots import fresh_slots
+from natlib.assignment.class_targets import allowed_pairs
 from natlib.configuration import describe
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, NATModule
@@ -43,11 +44,11 @@ def classes_of(module: NATModule, index: Tensor) -> Tensor:
 
 
 def check(module: NATModule, labels: Tensor) -> None:
-    everyone = torch.arange(len(labels))
+    samples = torch.arange(len(labels))
     order = table_of(module).permutation.sort(-1).values
-    assert torch.equal(order, everyone.expand_as(order))
+    assert torch.equal(order, samples.expand_as(order))
     known = labels >= 0
-    owned = classes_of(module, everyone)[:, known]
+    owned = classes_of(module, samples)[:, known]
     assert torch.equal(owned, labels[known].expand_as(owned))
 
 
@@ -221,6 +222,23 @@ def test_slots_are_shared_out_as_labels_say() -> None:
     assert equal.count == 3
 
 
+def test_weights_of_the_mixture_count_where_class_targets_says_so() -> None:
+    weighted = Mixture(dim=DIM, repeat=3, weights=(1.0, 2.0, 3.0))
+    chosen = nat({"class_targets": "weights"}, targets=weighted)
+    assert chosen.for_classes([30, 10, 20]).targets == weighted
+    for shares in ("labelled", "equal"):
+        with pytest.raises(ConfigError, match=rf"'{shares}' does not use it; leave weights out"):
+            nat({"class_targets": shares}, targets=weighted).for_classes([30, 10, 20])
+    with pytest.raises(ValidationError, match="'weights', and the mixture has none"):
+        nat({"class_targets": "weights"})
+
+
+def test_copies_that_are_not_as_many_as_classes_are_refused() -> None:
+    five = Mixture(dim=DIM, repeat=5)
+    with pytest.raises(ConfigError, match=r"has 5; give one component and leave repeat out"):
+        nat(targets=five).for_classes([1, 1, 1])
+
+
 def test_filled_in_already_it_stays_as_it_is() -> None:
     once = nat(head="linear").for_classes([30, 10, 20])
     assert once.for_classes([30, 10, 20]) == once
@@ -244,7 +262,7 @@ def test_a_component_for_each_class() -> None:
         ),
         (
             {"assignment": {"kind": "stream", "class_targets": "all"}},
-            "assignment.class_targets: input should be 'labelled' or 'equal', got 'all'",
+            "assignment.class_targets: input should be 'labelled', 'equal' or 'weights', got 'all'",
         ),
     ],
 )

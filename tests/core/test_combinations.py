@@ -133,7 +133,7 @@ def test_beside_every_other_objective(partner: Objective, assignment: str) -> No
     parts = {"nat": {"objective": nat}, "partner": {"objective": partner}}
     both = Objective.resolve({"kind": "combined", "parts": parts})
     if partner.kind == "rotation":
-        with pytest.raises(ConfigError, match=r"'rotation' turns square images [^\n]*$"):
+        with pytest.raises(ConfigError, match=r"'rotation' needs square images [^\n]*$"):
             two_updates(both)
         return
     two_updates(both)

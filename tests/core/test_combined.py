@@ -242,11 +242,15 @@ def test_parts_are_merged_set_up_and_reassigned(tmp_path: Path) -> None:
     [
         ({"parts": {}}, "parts: dictionary should have at least 1 item"),
         ({}, "parts: a value is needed"),
-        ({"parts": {"A b": {"objective": "vicreg"}}}, "parts: a part is called 'A b'; use small"),
-        ({"parts": {"values": {"objective": "vicreg"}}}, "torch keeps the name 'values' for"),
+        ({"parts": {"A b": {"objective": "vicreg"}}}, "parts: 'A b' is no name for a part; use"),
+        ({"parts": {"values": {"objective": "vicreg"}}}, "torch reserves the name 'values'"),
         (
             {"parts": {"nat": {"objective": {"kind": "nat", "views": 4}}}},
             "the part 'nat' needs 4 views, and there are 2; set views to 4",
+        ),
+        (
+            {"views": 3, "parts": {"a": {"objective": "vicreg"}, "b": {"objective": "rotation"}}},
+            "no part uses more than 2 of the 3 views; set views to 2",
         ),
         ({"parts": {"a": {"objective": "vicreg", "weight": 0}}}, "all weights are 0"),
         (
@@ -272,11 +276,10 @@ def test_a_sum_among_means_is_refused() -> None:
         config.build(DIM, samples=8)
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_features_that_nobody_asked_for(count: int) -> None:
-    module = combined(3, a={"objective": "vicreg"}).build(DIM)
-    with pytest.raises(ConfigError, match=f"needs the features of 3 inputs, got {count}; encode"):
-        module([torch.randn(8, DIM)] * count)
+def test_features_that_no_part_takes_are_refused() -> None:
+    module = combined(2, a={"objective": "vicreg"}).build(DIM)
+    with pytest.raises(ConfigError, match="needs the features of 2 inputs, got 3; encode"):
+        module([torch.randn(8, DIM)] * 3)
 
 
 def test_settings_reach_a_part_by_its_name() -> None:

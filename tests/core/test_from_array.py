@@ -78,6 +78,11 @@ def test_dim_is_checked(array: Any, tmp_path: Path) -> None:
     text = complaint({"path": targets.path, "dim": 7})
     assert "has rows of 6 numbers and dim is 7; leave dim out or set it to 6" in text
     assert "path" in complaint({})
+    assert "'from_array' do not depend on one; leave it" in complaint(
+        {"path": targets.path, "seed": 3}
+    )
+    start = Prototypes(start=targets, dim=6, seed=3).start
+    assert start == targets
     assert Prototypes(start=targets, dim=6, count=3).rows(torch.arange(3)).shape == (3, 6)
     with pytest.raises(ValidationError, match="rows of 6 numbers and dim is 128"):
         Mixture(components=(targets,))

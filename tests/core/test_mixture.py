@@ -107,8 +107,8 @@ def test_ten_clusters_in_one_line() -> None:
     ("values", "text"),
     [
         ({"components": ["gaussian", "uniform_sphere"]},
-         r"fill the sphere \(uniform_sphere\) and all of space \(gaussian\)"),
-        ({"components": [LowDiscrepancy(onto="gaussian"), "hypercube"]}, "mix components of one"),
+         r"lie on the sphere \(uniform_sphere\) and off it \(gaussian\)"),
+        ({"components": [LowDiscrepancy(onto="gaussian"), "hypercube"]}, "mix components"),
         ({"components": ["hypercube"], "weights": [1, 2]}, "2 weights for 1 components"),
         ({"components": ["hypercube"], "weights": [0]}, "weights need to be positive"),
         ({"components": ["hypercube"], "weights": [math.inf]}, "weights need to be positive"),

@@ -76,9 +76,9 @@ def test_a_state_dict_carries_it_on() -> None:
 def test_it_needs_fixed_targets() -> None:
     with pytest.raises(ValidationError) as caught:
         NAT(assignment=CELLS, targets="mean_prototypes")  # type: ignore[arg-type]
-    assert "assignment 'cells' needs targets that stay as they are" in describe(caught.value)
+    assert "assignment 'cells' needs fixed targets" in describe(caught.value)
     assert (
-        "targets 'mean_prototypes' learn; set assignment to stream, or other targets"
+        "targets 'mean_prototypes' learn; set assignment to stream, or choose other targets"
         in describe(caught.value)
     )
 

@@ -218,10 +218,14 @@ def test_a_bank_needs_samples_and_an_index() -> None:
     ("values", "text"),
     [
         ({"views": 1}, "assignment 'stream' needs views >= 2"),
+        (
+            {"views": 1, "assignment": "bank", "loss": {"alignment": 0.5}},
+            "loss.alignment is 0.5, and views is 1: there is no other view to align with",
+        ),
         ({"views": 1, "assignment": "cells"}, "assignment 'cells' needs views >= 2"),
         (
             {"assignment": {"kind": "stream", "every": 3}},
-            "unknown key 'assignment.every'; did you mean",
+            "unknown key 'assignment.every'; it is a setting of the assignment 'bank'",
         ),
         (
             {"assignment": {"kind": "stream", "slots": 0}},

@@ -83,9 +83,9 @@ def test_a_choice_is_made_after_a_while() -> None:
     assert isinstance(module.assignment, StreamModule)
     overlap = module.assignment.matcher.overlap
     for step in range(12):
-        assert overlap.kept is None
+        assert overlap.best is None
         module(features_of(2, 6, seed=step))
-    assert overlap.kept in (True, False)
+    assert overlap.best in (True, False)
 
 
 def test_one_view_has_nothing_to_overlap_with() -> None:

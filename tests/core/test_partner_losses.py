@@ -13,12 +13,13 @@ from natlib.objectives import (
     Masked,
     NTXent,
     ObjectiveModule,
+    Projections,
     Rotation,
     SIGReg,
     Supervised,
     VICReg,
 )
-from natlib.objectives.masked import corrupted, standardised
+from natlib.objectives.masked import corrupt, standardise
 from natlib.objectives.nt_xent import nt_xent_loss
 from natlib.objectives.sigreg import SlicedGaussianity, epps_pulley
 from natlib.objectives.vicreg import vicreg_loss
@@ -184,11 +185,11 @@ def test_supervised_needs_labels_of_its_classes() -> None:
     module = built(Supervised(classes=2, head=IdentityHead()), dim=2)
     with pytest.raises(ConfigError, match="'supervised' learns from labels: call with labels="):
         module([drawn(3, 2)])
-    with pytest.raises(ConfigError, match=r"a sample has the label 2, .* made for 2 classes"):
+    with pytest.raises(ConfigError, match=r"a sample has the label 2, .* has 2 classes"):
         module([drawn(3, 2)], labels=torch.tensor([0, 2, 1]))
-    with pytest.raises(ConfigError, match="needs to know how many classes there are"):
+    with pytest.raises(ConfigError, match="does not know the number of classes"):
         Supervised().build(4)
-    with pytest.raises(ConfigError, match="set to 2 classes, but there are 3"):
+    with pytest.raises(ConfigError, match="has classes 2, and the labels have 3"):
         Supervised(classes=2).for_classes([1, 1, 1])
 
 
@@ -223,7 +224,7 @@ def test_rotation_turns_each_sample_and_all_turns_count_alike(copies: int) -> No
 
 @pytest.mark.parametrize("shape", [(4, 7), (4, 3, 5, 6)])
 def test_rotation_of_anything_but_square_images_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"turns square images \[b, c, h, h\], and these inputs"):
+    with pytest.raises(ConfigError, match=r"needs square images \[b, c, h, h\], and these inputs"):
         built(Rotation()).extra_inputs([drawn(*shape)])
 
 
@@ -236,7 +237,7 @@ def test_corrupted_parts_come_from_other_samples(shape: tuple[int, ...]) -> None
     # Values say which sample and place they are from.
     inputs = torch.arange(math.prod(shape)).view(shape)
     inputs = inputs if shape[1] == 7 else inputs.double()
-    found = corrupted(inputs, share=0.3, blocks=4)
+    found = corrupt(inputs, share=0.3, blocks=4)
     changed = found != inputs
     assert abs(float(changed.double().mean()) - 0.3) < 0.08
     size = math.prod(shape[1:])
@@ -249,9 +250,9 @@ def test_corrupted_parts_come_from_other_samples(shape: tuple[int, ...]) -> None
         assert torch.equal(blocks, means)
 
 
-def test_standardised() -> None:
+def test_standardise() -> None:
     target = drawn(50, 3) * torch.tensor([1.0, 1e-3, 0.0]) + torch.tensor([5.0, 0.0, 3.0])
-    found = standardised(target)
+    found = standardise(target)
     torch.testing.assert_close(
         found.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-9, rtol=0
     )
@@ -261,14 +262,14 @@ def test_standardised() -> None:
 
 @pytest.mark.parametrize("tokens", [False, True])
 def test_masked_predicts_fixed_projections_of_the_clean_input(tokens: bool) -> None:
-    config = Masked(dim=6, head=IdentityHead(), seed=3)
+    config = Masked(projections=Projections(dim=6, seed=3), head=IdentityHead())
     inputs = torch.randint(50, (12, 9)) if tokens else drawn(12, 2, 4, 4)
     clean = []
     for _ in range(2):
         module = built(config, dim=6)
         torch.manual_seed(0)
         module.extra_inputs([inputs])
-        perfect = standardised(module._target.double())  # type: ignore[operator, union-attr]
+        perfect = standardise(module._target.double())  # type: ignore[operator, union-attr]
         output = module([torch.zeros(12, 6).double(), perfect], health=True)
         assert float(output.loss) < 1e-10
         assert float(output.health["explained"]) == pytest.approx(100)
@@ -281,13 +282,13 @@ def test_masked_predicts_fixed_projections_of_the_clean_input(tokens: bool) -> N
 
 
 def test_masked_features_are_a_target_without_gradient() -> None:
-    module = built(Masked(predict="features", head=IdentityHead()))
+    module = built(Masked(projections=None, head=IdentityHead()))
     clean, seen = (view.requires_grad_() for view in drawn(2, 8, 4))
     module.extra_inputs([drawn(8, 5)])
     output = module([clean, seen])
     output.loss.backward()
     assert clean.grad is None
-    torch.testing.assert_close(output.loss, (seen - standardised(clean.detach())).square().mean())
+    torch.testing.assert_close(output.loss, (seen - standardise(clean.detach())).square().mean())
 
 
 def test_masked_needs_to_have_seen_the_input() -> None:
@@ -330,6 +331,8 @@ def test_a_sample_that_is_not_finite_is_named(objective: Any) -> None:
         (lambda: VICReg(invariance=0, variance=0, covariance=0), "all weights are 0"),
         (lambda: NTXent(views=1), "greater than or equal to 2"),
         (lambda: SIGReg(views=1), "gaussianity below 1 compares views"),
+        (lambda: Rotation(views=2), "views\n.*less than or equal to 1"),
+        (lambda: Masked(views=2), "views\n.*less than or equal to 1"),
     ],
 )
 def test_settings_that_make_no_sense(make: Any, text: str) -> None:

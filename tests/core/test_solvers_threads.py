@@ -47,10 +47,10 @@ def test_the_faster_way_is_kept_for_each_size(monkeypatch: pytest.MonkeyPatch, f
     used: list[int] = []
 
     class Choice(Autotune[int]):
-        def took(self, way: int, seconds: float) -> None:
+        def record(self, way: int, seconds: float) -> None:
             assert seconds >= 0
             used.append(way)
-            super().took(way, 1.0 if way == fast else 2.0)
+            super().record(way, 1.0 if way == fast else 2.0)
 
     monkeypatch.setattr(threads, "Autotune", Choice)
     problems = np.zeros((4, 3, 3))

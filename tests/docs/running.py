@@ -22,11 +22,11 @@ SMALLER_TRAINING = (
 # Replaced in Python, since nobody can add to it from outside.
 SMALLER_PYTHON = {
     'settings=["training.epochs=20"]': (
-        'settings=["training.epochs=1", "training.batch_size=32", "training.workers=0", '
-        '"data.max_samples=64", "evaluation.weight_decays=[0.001]"]'
+        'settings=["training.epochs=1", "training.batch_size=32", "data.max_samples=64", '
+        '"evaluation.weight_decays=[0.001]"]'
     ),
     '"data": {"source": "photos"}': (
-        '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32, "workers": 0}, '
+        '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32}, '
         '"evaluation": {"weight_decays": [0.001]}'
     ),
     "points=500": "points=20",

@@ -169,7 +169,7 @@ def test_foreign_loop_learns(folder):
 def test_cifar10_benchmark(folder):
     for split in ("train", "test"):
         shutil.copytree(folder / "photos", folder / "small" / split)
-    sizes = "--epochs 1 --max-samples 64 --batch-size 32 --workers 0"
+    sizes = "--epochs 1 --max-samples 64 --batch-size 32"
     command = f"python benchmarks/cifar10.py small --out runs/small {sizes}"
     code, output = run_command(command, folder)
     assert code == 0, output

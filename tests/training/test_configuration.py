@@ -304,19 +304,20 @@ def components(family: type[Component]) -> st.SearchStrategy[Any]:
 def configurations(draw: st.DrawFn) -> RunConfig:
     dim = draw(st.integers(1, 4096))
     bank = draw(st.booleans())
+    views = draw(st.integers(1 if bank else 2, 4))
     head = draw(components(Head))()
     targets = draw(components(TargetDistribution))(dim=dim, seed=draw(st.integers(0, 2**32)))
     objective = NAT(
         targets=targets,
         head=head,
-        views=draw(st.integers(1 if bank else 2, 4)),
+        views=views,
         assignment={
             "kind": "bank" if bank else "stream",
             "solver": draw(components(Solver))(),
             "slots": draw(st.integers(1, 16)),
         }
         | ({"every": draw(st.integers(1, 9))} if bank else {}),
-        loss={"alignment": draw(st.floats(0, 1e6))},
+        loss={"alignment": draw(st.floats(0, 1e6)) if views > 1 else None},
     )
     training = TrainingConfig(
         epochs=draw(st.integers(1, 10**6)),

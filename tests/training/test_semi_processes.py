@@ -34,8 +34,8 @@ PARTS: dict[str, Any] = {
     "sigreg": {"kind": "sigreg", "dim": 6, "slices": 16, "gaussianity": 0.3},
     "supervised": {"kind": "supervised", "views": 2},
     "rotation": {"kind": "rotation"},
-    "masked": {"kind": "masked", "dim": 6},
-    "masked_features": {"kind": "masked", "predict": "features"},
+    "masked": {"kind": "masked", "projections": {"dim": 6}},
+    "masked_features": {"kind": "masked", "projections": None},
 }
 OBJECTIVES = PARTS | {
     "combined": {
@@ -90,7 +90,7 @@ def one_update(name: str, accumulate: int, processes: Processes) -> dict[str, An
     labels = TrainingLabels(LABELS, LABELS, ["a", "b", "c"])
     loop = Loop(config, modality, samples, learner, objective.views, processes, 0, labels)
     # What is masked is drawn by each process for itself; here it is no chance.
-    with mock.patch.object(masked_module, "corrupted", lambda view, *_: view.flip(-1)):
+    with mock.patch.object(masked_module, "corrupt", lambda view, *_: view.flip(-1)):
         for _ in loop.run(SilentProgress()):
             pass
     loop.close()

@@ -52,6 +52,7 @@ def test_the_saved_model_has_no_teacher(tmp_path: Path) -> None:
 
 def combination() -> Combined:
     second = NAT(
+        views=3,
         teacher=Teacher(momentum=0.5),
         match_on="first",
         assignment={"kind": "stream", "slots": 1},

@@ -22,7 +22,7 @@ from natlib.objectives import (
     ObjectiveModule,
     ObjectiveOutput,
     Part,
-    embedded,
+    embed_views,
 )
 from natlib.runtime.training_state import TrainingState, training_states
 from natlib.targets import TargetModule
@@ -73,7 +73,7 @@ class RememberModule(ObjectiveModule):
         health: bool = False,
     ) -> ObjectiveOutput:
         assert index is not None
-        z = embedded(list(features), self.embed).mean(0)
+        z = embed_views(list(features), self.embed).mean(0)
         loss = (z - self.memory.means[index] - 1).square().mean()
         if self.training:
             self.memory.means[index] = 0.5 * self.memory.means[index] + 0.5 * z.detach()

@@ -51,7 +51,7 @@ def solve_all(
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="natlib-solver") as pool:
             solved = list(pool.map(solve_one, problems, masks))
-    choice.took(threads, time.perf_counter() - began)
+    choice.record(threads, time.perf_counter() - began)
     return solved
 
 
