@@ -58,6 +58,7 @@ def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> None:
     run, variables = tmp_path / "run", WIDE | {"PYTHONPATH": str(ROOT)}
     words = [*TORCHRUN, "tests.cli.told_to_stop", "train", *DIGITS, *LONG, "--out", "run"]

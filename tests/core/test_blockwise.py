@@ -1,13 +1,16 @@
 """Large pools, a block at a time: ``blockwise``."""
 
 import itertools
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from natlib.solvers import Auction, Blockwise, Greedy, Lapjv, pairwise_cost
+from natlib.solvers.kernels.block_problem import BlockProblem
 from tests.core.large_pools import KINDS, check_one_to_one, points, watched
 from tests.core.matchings import paid
 
@@ -118,3 +121,23 @@ def test_blocks_share_all_columns_out_among_few_rows() -> None:
     first = float(pairwise_cost(z, c[:20]).diagonal().double().sum())
     assert first - float(found.cost) > 0.7 * (first - best)
     assert np.unique(found.columns.numpy()).size == 20
+
+
+class Backwards(Lapjv):
+    """Gives the first row the last column, and so on."""
+
+    kind: Literal["backwards"] = "backwards"  # type: ignore[assignment]
+
+    def _solve_matrix(self, cost: NDArray[Any], allowed: object) -> tuple[NDArray[Any], float]:
+        return np.arange(len(cost))[::-1].copy(), 0.0
+
+
+@pytest.mark.parametrize(("slope", "taken"), [(0.0, False), (1.0, False), (-1.0, True)])
+def test_a_block_that_is_no_better_stays_as_it_was(slope: float, taken: bool) -> None:
+    columns = np.arange(4)
+    # Without a slope everything costs the same; with one, backwards costs more or less.
+    cost = slope * np.abs(np.subtract.outer(np.arange(4.0), np.arange(4.0)))
+    problem = BlockProblem.of_costs(cost, None, Backwards())
+    found, saved = problem.improve(columns, [np.arange(4)])
+    assert found.tolist() == (columns[::-1] if taken else columns).tolist()
+    assert saved == (8 if taken else 0)

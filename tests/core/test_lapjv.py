@@ -146,3 +146,21 @@ def test_wishes_that_all_differ_need_no_search(monkeypatch: pytest.MonkeyPatch) 
     cost += np.arange(20, dtype=np.float32)
     assert len(np.unique(cost.argmin(axis=1))) < 20
     assert Lapjv().solve(torch.from_numpy(cost)).columns.tolist() == best.tolist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "proven"),
+    [([0, 1, 2], True), ([0, 0, 2], False), ([2, 1, 0], False), ([1, 0, 2], False)],
+)
+def test_a_proof_wants_one_to_one_and_the_best_of_each_row(
+    columns: list[int], proven: bool
+) -> None:
+    # At these prices the first two columns are equally good for the first two rows.
+    price = np.array([0.0, 1.0, 2.0], np.float32)
+    cost = np.array([[0, 1, 9], [0, 1, 9], [9, 9, 2]], np.float32)
+    allowed = np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1]], bool)
+    found = lapjv._is_optimal(cost.copy(), np.array(columns), price, allowed)
+    assert found is proven
+    # Without the mask the first two rows may exchange their columns.
+    proven = proven or columns == [1, 0, 2]
+    assert lapjv._is_optimal(cost, np.array(columns), price, None) is proven
