@@ -17,7 +17,6 @@ from natlib.data import (
     Thumbnail,
     Unreadable,
     as_path,
-    chosen_rows,
     decode_items,
     stable_source,
 )
@@ -132,9 +131,7 @@ class Audio(Modality):
         clips = self._source().split(split, cache)
         if clips is None:
             return None
-        rows = None
-        if split == "train":
-            rows = chosen_rows(len(clips), self.max_samples, self.subset_seed)
+        rows = self.subset(split, len(clips))
         return DecodedSamples(clips, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:

@@ -21,7 +21,6 @@ from natlib.data import (
     Thumbnail,
     Unreadable,
     as_path,
-    chosen_rows,
     decode_items,
     stable_source,
 )
@@ -115,9 +114,7 @@ class Image(Modality):
         images = self._source().split(split, cache)
         if images is None:
             return None
-        rows = None
-        if split == "train":
-            rows = chosen_rows(len(images), self.max_samples, self.subset_seed)
+        rows = self.subset(split, len(images))
         return DecodedSamples(images, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from natlib.data.files import read_arrays, write_arrays
 from natlib.errors import DataError
 
 __all__ = ["LineIndex", "Unit", "index_lines"]
@@ -21,6 +20,7 @@ Unit = Literal["line", "paragraph"]
 _BLOCK = 16 << 20
 # Another layout of the file in the cache is another version.
 _VERSION = 1
+_KEPT = {"stamp", "starts", "ends", "lines"}
 _INK = np.ones(256, dtype=np.bool_)
 _INK[[9, 10, 11, 12, 13, 32]] = False  # white space of ASCII; there is no other in one byte
 
@@ -60,11 +60,12 @@ def index_lines(path: Path, unit: Unit, cache: Path | None = None) -> LineIndex:
             return _index(path, unit)
         key = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
         kept = cache / f"{unit}s-{key}.npz"
-        known = _load(kept, stamp)
-        if known is None:
-            known = _index(path, unit)
-            _save(known, kept, stamp)
-        return known
+        known = read_arrays(kept) or {}
+        if known.keys() == _KEPT and np.array_equal(known["stamp"], stamp):
+            return LineIndex(known["starts"], known["ends"], known["lines"])
+        index = _index(path, unit)
+        write_arrays(kept, stamp=stamp, starts=index.starts, ends=index.ends, lines=index.lines)
+        return index
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
@@ -100,28 +101,3 @@ def _lines(path: Path) -> Iterator[tuple[Offsets, Offsets, npt.NDArray[np.bool_]
             ink_so_far = ink_so_far or bool(_INK[array].any())
             before += len(block)
     yield np.array([start]), np.array([before]), np.array([ink_so_far])
-
-
-def _load(path: Path, stamp: Offsets) -> LineIndex | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not np.array_equal(file["stamp"], stamp):
-                return None
-            return LineIndex(file["starts"], file["ends"], file["lines"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-
-
-def _save(index: LineIndex, path: Path, stamp: Offsets) -> None:
-    """Keep an index; one that cannot be written is done without."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".lines-", suffix=".npz")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, stamp=stamp, starts=index.starts, ends=index.ends, lines=index.lines)
-        os.replace(beside, path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)

@@ -17,7 +17,6 @@ from natlib.data import (
     Split,
     Thumbnail,
     Unreadable,
-    chosen_rows,
     decode_items,
     stable_source,
 )
@@ -99,7 +98,7 @@ class Text(Modality):
         texts = source.split("train", None)
         if texts is None:
             raise DataError(f"{name} has no training texts")
-        rows = chosen_rows(len(texts), self.max_samples, self.subset_seed)
+        rows = self.subset("train", len(texts))
         found = fit(
             texts,
             rows,
@@ -165,9 +164,7 @@ class Text(Modality):
         texts = self._source().split(split, cache)
         if texts is None:
             return None
-        rows = None
-        if split == "train":
-            rows = chosen_rows(len(texts), self.max_samples, self.subset_seed)
+        rows = self.subset(split, len(texts))
         return DecodedSamples(texts, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:

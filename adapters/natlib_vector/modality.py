@@ -17,7 +17,6 @@ from natlib.data import (
     Split,
     Thumbnail,
     Unreadable,
-    chosen_rows,
     collate_arrays,
     plugin_source,
     sparkline,
@@ -72,7 +71,7 @@ class Vector(Modality):
         source = self.source if self.source is not None else _DEFAULT
         here = stable_source("vector", source, EMBEDDED)
         found = self.model_copy(update={"source": here})
-        chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
+        chosen = self.subset("train", len(rows.matrix))
         matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
         try:
             found._columns = Columns.fit(rows.names, rows.categories, matrix)
@@ -122,15 +121,12 @@ class Vector(Modality):
                 f"{self.source} has {rows.matrix.shape[1]} columns; "
                 f"expected {len(columns.columns)}, as in training"
             )
-        chosen = None
-        if split == "train":
-            chosen = chosen_rows(len(rows.matrix), self.max_samples, self.subset_seed)
         return ArraySamples(
             rows.matrix,
             rows.labels,
             rows.classes,
             prefix=split,
-            chosen=chosen,
+            chosen=self.subset(split, len(rows.matrix)),
             sound=sound,
             reason="it holds infinity, or nothing at all",
         )

@@ -19,7 +19,7 @@ from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
 from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
 from natlib.data.sources import Source, SourceSplit, plugin_source, stable_source
-from natlib.data.splits import Split, chosen_rows
+from natlib.data.splits import Split
 from natlib.data.thumbnail import Thumbnail, sparkline
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "as_path",
     "check_unreadable",
     "choose_labelled",
-    "chosen_rows",
     "collate_arrays",
     "decode_all",
     "decode_items",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from natlib.component import Component, Registry
 from natlib.data.preview import input_picture
-from natlib.data.splits import Split
+from natlib.data.splits import Split, chosen_rows
 from natlib.data.thumbnail import Thumbnail
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
@@ -176,6 +176,18 @@ class Modality(Component):
         Raises:
             DataError: the source does not exist or holds no samples.
         """
+
+    def subset(self, split: Split, count: int) -> Tensor | None:
+        """Which samples of a split to use: int64[m], sorted, or None for all.
+
+        ``max_samples`` and ``subset_seed`` choose a random subset of the training split only.
+
+        Args:
+            split: which one.
+            count: how many samples the split has.
+        """
+        limit = self.max_samples if split == "train" else None
+        return chosen_rows(count, limit, self.subset_seed)
 
     @abstractmethod
     def collate(self, samples: list[Any]) -> Batch:

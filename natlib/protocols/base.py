@@ -20,6 +20,7 @@ from natlib.evaluation import (
     Splits,
     embed_splits,
     find_splits,
+    random_encoder,
 )
 from natlib.families import PROTOCOLS
 from natlib.model import Model
@@ -60,6 +61,27 @@ class Subject:
     def device(self) -> torch.device:
         """The device to compute on."""
         return self.model.device
+
+    def random_encoder(
+        self, samples: SampleSet, index: torch.Tensor, seed: int | None = None
+    ) -> Encoder:
+        """The run's encoder with random weights: the baseline of its own architecture.
+
+        Args:
+            samples: where the statistics of its batch norms come from.
+            index: int64[n], which of them.
+            seed: of the weights; that of the evaluation by default.
+        """
+        return random_encoder(
+            self.model.recipe,
+            self.modality,
+            samples,
+            index,
+            seed=self.evaluation.seed if seed is None else seed,
+            device=self.device,
+            batch_size=self.evaluation.batch_size,
+            workers=self.workers,
+        )
 
     def training_samples(self) -> tuple[SampleSet, torch.Tensor | None]:
         """The training samples, and int64, those whose labels the run has seen, if any.

@@ -74,13 +74,13 @@ def _subsets(subject: ModalitySubject) -> None:
             len(samples) == half and samples.fingerprint() != whole.fingerprint(),
             f"with max_samples = {half} there are {len(samples)} samples, or the fingerprint stays",
             f"{half}, and a fingerprint of their own",
-            "see natlib.data.chosen_rows",
+            "see Modality.subset",
         )
     expect(
         found[0] != found[1] and len(set(found[0])) == half,
         "subset_seed changes nothing, or a sample is chosen twice",
         "another random subset for each seed",
-        "see natlib.data.chosen_rows",
+        "see Modality.subset",
     )
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from natlib.encoders import Encoder
 from natlib.encoders.pooling import pooled
 from natlib.errors import ConfigError
-from natlib.evaluation import ROWS, Splits, random_encoder
+from natlib.evaluation import ROWS, Splits
 from natlib.evaluation.modes import evaluating
 from natlib.protocols import Subject
 from natlib.protocols.stages import Stages
@@ -34,16 +34,7 @@ class FrozenRows:
     def __init__(self, subject: Subject, splits: Splits, stage: str | None, width: int) -> None:
         encoder, shape = subject.model.encoder, subject.modality.input_shape
         self.stage = last_map(encoder, shape) if stage is None else stage
-        beside = random_encoder(
-            subject.model.recipe,
-            subject.modality,
-            splits.train,
-            splits.train_index,
-            seed=subject.evaluation.seed,
-            device=subject.device,
-            batch_size=subject.evaluation.batch_size,
-            workers=subject.workers,
-        )
+        beside = subject.random_encoder(splits.train, splits.train_index)
         self._rows: dict[str, nn.Module] = {
             ROWS["encoder"]: Stages(encoder, width, (self.stage,)),
             ROWS["random"]: Stages(beside, width, (self.stage,)),

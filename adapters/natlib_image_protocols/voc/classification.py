@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.encoders import Encoder
-from natlib.evaluation import Evaluation, EvaluationDetails, random_encoder
+from natlib.evaluation import Evaluation, EvaluationDetails
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.protocols import Protocol, Subject
 from natlib_image_protocols.voc.average_precision import AveragePrecision, average_precisions
@@ -102,7 +102,7 @@ class VocClassification(Protocol):
     def _features(self, subject: Subject, data: VocSamples) -> dict[str, Tensor]:
         """float32[n, ·] of each row: the mean over ten crops, and pixels."""
         encoder, objective = subject.model.encoder, subject.model.objective
-        beside = _random(subject, data)
+        beside = subject.random_encoder(data.samples, data.known)
         parts: dict[str, list[Tensor]] = {}
         done, size = 0, subject.evaluation.batch_size
         with evaluating(encoder, objective, beside):
@@ -125,7 +125,10 @@ class VocClassification(Protocol):
         self, subject: Subject, data: VocSamples
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Scores float32[q, c] of the test images for each row, and what was chosen."""
-        rows = {"encoder": subject.model.encoder, "random encoder": _random(subject, data)}
+        rows = {
+            "encoder": subject.model.encoder,
+            "random encoder": subject.random_encoder(data.samples, data.known),
+        }
         trained = None
         if self.train == "head":
             trained = head_stages(subject.model.encoder, data.modality.input_shape)
@@ -190,19 +193,6 @@ def _best(
 
     best = values[0] if len(values) == 1 else max(values, key=quality)
     return asked(best, data.known, data.test), best
-
-
-def _random(subject: Subject, data: VocSamples) -> Encoder:
-    return random_encoder(
-        subject.model.recipe,
-        data.modality,
-        data.samples,
-        data.known,
-        seed=subject.evaluation.seed,
-        device=subject.device,
-        batch_size=subject.evaluation.batch_size,
-        workers=subject.workers,
-    )
 
 
 def _means(found: list[AveragePrecision]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from natlib.encoders import Encoder
-from natlib.evaluation import Evaluation, EvaluationDetails, Figure, random_encoder
+from natlib.evaluation import Evaluation, EvaluationDetails, Figure
 from natlib.evaluation.modes import untouched_random
 from natlib.protocols import Protocol, Subject
 from natlib_image.encoders.resnet import ResNet
@@ -153,16 +153,7 @@ class VocDetection(Protocol):
     def _start(self, subject: Subject, data: VocSamples, name: str, seed: int) -> Encoder:
         if name == "encoder":
             return subject.model.encoder
-        return random_encoder(
-            subject.model.recipe,
-            data.modality,
-            data.samples,
-            data.known,
-            seed=seed,
-            device=subject.device,
-            batch_size=subject.evaluation.batch_size,
-            workers=subject.workers,
-        )
+        return subject.random_encoder(data.samples, data.known, seed)
 
     def _scaled(self, images: tuple[VocImage, ...], classes: tuple[str, ...]) -> ScaledImages:
         return ScaledImages(images, classes, self.short_side, self.long_side)

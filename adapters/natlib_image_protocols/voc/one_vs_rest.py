@@ -5,9 +5,10 @@ Shapes: n images, f features, c classes.
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from natlib.evaluation.lbfgs import minimise
 
 __all__ = ["binary_loss", "fit_one_vs_rest"]
 
@@ -45,23 +46,11 @@ def fit_one_vs_rest(
     # A row for each class, as in natlib.evaluation: the gradient is quicker so.
     weight = x.new_zeros(labels.shape[1], x.shape[1], requires_grad=True)
     bias = x.new_zeros(labels.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=_ITERATIONS,
-        history_size=20,
-        tolerance_grad=1e-6,
-        tolerance_change=1e-9,
-        line_search_fn="strong_wolfe",
-    )
 
-    def loss() -> float:
-        optimizer.zero_grad()
+    def loss() -> Tensor:
         cross = binary_loss(F.linear(x, weight, bias), labels)
-        total = cross + 0.5 * weight_decay * weight.square().sum()
-        total.backward()
-        return float(total.detach())
+        return cross + 0.5 * weight_decay * weight.square().sum()
 
-    with torch.enable_grad():
-        optimizer.step(loss)
+    minimise(loss, [weight, bias], _ITERATIONS)
     w, b = weight.detach(), bias.detach()
     return lambda rows: F.linear((rows - mean) / scale, w, b)

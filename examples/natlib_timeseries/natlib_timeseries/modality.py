@@ -44,8 +44,7 @@ class TimeSeries(data.Modality):
         if series.shape[1:] != self.shape:
             what = f"series {series.shape[1:]}; expected {self.shape}, as in training"
             raise DataError(f"{self.source} holds {what}")
-        limit = self.max_samples if split == "train" else None
-        rows = data.chosen_rows(len(series), limit, self.subset_seed)
+        rows = self.subset(split, len(series))
         return data.ArraySamples(series, labels, classes, prefix=split, chosen=rows)
 
     def samples(self, items: Sequence[Any]) -> list[Any]:

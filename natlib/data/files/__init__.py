@@ -1,5 +1,6 @@
 """Samples that are files in a folder: which there are, what they are called, whose they are."""
 
+from natlib.data.files.array_cache import read_arrays, write_arrays
 from natlib.data.files.folder import Folder, FolderFiles
 from natlib.data.files.index import FolderIndex, first_files, scan, visible_folders
 from natlib.data.files.index_cache import cached_scan
@@ -14,6 +15,8 @@ __all__ = [
     "NumberedNames",
     "cached_scan",
     "first_files",
+    "read_arrays",
     "scan",
     "visible_folders",
+    "write_arrays",
 ]

@@ -2,14 +2,11 @@
 
 import hashlib
 import os
-import tempfile
 import time
-import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
+from natlib.data.files.array_cache import read_arrays, write_arrays
 from natlib.data.files.index import FolderIndex, scan
 from natlib.data.files.names import NameTable
 
@@ -61,42 +58,32 @@ def _unchanged(root: Path, index: FolderIndex) -> bool:
 
 
 def _load(path: Path) -> FolderIndex | None:
+    known = read_arrays(path)
+    if known is None or int(known.get("version", -1)) != _VERSION:
+        return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if int(file["version"]) != _VERSION:
-                return None
-            return FolderIndex(
-                names=NameTable(file["text"], file["ends"]),
-                groups=file["groups"],
-                folders=list(NameTable(file["folder_text"], file["folder_ends"])),
-                directories=NameTable(file["directory_text"], file["directory_ends"]),
-                changed=file["changed"],
-            )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return FolderIndex(
+            names=NameTable(known["text"], known["ends"]),
+            groups=known["groups"],
+            folders=list(NameTable(known["folder_text"], known["folder_ends"])),
+            directories=NameTable(known["directory_text"], known["directory_ends"]),
+            changed=known["changed"],
+        )
+    except KeyError:
         return None
 
 
 def _save(index: FolderIndex, path: Path) -> None:
     folders = NameTable.pack(os.fsencode(name) for name in index.folders)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".files-", suffix=".npz")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                version=_VERSION,
-                text=index.names.text,
-                ends=index.names.ends,
-                groups=index.groups,
-                folder_text=folders.text,
-                folder_ends=folders.ends,
-                directory_text=index.directories.text,
-                directory_ends=index.directories.ends,
-                changed=index.changed,
-            )
-        os.replace(beside, path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)
+    write_arrays(
+        path,
+        version=_VERSION,
+        text=index.names.text,
+        ends=index.names.ends,
+        groups=index.groups,
+        folder_text=folders.text,
+        folder_ends=folders.ends,
+        directory_text=index.directories.text,
+        directory_ends=index.directories.ends,
+        changed=index.changed,
+    )
