@@ -1,7 +1,7 @@
-"""Errors that natlib raises on purpose: one line each, saying what to do next.
+"""Errors that natlib raises on purpose: one line each, with the next step.
 
-Every class also derives from the builtin that it specialises, so a caller who
-catches ``ValueError`` or ``FileNotFoundError`` keeps working.
+Every class also derives from the built-in exception that it specialises, so that code which
+catches ``ValueError`` or ``FileNotFoundError`` catches it too.
 """
 
 __all__ = [
@@ -25,19 +25,19 @@ class NatlibError(Exception):
 
 
 class ConfigError(NatlibError, ValueError):
-    """A configuration that cannot be read or does not make sense."""
+    """A configuration cannot be read or is not valid."""
 
 
 class DataError(NatlibError, ValueError):
-    """A data source that is missing, empty, unreadable or has changed."""
+    """A data source is missing, empty, unreadable or has changed."""
 
 
 class DuplicateSampleError(NatlibError, ValueError):
-    """A batch holds one sample twice, so its matching could not be one-to-one."""
+    """A batch holds a sample twice, so its slots cannot be assigned one-to-one."""
 
 
 class MatchingError(NatlibError, ValueError):
-    """A cost matrix that no solver can match (wrong shape, NaN or infinite)."""
+    """A cost matrix cannot be matched (wrong shape, NaN or infinite costs)."""
 
 
 class NonFiniteError(NatlibError, FloatingPointError):
@@ -57,11 +57,11 @@ class DivergedError(NonFiniteError):
 
 
 class DeviceError(NatlibError, RuntimeError):
-    """A device was asked for that this machine does not have."""
+    """This machine does not have the requested device."""
 
 
 class RunExistsError(NatlibError, FileExistsError):
-    """The run directory exists and may not be overwritten silently."""
+    """The run directory exists, and natlib does not overwrite it."""
 
 
 class RunNotFoundError(NatlibError, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What an encoder is, and the recipe that builds one."""
+"""The contract of encoders, and of the recipes that build them."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.families import ENCODERS
 
 __all__ = ["Encoder", "EncoderRecipe"]
 
 
 class Encoder(nn.Module):
-    """Inputs of a modality in, features Tensor[b, f] out.
+    """Computes features Tensor[b, f] of a modality's inputs.
 
     Attributes:
         dim: f, the number of features.
@@ -30,19 +30,19 @@ class Encoder(nn.Module):
         """Intermediate outputs by name, from the input to the features."""
 
     def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
-        """What the stages return, each as Tensor[b, w] with w <= ``width``, for probes.
+        """The outputs of the stages, each pooled to Tensor[b, w] with w <= ``width``, for probes.
 
-        Here outputs are taken for Tensor[b, channels, *space] and averaged over parts of the
-        space. An encoder with another layout, or with padding, overrides this.
+        Assumes the layout Tensor[b, channels, *space] and averages over cells of the space. An
+        encoder with another layout, or with padding, overrides this.
         """
-        return {name: pooled(output, width) for name, output in self.stages(inputs).items()}
+        return {name: pool_stage(output, width) for name, output in self.stages(inputs).items()}
 
 
 class EncoderRecipe(Component):
-    """How to build an encoder; the weights live in what ``build`` returns."""
+    """How to build an encoder; the weights belong to the encoder that ``build`` returns."""
 
     registry: ClassVar[Registry[Any]] = ENCODERS
 
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
-        """A freshly initialised encoder for inputs of a shape (without the batch)."""
+        """A freshly initialised encoder for inputs of a shape (without the batch dimension)."""

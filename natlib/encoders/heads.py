@@ -1,7 +1,7 @@
 """Projection heads: from the encoder's features to the space of the targets.
 
-Features are evaluated before the head (Hjelm et al., ICLR 2019, table 1, found NAT's
-output layer far worse than the layers under it), so a head is thrown away after training.
+Evaluation uses the encoder's features and not the head's outputs (Hjelm et al., ICLR 2019, table 1,
+found NAT's output layer far worse than the layers below it): the head is discarded after training.
 """
 
 from abc import abstractmethod

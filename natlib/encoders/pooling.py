@@ -1,4 +1,4 @@
-"""What a stage returns, as one vector of bounded width for each sample."""
+"""Pool the output of a stage to one vector of bounded width for each sample."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["pooled"]
+__all__ = ["pool_stage"]
 
 _POOL: dict[int, Callable[[Tensor, Any], Tensor]] = {
     1: F.adaptive_avg_pool1d,
@@ -17,17 +17,17 @@ _POOL: dict[int, Callable[[Tensor, Any], Tensor]] = {
 }
 
 
-def pooled(output: Tensor, width: int) -> Tensor:
-    """Tensor[b, w] with w <= ``width`` of the output of a stage.
+def pool_stage(output: Tensor, width: int) -> Tensor:
+    """The output of a stage as Tensor[b, w] with w <= ``width``.
 
-    Maps are averaged over a grid, as fine as ``width`` allows and the same in every direction.
-    What is still too wide is sketched: features are added up, with random signs that are always
-    the same, in as many groups (count sketch; Weinberger et al., "Feature hashing for large
-    scale multitask learning", ICML 2009), which keeps dot products in the mean.
+    Feature maps are averaged over the cells of a grid, as fine as ``width`` allows and with the
+    same number of cells in every direction. If more than ``width`` values remain, they are summed
+    in ``width`` groups, with fixed random signs (count sketch; Weinberger et al., "Feature hashing
+    for large scale multitask learning", ICML 2009), which preserves dot products in expectation.
 
     Args:
         output: Tensor[b, channels, *space].
-        width: largest number of features.
+        width: maximum number of values per sample.
     """
     space = tuple(output.shape[2:])
     values = output.float()
@@ -38,7 +38,7 @@ def pooled(output: Tensor, width: int) -> Tensor:
 
 
 def _grid(channels: int, space: tuple[int, ...], width: int) -> tuple[int, ...]:
-    """The finest grid with at most ``width`` values; one cell where channels alone are more."""
+    """The finest grid with at most ``width`` values; a single cell if channels alone exceed it."""
     best = (1,) * len(space)
     for cells in range(2, max(space) + 1):
         grid = tuple(min(cells, side) for side in space)

@@ -1,4 +1,4 @@
-"""An encoder that is a chain of named stages."""
+"""An encoder made of named stages in sequence."""
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ class StagedEncoder(Encoder):
 
     Args:
         stages: modules by name, in order.
-        dim: f, the number of features that the last one returns.
+        dim: f, the number of features that the last stage returns.
     """
 
     def __init__(self, stages: dict[str, nn.Module], dim: int) -> None:

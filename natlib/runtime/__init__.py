@@ -1,1 +1,1 @@
-"""What a run stands on: processes, progress, interruption, storage, memory."""
+"""Processes, threads, progress, interruption, storage and memory."""

@@ -1,4 +1,4 @@
-"""Processor cores that this process may use; known without importing torch."""
+"""Processor cores that this process may use; does not import torch."""
 
 import math
 import os
@@ -11,11 +11,11 @@ __all__ = ["physical_cores", "usable_cores"]
 def usable_cores(root: Path = Path("/")) -> int:
     """Cores that this process may use: in a batch system or a container, often not all.
 
-    The smaller of its affinity mask and the CPU time that its control groups (Linux) grant it, in
-    whole cores, rounded up.
+    The smaller of the number of cores in its affinity mask and the CPU time that its control groups
+    (Linux) allow, in cores, rounded up.
 
     Args:
-        root: where ``/proc`` and ``/sys`` are.
+        root: folder that contains ``proc`` and ``sys``.
     """
     allowed = len(_affinity())
     quota = min(_quotas(root), default=math.inf)
@@ -26,7 +26,7 @@ def physical_cores(root: Path = Path("/")) -> int:
     """Cores in the affinity mask; the hardware threads of one core count once.
 
     Args:
-        root: where ``/sys`` is.
+        root: folder that contains ``sys``.
     """
     cores = set()
     for number in _affinity():
@@ -42,7 +42,7 @@ def _affinity() -> set[int]:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """CPU time over time elapsed that each control group of this process is limited to."""
+    """The limit of each control group of this process: CPU time over elapsed time."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
@@ -57,10 +57,10 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _upwards(mounted: Path, path: str) -> Iterator[Path]:
-    """The folder of a control group and those above it.
+    """The folder of a control group and its parents.
 
-    In a container the path may be that of the host, which is not there: what is mounted is the
-    container's own group, and comes last.
+    In a container the path may be that of the host and not exist here; the root of the mount, which
+    comes last, is then the container's own group.
     """
     inside = Path(path.lstrip("/"))
     for part in (inside, *inside.parents):
@@ -68,7 +68,7 @@ def _upwards(mounted: Path, path: str) -> Iterator[Path]:
 
 
 def _share(quota: str = "", period: str = "") -> Iterator[float]:
-    # "max" and -1 stand for no limit.
+    # "max" and -1 mean no limit.
     if quota.isdecimal() and period.isdecimal() and int(period) > 0:
         yield int(quota) / int(period)
 

@@ -1,4 +1,4 @@
-"""Stopping when asked to, at a moment that loses nothing."""
+"""Catch signals, so that a run can stop at a point where nothing is lost."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,10 +8,10 @@ __all__ = ["Interruption"]
 
 
 class Interruption:
-    """Remembers SIGTERM and the first Ctrl-C; the second Ctrl-C stops at once.
+    """Records SIGTERM and the first Ctrl-C; a second Ctrl-C raises KeyboardInterrupt.
 
     Attributes:
-        signal: the signal that came, or None.
+        signal: the signal received, or None.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Interruption:
             try:
                 self._before[number] = signal.signal(number, self._note)
             except ValueError:
-                # Only the main thread may listen; elsewhere somebody else is in charge.
+                # Only the main thread can handle signals; in another one the caller does.
                 break
         return self
 

@@ -1,4 +1,4 @@
-"""Memory that a process keeps for its next step."""
+"""Keep freed memory in the process for its next step."""
 
 import ctypes
 import os
@@ -7,30 +7,32 @@ __all__ = ["disable_trim"]
 
 # Names of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-# The most that mallopt takes for memory that stays; larger arrays than the second come and go.
-_STAYS, _LARGE = 2**31 - 1, 2**30
+# The highest thresholds that mallopt accepts.
+_TRIM_BYTES, _MMAP_BYTES = 2**31 - 1, 2**30
 
 
 def disable_trim() -> bool:
-    """Have the allocator keep what is freed, where training would get it back page by page.
+    """Make glibc's allocator keep freed memory instead of returning it to the system.
 
-    A step on a CPU frees its gradients and activations, and the next one asks for as much again.
-    By default glibc returns large arrays to the system at once, which then hands out zeroed
-    pages one by one as they are touched: with a large table of embeddings that takes longer
-    than all of the arithmetic. The memory of the process then stays at its peak.
+    A training step on a CPU frees its gradients and activations, and the next one allocates as
+    much again. By default glibc returns large arrays to the system at once, and the system then
+    maps zeroed pages one by one as they are touched: with a large embedding table that takes
+    longer than all arithmetic. The process keeps its peak memory.
 
     Variables ``MALLOC_*`` or ``GLIBC_TUNABLES`` in the environment have precedence.
 
     Returns:
-        Whether it does; not where the C library is not glibc, or the environment has precedence.
+        Whether it was done; False if the C library is not glibc, or the environment has precedence.
     """
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return False
     try:
         library = ctypes.CDLL(None)
-    except (OSError, TypeError):  # a system without one library of the whole process
+    except (OSError, TypeError):  # a system where the process has no handle
         return False
     if not hasattr(library, "gnu_get_libc_version"):
         return False
     set_option = library.mallopt
-    return bool(set_option(_MMAP_THRESHOLD, _LARGE) and set_option(_TRIM_THRESHOLD, _STAYS))
+    return bool(
+        set_option(_MMAP_THRESHOLD, _MMAP_BYTES) and set_option(_TRIM_THRESHOLD, _TRIM_BYTES)
+    )

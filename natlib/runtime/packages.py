@@ -1,4 +1,4 @@
-"""Packages that are imported only when they are used."""
+"""Check for packages that are imported only when they are used."""
 
 from importlib.util import find_spec
 
@@ -8,8 +8,8 @@ __all__ = ["require"]
 def require(*packages: str) -> None:
     """Check that packages are installed, without importing them.
 
-    An adapter calls this when it is imported, for what it imports inside functions: so a missing
-    package is noticed before a run begins, and not in the middle of one.
+    An adapter calls this at import time for the packages that it imports inside functions, so that
+    a missing package is noticed before a run begins.
 
     Raises:
         ModuleNotFoundError: one of them is missing.

@@ -1,4 +1,4 @@
-"""Telling a person how far training is."""
+"""Report the progress of long work."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ __all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress", "Work", "sta
 
 
 class ProgressReporter(Protocol):
-    """Told of every stage and step; used as a context."""
+    """Receives the progress of every stage; a context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -24,21 +24,21 @@ class ProgressReporter(Protocol):
     ) -> None: ...
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
-        """A stage of ``total`` steps begins, ``done`` of them being done already."""
+        """A stage of ``total`` steps begins, of which ``done`` are done already."""
 
     def advance(self, done: int, note: str = "") -> None:
-        """``done`` steps of the stage are done."""
+        """``done`` steps of the current stage are done."""
 
     def say(self, text: str) -> None:
-        """A line for the person who watches."""
+        """A line of text for the user."""
 
 
 Work = Callable[[ProgressReporter], bool]
-"""Something long: tells how far it is, returns whether it finished or a signal broke it off."""
+"""Long work: reports its progress, and returns whether it finished or a signal interrupted it."""
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Reports nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -57,11 +57,11 @@ class SilentProgress:
 
 
 class ConsoleProgress:
-    """A bar with an estimate on a terminal; elsewhere a line every few seconds.
+    """A progress bar with an estimate on a terminal; elsewhere a line every few seconds.
 
     Args:
         console: where to write; by default standard error, so that output can be piped.
-        every: seconds between two lines where there is no terminal.
+        every: seconds between two lines without a terminal.
     """
 
     def __init__(self, console: Console | None = None, every: float = 15.0) -> None:
@@ -79,7 +79,7 @@ class ConsoleProgress:
             disable=not self._console.is_terminal,
         )
         self._name, self._total, self._first = "", 0, 0
-        self._began = self._spoke = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -91,7 +91,7 @@ class ConsoleProgress:
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """See :class:`ProgressReporter`."""
         self._name, self._total, self._first = name, total, done
-        self._began = self._spoke = time.monotonic()
+        self._began = self._printed = time.monotonic()
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
         self._bar.add_task(name, total=total, completed=done, note="")
@@ -102,9 +102,9 @@ class ConsoleProgress:
             self._bar.update(self._bar.task_ids[0], completed=done, note=note)
             return
         now = time.monotonic()
-        if now - self._spoke < self._every:
+        if now - self._printed < self._every:
             return
-        self._spoke = now
+        self._printed = now
         rate = (done - self._first) / max(now - self._began, 1e-9)
         left = f"{(self._total - done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
         line = f"{self._name} {done}/{self._total}, {left}  {note}".rstrip()
@@ -116,18 +116,18 @@ class ConsoleProgress:
 
 
 def stages(progress: ProgressReporter) -> Callable[[str, int, int], None]:
-    """A reporter as the function (stage, done, total) that an evaluation calls.
+    """A function (stage, done, total) that reports to ``progress``.
 
-    A stage of the same name that is less far than before is the next one: a classifier is trained
-    with each learning rate, say. Its estimate must not count the time of those before.
+    If ``done`` falls, a new stage of the same name begins, such as the training of a classifier
+    with the next learning rate; the estimate does not count the time of earlier ones.
     """
-    current, far = "", 0
+    current, last = "", 0
 
-    def tell(stage: str, done: int, total: int) -> None:
-        nonlocal current, far
-        if stage != current or done < far:
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal current, last
+        if stage != current or done < last:
             progress.stage(stage, total)
-        current, far = stage, done
+        current, last = stage, done
         progress.advance(done)
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""Getting tensors and files safely onto the disk."""
+"""Copy tensors to the host, and write files durably."""
 
 import os
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ __all__ = ["flush", "on_host", "read_files", "write_files"]
 
 
 def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous copies on the CPU; copies, since safetensors refuses tensors that share memory."""
+    """Contiguous copies on the CPU; safetensors refuses tensors that share memory."""
     return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or what a folder lists, is on the disk and not only on its way."""
+    """Wait until a file, or the entries of a folder, are on disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -24,7 +24,7 @@ def flush(path: Path) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write small files and wait until they are on the disk; no folder where there is none.
+    """Write small files and wait until they are on disk; without files, no folder is created.
 
     Raises:
         OSError: they cannot be written.
@@ -39,7 +39,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by name; none if there is no such folder."""
+    """The contents of a folder's files by name; empty if there is no such folder."""
     if not folder.is_dir():
         return {}
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}

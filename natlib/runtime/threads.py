@@ -1,4 +1,4 @@
-"""How the threads of torch's arithmetic wait for each other, and how many there are."""
+"""Set how long the threads of torch's arithmetic spin, and how many there are."""
 
 import os
 import sys
@@ -7,23 +7,23 @@ from natlib.runtime.cores import physical_cores, usable_cores
 
 __all__ = ["set_thread_defaults"]
 
-# Turns of a loop, some microseconds. GNU's OpenMP spins 300,000 by default.
+# Iterations of the spin loop, some microseconds. The default of GNU's OpenMP is 300,000.
 _SPIN = "2000"
 _WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def set_thread_defaults() -> None:
-    """Set OpenMP's variables where the user has not; without effect once torch is imported.
+    """Set OpenMP's variables unless the user has; without effect once torch is imported.
 
-    A layer of a small network takes less than a millisecond, after which OpenMP's threads wait
-    for each other and for the next layer, and go on computing nothing for a while so as to be
-    back at once. Where another process needs the core, the thread that all others wait for does
-    not get it: one busy process then makes training several times slower. ``GOMP_SPINCOUNT`` (of
-    GNU's OpenMP, which torch's wheels for Linux bring) is set to a shorter while, unless it or
+    A layer of a small network takes less than a millisecond. Afterwards OpenMP's threads wait for
+    each other and for the next layer, and spin for a while so as to continue at once. If another
+    process needs a core, the thread that all others wait for does not get one while they spin: a
+    single busy process makes training several times slower. ``GOMP_SPINCOUNT`` (of GNU's OpenMP,
+    which torch's wheels for Linux contain) is set to a shorter time, unless it or
     ``OMP_WAIT_POLICY`` is set.
 
-    torch starts a thread for each core in the affinity mask. ``OMP_NUM_THREADS`` is set where a
-    container grants less CPU time than that.
+    torch starts a thread for each core in the affinity mask. ``OMP_NUM_THREADS`` is set if a
+    container allows less CPU time than that.
     """
     if "torch" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""What training keeps and a trained model does not need."""
+"""State that training needs and a trained model does not."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,30 +11,29 @@ __all__ = ["TrainingState", "training_states"]
 class TrainingState(nn.Module):
     """State that evolves during training, such as a table with a row for each sample.
 
-    Checkpoints contain it, like all parameters and buffers of what is trained. The model folder
-    does not, so its tensors may depend on the number of samples. Whoever trains finds every
-    instance by itself, at any depth (:func:`training_states`): an objective that contains one
-    forwards nothing.
+    Checkpoints contain it, like all parameters and buffers that are trained. The model folder does
+    not, so its tensors may depend on the number of samples. The training loop finds every instance
+    at any depth (:func:`training_states`): an objective that contains one forwards no calls.
     """
 
     def merge(self) -> None:
-        """Bring the state of all processes together; a collective call.
+        """Merge the state of all processes; a collective call.
 
-        Needed only where each process changes its own copy. Called before every checkpoint and at
-        the end of every epoch. Training state inside this module is merged by its own call.
+        Needed only if each process changes its own copy. Called before every checkpoint and at the
+        end of every epoch. Training state inside this module gets a call of its own.
         """
 
     def setup(self, folder: Path) -> None:
-        """Receive a folder for what is too large for a checkpoint; called once, before training.
+        """Receive a folder for state too large for checkpoints; called once, before training.
 
-        All processes call it, the first one before the others, with the same folder. The folder is
-        kept as long as the run is, and given again when the run resumes.
+        All processes call it with the same folder, the first process before the others. The folder
+        exists as long as the run, and is given again when the run resumes.
 
         Args:
             folder: belongs to this module alone; not created yet.
 
         Raises:
-            CheckpointError: nothing can be written there.
+            CheckpointError: it cannot be written to.
         """
 
 

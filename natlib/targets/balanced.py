@@ -1,4 +1,4 @@
-"""Slots dealt to classes of exactly equal size, without a table."""
+"""Distribute slots over classes of equal size, without a table."""
 
 import math
 
@@ -10,27 +10,29 @@ from natlib.targets.synchronous import is_synchronous
 
 __all__ = ["balanced_classes"]
 
-# Up to so many classes all orders are equally likely; beyond, a cheaper permutation will do.
+# Up to this many classes, all orders of a block are equally likely; above, a cheaper permutation
+# is used.
 _FEW = 32
 _ROUNDS = 6
-# A grid that holds exactly K cells may be so many times as wide as it is high.
+# The largest ratio of width to height of a grid that holds exactly K cells.
 _WIDE = 2
-# Where nobody may look whether a walk is over, so unlikely is it that one is not: 2^-64.
+# On an accelerator, where the host cannot check that all cycle walks have ended, the probability
+# that one has not is 2^-64.
 _UNLIKELY = 64
-# The last word of a counter that permutations may use; see natlib.targets.philox.
+# The first of the last counter words that permutations use; see natlib.targets.philox.
 _USE = 16
 
 
 def balanced_classes(seed: int, slot: Tensor, classes: int) -> Tensor:
-    """The class of each slot: every class owns equally many slots, within one.
+    """The class of each slot; all classes have the same number of slots, within one.
 
     From each multiple of 2^32 on, where a layer of a bank or a process of a stream begins, every
-    ``classes`` consecutive slots hold each class once, in an order of their own. Over any run of
-    slots from there on, the counts of two classes differ by at most one; over a run that begins
-    anywhere, by at most two. A pure function of (seed, slot), in O(number of slots).
+    block of ``classes`` consecutive slots holds each class once, in an order of its own. Counted
+    from there, the classes' numbers of slots differ by at most one; over any other consecutive
+    slots, by at most two. A pure function of (seed, slot), in O(number of slots).
 
     Args:
-        seed: any integer in [0, 2^64); another seed is another order.
+        seed: any integer in [0, 2^64); another seed gives another order.
         slot: int64[...], each element in [0, 2^63).
         classes: K, from 1 to 2^32.
 
@@ -45,20 +47,20 @@ def balanced_classes(seed: int, slot: Tensor, classes: int) -> Tensor:
 
 
 def _rank(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
-    """The place's rank when the block's places are sorted by random words."""
+    """The rank of a place when the places of its block are sorted by random words."""
     position = torch.arange(-(-classes // 4), device=block.device)[None]
     words = counter_words(seed, block[:, None], region[:, None], position, use=_USE + _ROUNDS)
     key = torch.stack(words, dim=-1).flatten(1)[:, :classes]
-    # Ties, once in 2^32, go to the first.
+    # Ties, one in 2^32, are broken by position.
     key = key * classes + torch.arange(classes, device=key.device)
     return (key < key.gather(1, place[:, None])).sum(1)
 
 
 def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int) -> Tensor:
-    """Where the block's own permutation of [0, K) carries the place.
+    """The image of a place under its block's permutation of [0, K).
 
-    A Feistel network permutes the a x b >= K cells of a grid; what falls on a cell beyond K is
-    permuted again until it does not (cycle walking; Black & Rogaway, "Ciphers with arbitrary
+    A Feistel network permutes the a x b >= K cells of a grid; a place that is mapped beyond K is
+    permuted again until it is below K (cycle walking; Black & Rogaway, "Ciphers with arbitrary
     finite domains", CT-RSA 2002).
     """
     height, width = _grid(classes)
@@ -67,7 +69,7 @@ def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int)
     if left_over == 0:
         return place
     if not is_synchronous(place.device):
-        # No walk visits a cell twice, and hardly any is long.
+        # A walk visits no cell twice, and long walks are rare.
         rare = math.ceil(_UNLIKELY / math.log2(height * width / left_over))
         for _ in range(min(left_over, rare)):
             again = _feistel(seed, block, region, place, height, width)
@@ -82,8 +84,8 @@ def _walk(seed: int, block: Tensor, region: Tensor, place: Tensor, classes: int)
 
 
 def _grid(classes: int) -> tuple[int, int]:
-    """Height and width of K cells, if K has factors that are not too far apart; else of a few
-    more, as square as can be.
+    """Height and width of a grid of exactly K cells if K has two factors of similar size; else of
+    the smallest nearly square grid with at least K cells.
     """
     root = math.isqrt(classes)
     for height in range(root, 0, -1):

@@ -1,4 +1,4 @@
-"""Where the middle of a cluster lies: drawn from the seed, or given."""
+"""The mean of a cluster: drawn from the seed, or configured."""
 
 from functools import lru_cache
 
@@ -10,17 +10,17 @@ from natlib.targets.sphere import normalise_
 
 __all__ = ["check_length", "drawn_direction"]
 
-# Beyond the last slot of any run.
-_MIDDLE = 2**62 + 1
+# A slot beyond those of any run.
+_MEAN_SLOT = 2**62 + 1
 
 
 @lru_cache(maxsize=256)
 def drawn_direction(seed: int, dim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A point Tensor[d], uniform on the unit sphere, that depends on the seed alone.
+    """A uniformly random point Tensor[d] of the unit sphere, a function of the seed.
 
-    It is computed once: do not change it.
+    It is cached: do not modify it.
     """
-    return normalise_(normal_rows(seed, torch.tensor(_MIDDLE, device=device), dim, dtype))
+    return normalise_(normal_rows(seed, torch.tensor(_MEAN_SLOT, device=device), dim, dtype))
 
 
 def check_length(mean: tuple[float, ...], dim: int) -> None:

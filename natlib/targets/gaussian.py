@@ -17,19 +17,19 @@ __all__ = ["Gaussian"]
 
 @register
 class Gaussian(TargetDistribution):
-    """Isotropic Gaussian with a standard deviation of ``scale / sqrt(d)`` a coordinate.
+    """Isotropic Gaussian with a standard deviation of ``scale / sqrt(d)`` per coordinate.
 
-    With ``scale`` 1 the targets have a mean squared norm of 1, as the points of the
-    unit sphere do, so that one learning rate serves both. Head outputs are left
-    as they are: the norm of a target is part of what is predicted.
+    With ``scale`` 1 the mean squared norm of the targets is 1, as on the unit sphere, so the same
+    learning rate suits both. Head outputs are not normalised: the norm of a target is predicted
+    too.
     """
 
     kind: Literal["gaussian"] = "gaussian"
     scale: float = Field(default=1.0, gt=0)
-    """Root of the mean squared distance of a target from the mean."""
+    """Root mean square distance of the targets from their mean."""
     mean: Literal["zero", "drawn"] | tuple[float, ...] = "zero"
-    """The middle: zero, d numbers, or 'drawn' from the seed, on the unit sphere. With a mean of
-    its own a Gaussian can be a component of a mixture."""
+    """The mean: zero, d numbers, or 'drawn' from the seed, on the unit sphere. Components of a
+    mixture need means that differ."""
 
     @model_validator(mode="after")
     def _check_mean(self) -> Self:

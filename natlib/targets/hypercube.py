@@ -1,4 +1,4 @@
-"""Targets in the corners of a cube, for binary codes."""
+"""Targets at the corners of a hypercube, for binary codes."""
 
 from typing import Literal
 
@@ -16,16 +16,16 @@ _SIGNS = 1  # the last word of a counter; see natlib.targets.philox
 
 @register
 class Hypercube(TargetDistribution):
-    """Random corners of the cube: d independent signs, over sqrt(d).
+    """Random corners of the hypercube: d independent signs, over sqrt(d).
 
-    The corners lie on the unit sphere, and head outputs are normalised onto it. An embedding
-    that learns them comes near a corner, so that its signs are a code of d bits: see ``code``.
+    The corners lie on the unit sphere, and head outputs are normalised. Embeddings learn to lie
+    near corners, so their signs are a code of d bits: see :meth:`code`.
     """
 
     kind: Literal["hypercube"] = "hypercube"
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        # A counter has 128 bits.
+        # One counter gives 128 bits.
         position = torch.arange(-(-self.dim // 128), device=slot.device)
         low, high = slot_halves(slot.reshape(-1, 1))
         words = torch.stack(counter_words(self.seed, low, high, position[None], _SIGNS), dim=-1)
@@ -36,5 +36,5 @@ class Hypercube(TargetDistribution):
 
     @staticmethod
     def code(z: Tensor) -> Tensor:
-        """The binary code bool[..., d] of embeddings Tensor[..., d]: where they are positive."""
+        """The binary code bool[..., d] of embeddings Tensor[..., d]: True where positive."""
         return z > 0

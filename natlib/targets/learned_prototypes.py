@@ -1,4 +1,4 @@
-"""Prototypes that learn: as weights, or by following the samples that are matched to them.
+"""Prototypes that learn: as trained weights, or as moving averages of the matched embeddings.
 
 Shapes: k prototypes, d dimensions, m slots per sample, b samples in the batch.
 """
@@ -28,19 +28,19 @@ __all__ = [
 
 
 class LearnedPrototypes(PrototypeTargets):
-    """Prototypes that move. They could all move to one point; ``spread`` keeps them from it."""
+    """Prototypes that move. ``spread`` prevents that all move to the same point."""
 
     spread: bool = True
     """Keep prototypes spread out: centred, with equal variance in all directions, of norm 1. Up
-    to dim + 1 of them are then a regular simplex, which can only turn. Without it nothing stops
-    them from collapsing onto one point, together with the samples."""
+    to dim + 1 of them are then a regular simplex, which can only rotate. Without it, prototypes
+    and samples can collapse onto one point."""
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
         if not self.start.on_sphere:
             raise ValueError(
-                f"prototypes that learn stay on the sphere, and start '{self.start.kind}' does not "
-                "lie on it; set start to uniform_sphere or kind to prototypes"
+                f"prototypes that learn lie on the sphere, and start '{self.start.kind}' does not; "
+                "set start to uniform_sphere or kind to prototypes"
             )
         return self
 
@@ -49,13 +49,13 @@ class LearnedPrototypes(PrototypeTargets):
         return True
 
     def normalised(self, vectors: Tensor) -> Tensor:
-        """Vectors Tensor[k, d], spread out or at least of norm 1."""
+        """Vectors Tensor[k, d] as a tight frame if ``spread``, else of norm 1."""
         return tight_frame(vectors) if self.spread else F.normalize(vectors, dim=-1)
 
 
 @register
 class GradientPrototypes(LearnedPrototypes):
-    """Prototypes that are weights, trained with all others."""
+    """Prototypes that are trained by gradient descent, with all other weights."""
 
     kind: Literal["gradient_prototypes"] = "gradient_prototypes"
 
@@ -65,21 +65,21 @@ class GradientPrototypes(LearnedPrototypes):
 
 @register
 class MeanPrototypes(LearnedPrototypes):
-    """Prototypes that follow the normalised mean of the embeddings matched to them."""
+    """Prototypes that move towards the normalised mean of the embeddings matched to them."""
 
     kind: Literal["mean_prototypes"] = "mean_prototypes"
     rate: float = Field(default=0.05, gt=0, lt=1)
-    """How far a prototype moves in one step, as a share of its way."""
+    """Share of the way to that mean that a prototype moves in one step."""
 
     def build(self) -> "MeanPrototypesModule":
         return MeanPrototypesModule(self)
 
 
 class LearnedPrototypesModule(TargetModule):
-    """K vectors of norm 1 that change in training.
+    """K vectors of norm 1 that change during training.
 
     Args:
-        config: where they start.
+        config: where they start, and whether they are spread out.
     """
 
     vectors: Tensor
@@ -90,13 +90,13 @@ class LearnedPrototypesModule(TargetModule):
         self.normalised = config.normalised
 
     def prototypes(self) -> Tensor:
-        """The vectors Tensor[k, d] as they are now."""
+        """The current vectors Tensor[k, d]."""
         return self.vectors
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         vectors = self.prototypes()
-        owner = self.prototype_of(slot.to(vectors.device))
-        return F.embedding(owner, vectors).to(dtype)
+        number = self.prototype_of(slot.to(vectors.device))
+        return F.embedding(number, vectors).to(dtype)
 
 
 def _start(config: LearnedPrototypes) -> Tensor:
@@ -106,9 +106,9 @@ def _start(config: LearnedPrototypes) -> Tensor:
 class GradientPrototypesModule(LearnedPrototypesModule):
     """The weights of :class:`GradientPrototypes`.
 
-    They are free; what is used is made of them at every use, spread out or at least normalised.
-    So the vectors keep their shape under any optimiser, the gradients of several processes are
-    averaged like all others, and a checkpoint holds plain weights.
+    The weights are unconstrained; at each use they are spread out or normalised. So the prototypes
+    stay on the sphere with any optimiser, their gradients are averaged over processes like all
+    others, and checkpoints hold plain weights.
     """
 
     def __init__(self, config: GradientPrototypes) -> None:
@@ -129,20 +129,20 @@ class MeanPrototypesModule(LearnedPrototypesModule):
 
     @torch.no_grad()
     def update(self, slot: Tensor, z: Tensor) -> None:
-        """Move; one collective call of k (d + 1) numbers where several processes train.
+        """Move the prototypes; with several processes, one collective call of k (d + 1) numbers.
 
-        A prototype that nothing is matched to in a step stays (but for being spread out).
+        A prototype without a match in this step only moves in as far as all are spread out.
 
         Args:
-            slot: int64[m, b], the slots of the samples after the matching.
-            z: Tensor[b, d], what was matched.
+            slot: int64[m, b], the slots that were assigned to the samples.
+            z: Tensor[b, d], the points that were matched.
         """
-        owner = self.prototype_of(slot.to(self.vectors.device))
-        # The last column counts.
+        number = self.prototype_of(slot.to(self.vectors.device))
+        # The last column counts matches.
         matched = F.pad(z.detach().to(self.vectors), (0, 1), value=1.0)
-        matched = matched.expand(*owner.shape, -1).flatten(0, -2)
+        matched = matched.expand(*number.shape, -1).flatten(0, -2)
         total = matched.new_zeros(len(self.vectors), matched.shape[-1])
-        total.index_add_(0, owner.flatten(), matched)
+        total.index_add_(0, number.flatten(), matched)
         if process_count() > 1:
             dist.all_reduce(total)
         mean = F.normalize(total[:, :-1], dim=-1)

@@ -1,4 +1,4 @@
-"""Targets that fill space more evenly than random ones do."""
+"""Targets that fill space more evenly than independent random ones."""
 
 import math
 from functools import lru_cache
@@ -17,31 +17,31 @@ from natlib.targets.synchronous import is_synchronous
 
 __all__ = ["LowDiscrepancy"]
 
-# Points of one scrambled sequence: SobolEngine has 30 bits.
+# Bits of a point's number within one scrambled sequence, as SobolEngine has them.
 _BITS = 30
-# So many bits of a point's number are looked up at once.
+# Bits of that number that are looked up at once.
 _DIGIT = 6
-_SHIFTS = 3  # the use of Philox words, see natlib.targets.philox
+_SHIFTS = 3  # last word of a Philox counter; see natlib.targets.philox
 
 
 @register
 class LowDiscrepancy(TargetDistribution):
-    """Scrambled Sobol points, carried to the sphere or to a Gaussian.
+    """Scrambled Sobol points, mapped to the sphere or to a Gaussian.
 
     Sobol points (Sobol' 1967; direction numbers of Joe & Kuo 2008), scrambled by random linear
-    maps and a shift (Matousek 1998), go through the inverse normal distribution function, and
-    onto the sphere by normalising. Each point has the law of ``uniform_sphere`` or ``gaussian``;
-    consecutive ones avoid each other, so that the mean of a function over n of them errs less.
-    The gain is large for few dimensions and small for many. The first 2^30 points are those of
-    torch's own ``SobolEngine``; the next ones, and each layer of a bank and each process of a
-    stream, have a random shift of their own on top.
+    maps and a shift (Matousek 1998), are mapped by the inverse normal distribution function, and
+    for the sphere normalised. Each point is distributed as ``uniform_sphere`` or ``gaussian``;
+    consecutive ones keep apart, so the mean of a function over n of them has a smaller error.
+    The gain is large in few dimensions and small in many. The first 2^30 points are those of
+    torch's ``SobolEngine``; later ones, each layer of a bank and each process of a stream have
+    an additional random shift of their own.
     """
 
     kind: Literal["low_discrepancy"] = "low_discrepancy"
     onto: Literal["sphere", "gaussian"] = "sphere"
-    """Where the points are carried to; the Gaussian has a mean squared norm of 1."""
+    """What the points are mapped to; the Gaussian has a mean squared norm of 1."""
     dim: int = Field(default=128, ge=1)
-    """Length d of a target vector, at most 21,201, which is as far as direction numbers go."""
+    """Length d of a target vector, at most 21,201: there are direction numbers for no more."""
 
     @model_validator(mode="after")
     def _check_dim(self) -> Self:
@@ -57,8 +57,8 @@ class LowDiscrepancy(TargetDistribution):
         points = _sobol(self.seed, self.dim, flat).bitwise_xor_(
             _shifts(self.seed, self.dim, flat >> _BITS)
         )
-        # The lower half of the unit interval keeps its precision near 0, and the upper one is
-        # its mirror image: exactly symmetric, and finite in float32.
+        # The upper half of the unit interval is computed as the mirror image of the lower one,
+        # which is precise near 0: points are exactly symmetric, and finite in float32.
         upper = points >= 2 ** (_BITS - 1)
         points = torch.where(upper, (2**_BITS - 1) - points, points)
         tail = points.to(dtype).add_(0.5).mul_(2.0**-_BITS)
@@ -72,7 +72,7 @@ class LowDiscrepancy(TargetDistribution):
 
 
 def _sobol(seed: int, dim: int, slot: Tensor) -> Tensor:
-    """Points int32[b, d] of the first block, in units of 2^-30, that slots int64[b] repeat."""
+    """Points int32[b, d] of slots int64[b] modulo 2^30, in units of 2^-30."""
     shift, digits = _tables(seed, dim)
     number = slot & (2**_BITS - 1)
     gray = number ^ (number >> 1)
@@ -84,12 +84,12 @@ def _sobol(seed: int, dim: int, slot: Tensor) -> Tensor:
 
 
 def _shifts(seed: int, dim: int, block: Tensor) -> Tensor:
-    """What int64[b] blocks of points are shifted by, int32[b, d] in units of 2^-30: 0 for the
-    first block, random for others.
+    """The shifts of blocks int64[b] of 2^30 points, int32[b, d] in units of 2^-30: 0 for the first
+    block, random for others.
     """
     wanted, place = block, None
     if is_synchronous(block.device):
-        # A batch lies in a few blocks; an accelerator is not asked in which.
+        # A batch lies in a few blocks; finding them on an accelerator would make the host wait.
         wanted, place = block.unique(return_inverse=True)
     low, high = slot_halves(wanted[:, None])
     position = torch.arange(-(-dim // 4), device=block.device)[None]
@@ -100,11 +100,11 @@ def _shifts(seed: int, dim: int, block: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _tables(seed: int, dim: int) -> tuple[Tensor, Tensor]:
-    """The shift int32[d] and, for every 6 bits of a Gray code, what they add: int32[5, 64, d]."""
+    """The shift int32[d], and the term of each 6 bits of a Gray code: int32[5, 64, d]."""
     engine = SobolEngine(dim, scramble=True, seed=derived_seed(seed, 0))
     directions = engine.sobolstate.T.to(torch.int32).reshape(-1, _DIGIT, dim)
     digits = torch.zeros(len(directions), 2**_DIGIT, dim, dtype=torch.int32)
     for bit in range(_DIGIT):
-        # All numbers that have this bit and no higher one: those below it, and the bit.
+        # Numbers whose highest bit this is: the term of the lower bits, combined with this bit's.
         digits[:, 2**bit : 2 ** (bit + 1)] = digits[:, : 2**bit] ^ directions[:, bit, None]
     return engine.shift.to(torch.int32), digits

@@ -1,4 +1,4 @@
-"""The discrete targets that the 2017 paper compares with."""
+"""Discrete targets, which the 2017 paper compares with."""
 
 from typing import Literal
 
@@ -16,8 +16,8 @@ __all__ = ["OneHot"]
 class OneHot(TargetDistribution):
     """One class of d for every slot, as a one-hot vector (Bojanowski & Joulin 2017, section 3.3).
 
-    All classes own equally many slots. Matching against them is a balanced clustering into d
-    clusters; the paper finds that it does worse than targets spread over the sphere.
+    All classes have equally many slots, so that matching is a balanced clustering into d clusters;
+    the paper finds that it does worse than targets spread over the sphere.
     """
 
     kind: Literal["one_hot"] = "one_hot"

@@ -5,7 +5,7 @@ Philox4x32 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy a
 since torch has no 32 x 32 -> 64 bit product; int64 products wrap, and the wrapped
 bits are the right ones.
 
-What the last word of a counter is kept for, so that no two uses share a number:
+The last word of a counter names its use, so that no two uses share a random number:
 0 normal vectors, 1 signs, 2 derived seeds, 3 shifts of Sobol points, 16 and up permutations.
 """
 
@@ -22,8 +22,7 @@ _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _MASK = 0xFFFFFFFF
 _SEEDS = 2
-# Counters that a thread works on at once on a CPU: what keeps the working set in its cache. It is
-# also the least that torch gives a thread of its own.
+# Counters per thread on a CPU, so that the working set fits its cache. torch gives no thread less.
 _CPU_CHUNK = 1 << 15
 
 
@@ -36,7 +35,7 @@ def philox4x32(counter: Words, key: tuple[int, int], rounds: int = ROUNDS) -> Wo
     Args:
         counter: four int64 tensors whose shapes broadcast, each element in [0, 2^32).
         key: two integers in [0, 2^32).
-        rounds: at least 5; 10 is the paper's default with a margin, 7 its fast choice.
+        rounds: at least 5; the paper's default is 10, its fast variant has 7.
 
     Returns:
         Four int64 tensors of the common shape, each element in [0, 2^32).
@@ -45,23 +44,23 @@ def philox4x32(counter: Words, key: tuple[int, int], rounds: int = ROUNDS) -> Wo
     k0, k1 = key
     spare: tuple[Tensor | None, Tensor | None] = (None, None)
     for number in range(rounds):
-        # >> on int64 copies the sign; the mask at the end removes what it copied.
+        # >> on int64 extends the sign; the mask below removes the extension.
         if number and c0.shape == c1.shape == c2.shape == c3.shape:
-            # Almost nothing is allocated: fresh memory costs more than the arithmetic in it.
+            # In place where possible: allocating memory costs more than the arithmetic.
             p0 = torch.mul(c0, _MULTIPLIERS[0], out=spare[0])
             p1 = torch.mul(c2, _MULTIPLIERS[1], out=spare[1])
             torch.bitwise_right_shift(p1, 32, out=c0).bitwise_xor_(k0).bitwise_xor_(c1)
             torch.bitwise_right_shift(p0, 32, out=c2).bitwise_xor_(k1).bitwise_xor_(c3)
             spare = (c1, c3)
         else:
-            # Where a word of the counter is the same in a whole row or column of counters,
-            # most words of the first two rounds are too, and stay small.
+            # Words that are equal along a dimension of the counters stay small by broadcasting,
+            # which saves most of the first two rounds.
             p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
             c0 = (p1 >> 32).bitwise_xor_(k0) ^ c1
             c2 = (p0 >> 32).bitwise_xor_(k1) ^ c3
         c0.bitwise_and_(_MASK)
         c2.bitwise_and_(_MASK)
-        # Of these the upper halves are cut off where they come in again, and at the end.
+        # Their upper halves are masked when they are used again, and at the end.
         c1, c3 = p1, p0
         k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
     return c0, c1.bitwise_and_(_MASK), c2, c3.bitwise_and_(_MASK)
@@ -80,7 +79,7 @@ def counter_words(seed: int, low: Tensor, high: Tensor, position: Tensor, use: i
         low: int64, lower half of the number; all three broadcast.
         high: int64, upper half of the number.
         position: int64 in [0, 2^32).
-        use: what the words are for; see the head of this module.
+        use: the use of the words; see the docstring of this module.
     """
     last = torch.full((1,) * low.dim(), use, dtype=torch.int64, device=low.device)
     return philox4x32((low, high, position, last), (seed & _MASK, seed >> 32))
@@ -93,10 +92,10 @@ def normal_rows(seed: int, slot: Tensor, dim: int, dtype: torch.dtype = torch.fl
         seed: any integer in [0, 2^64).
         slot: int64[...], each element in [0, 2^63).
         dim: length of a vector.
-        dtype: float32 or float64; what the Box-Muller transform is computed in.
+        dtype: float32 or float64; the type in which the Box-Muller transform is computed.
 
     Returns:
-        Tensor[..., dim] on the device of ``slot``, which nobody else has.
+        A new Tensor[..., dim] on the device of ``slot``.
     """
     flat = slot.reshape(-1)
     words = -(-dim // 4)
@@ -125,7 +124,7 @@ def _fill(out: Tensor, seed: int, slot: Tensor) -> None:
 
 
 def derived_seed(seed: int, *numbers: int) -> int:
-    """A seed in [0, 2^63) for a part of what ``seed`` stands for, named by integers >= 0."""
+    """A seed in [0, 2^63) derived from ``seed`` and integers >= 0 that name its use."""
     for number in numbers:
         low, high, use = (torch.tensor(word) for word in (number & _MASK, number >> 32, _SEEDS))
         x = philox4x32((low, high, torch.zeros_like(low), use), (seed & _MASK, seed >> 32))

@@ -1,4 +1,4 @@
-"""A few target vectors that many slots share."""
+"""Prototypes: target vectors that many slots share."""
 
 from typing import Literal
 
@@ -16,21 +16,21 @@ __all__ = ["PrototypeTargets", "Prototypes"]
 
 
 class PrototypeTargets(TargetDistribution):
-    """K vectors, each of which owns equally many slots: a balanced clustering into K clusters.
+    """K vectors with equally many slots each: a balanced clustering into K clusters.
 
-    Samples gather around prototypes (as in SwAV and SeLa), and since all prototypes own as many
-    slots, within one, not all samples can go to one of them.
+    Samples gather around prototypes, as in SwAV and SeLa. All prototypes have the same number of
+    slots, within one, so samples cannot all be assigned to the same prototype.
     """
 
     count: int = Field(default=1000, ge=1, le=2**32)
-    """K, the number of prototypes; more than samples is possible."""
+    """K, the number of prototypes; it may exceed the number of samples."""
     start: TargetDistribution = Field(default=UniformSphere(), validate_default=True)
-    """Where the vectors come from: rows 0 to K - 1. Takes over ``dim`` and ``seed``."""
+    """The vectors are the first K rows of this distribution, which gets their ``dim`` and ``seed``."""
 
     @field_validator("start")
     @classmethod
     def _hand_down(cls, start: TargetDistribution, info: ValidationInfo) -> TargetDistribution:
-        if not {"dim", "seed"} <= info.data.keys():  # one is wrong itself, and says so
+        if not {"dim", "seed"} <= info.data.keys():  # one of them is invalid, which is reported
             return start
         return fixed_part(start, "prototypes", dim=info.data["dim"], seed=info.data["seed"])
 
@@ -39,7 +39,7 @@ class PrototypeTargets(TargetDistribution):
         return self.start.on_sphere
 
     def prototype_of(self, slot: Tensor) -> Tensor:
-        """Which prototype owns each slot: int64[...] in [0, K) for int64[...]."""
+        """The prototype of each slot: int64[...] in [0, K) for int64[...]."""
         return balanced_classes(self.seed, slot, self.count)
 
     def rows(self, slot: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -49,7 +49,7 @@ class PrototypeTargets(TargetDistribution):
 
 @register
 class Prototypes(PrototypeTargets):
-    """K vectors that never move, computed when needed; equally many slots own each.
+    """K vectors that never move, computed when needed, with equally many slots each.
 
     See :class:`PrototypeTargets`; ``gradient_prototypes`` and ``mean_prototypes`` learn.
     """

@@ -1,4 +1,4 @@
-"""Points on the sphere pulled apart, so that together they leave no direction out."""
+"""Spread points on the sphere evenly over all directions."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["tight_frame"]
 
-# Directions in which points vary less than this share of the most are left weak: that is
-# rounding, not a difference that could be made larger.
+# Directions in which points vary by less than this share of the largest variance are not amplified:
+# the variance is rounding error.
 _LEAST = 1e-12
 
 
 class _InverseRoot(torch.autograd.Function):
-    """S^(-1/2) of a symmetric positive matrix, with a gradient that equal eigenvalues, at which
-    that of an eigendecomposition is infinite, do not trouble.
+    """S^(-1/2) of a symmetric positive matrix. Its gradient is finite for equal eigenvalues, unlike
+    that of an eigendecomposition.
     """
 
     @staticmethod
@@ -46,12 +46,12 @@ def _inverse_root(matrix: Tensor) -> Tensor:
 def tight_frame(points: Tensor) -> Tensor:
     """Centre points, give them equal variance in all directions they span, and normalise them.
 
-    The result is (but for the last step) the nearest centred tight frame, up to its scale: the
-    polar factor of the centred points. Points that had nearly met are apart again, and k <= d + 1
-    points become the corners of a regular simplex. Differentiable.
+    Except for the last step, the result is the nearest centred tight frame, up to scale: the polar
+    factor of the centred points. Points that nearly coincide are moved apart, and k <= d + 1 points
+    become the corners of a regular simplex. Differentiable.
 
     Args:
-        points: Tensor[k, d]; a single one is normalised only.
+        points: Tensor[k, d]; a single point is only normalised.
 
     Returns:
         Tensor[k, d] of norm 1. Costs O(k d min(k, d) + min(k, d)^3).
@@ -60,13 +60,13 @@ def tight_frame(points: Tensor) -> Tensor:
     if count == 1:
         return F.normalize(points, dim=-1)
     with torch.autocast(points.device.type, enabled=False):
-        wide = points if points.device.type == "mps" else points.double()
-        centred = wide - wide.mean(0)
+        points_f64 = points if points.device.type == "mps" else points.double()
+        centred = points_f64 - points_f64.mean(0)
         if count - 1 > dim:
             frame = centred @ _inverse_root(centred.T @ centred)
         else:
             gram = centred @ centred.T
-            # Centring took one direction out; filled again, it changes nothing else.
+            # Centring removed one direction: make the matrix invertible there.
             gram = gram + gram.diagonal().mean().detach() / (count - 1)
             frame = _inverse_root(gram) @ centred
         return F.normalize(frame, dim=-1).to(points.dtype)

@@ -25,7 +25,7 @@ from natlib.targets import (
 @pytest.mark.parametrize("spread", [0.1, 0.5, 2.0])
 def test_mean_cosine_of_a_cluster_is_as_documented(spread: float) -> None:
     targets = ProjectedNormal(dim=256, spread=spread)
-    middle = targets.middle(torch.float64, torch.device("cpu"))
+    middle = targets.direction(torch.float64, torch.device("cpu"))
     cosine = targets.rows(torch.arange(4000), torch.float64) @ middle
     assert float(cosine.mean()) == pytest.approx(1 / math.sqrt(1 + spread**2), abs=0.01)
 
@@ -136,7 +136,7 @@ def test_refuses_what_makes_no_sense(values: dict[str, object], text: str) -> No
         (ProjectedNormal, {"spread": 0}, "greater than 0"),
         (Gaussian, {"mean": (math.inf,), "dim": 1}, "finite"),
         (LowDiscrepancy, {"dim": 21_202}, "at most 21201 dimensions"),
-        (MeanPrototypes, {"start": "gaussian"}, "stay on the sphere"),
+        (MeanPrototypes, {"start": "gaussian"}, "prototypes that learn lie on the sphere"),
         (Prototypes, {"start": MeanPrototypes()}, "a part is not trained"),
         (Prototypes, {"count": 0}, "greater than or equal to 1"),
     ],

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError
 from natlib_audio.encoders.checkpoint import fresh_model, load_checkpoint, read_architecture
 from natlib_audio.encoders.pooling import mean_over_time
@@ -163,7 +163,7 @@ class _Wav2Vec(Encoder):
             name: self._mean(output, valid) if output.ndim == 3 else output
             for name, output in self.stages(inputs).items()
         }
-        return {name: pooled(mean, width) for name, mean in means.items()}
+        return {name: pool_stage(mean, width) for name, mean in means.items()}
 
     def _mask(self, valid: Tensor) -> Tensor | None:
         return valid.long() if self._masked else None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from natlib.component import nearest
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError, one_line
 
 __all__ = ["Torchvision", "TorchvisionEncoder"]
@@ -63,7 +63,7 @@ class TorchvisionEncoder(Encoder):
         vectors = {}
         for name, output in self.stages(inputs).items():
             last = output.ndim == 3 or (swin and name.startswith(("features.", "norm")))
-            vectors[name] = pooled(output.movedim(-1, 1) if last else output, width)
+            vectors[name] = pool_stage(output.movedim(-1, 1) if last else output, width)
         return vectors
 
 

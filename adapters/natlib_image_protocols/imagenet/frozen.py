@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError
 from natlib.evaluation import ROWS, Splits
 from natlib.evaluation.modes import evaluating
@@ -62,7 +62,7 @@ class _Pixels(nn.Module):
         self._width = width
 
     def forward(self, crops: Tensor) -> Tensor:
-        return pooled(crops, self._width)
+        return pool_stage(crops, self._width)
 
 
 def last_map(encoder: Encoder, input_shape: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError
 
 __all__ = ["known_vocabulary", "mean_over_tokens", "trimmed", "vectors_of_stages"]
@@ -27,7 +27,7 @@ def vectors_of_stages(stages: dict[str, Tensor], mask: Tensor, width: int) -> di
         name: mean_over_tokens(output, mask) if output.ndim == 3 else output
         for name, output in stages.items()
     }
-    return {name: pooled(mean, width) for name, mean in means.items()}
+    return {name: pool_stage(mean, width) for name, mean in means.items()}
 
 
 def known_vocabulary(vocabulary: int | None, kind: str, input_shape: tuple[int, ...]) -> int:
