@@ -41,8 +41,7 @@ _PRELOADED = [
     "natlib_audio", "natlib_image", "natlib_text", "natlib_vector",
     "hypothesis", "kornia.filters", "matplotlib.pyplot", "natlib.data.tables", "pytest",
     "rich.progress", "sklearn.cluster", "torch.distributed", "torch.utils.tensorboard",
-    "torchaudio.transforms", "torchmetrics.detection", "torchvision.models", "transformers",
-    "typer",
+    "torchaudio.transforms", "torchvision.models", "transformers", "typer",
 ]  # fmt: skip
 _FORKED.set_forkserver_preload(_PRELOADED)
 _STREAMS = ("out", "err")
@@ -247,7 +246,9 @@ class _Pair:
             "TORCHELASTIC_USE_AGENT_STORE": "True",
             "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
         }  # fmt: skip
-        asked = pickle.dumps((function, arguments, environment, os.getcwd(), sys.path))
+        # What the function is imported with has to be there before it is.
+        call = pickle.dumps((function, arguments))
+        asked = pickle.dumps((environment, os.getcwd(), sys.path, call))
         for pipe in self._pipes:
             pipe.send_bytes(asked)
         answers: dict[int, Any] = {}
@@ -296,12 +297,13 @@ def _serve(rank: int, pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            function, arguments, environment, folder, path = pickle.loads(asked)
+            environment, folder, path, call = pickle.loads(asked)
             os.environ.clear()
             os.environ.update(environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
             os.chdir(folder)
             sys.path[:] = path
             torch.manual_seed(0)
+            function, arguments = pickle.loads(call)
             result = function(*arguments)
         except _Failed as error:
             failure = error.args

@@ -13,12 +13,12 @@ from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
 from tests.cli.command import DIGITS, Said, assert_refused, natlib
 from tests.cli.test_training import cells, table_of
-from tests.processes import Moment, run_python
+from tests.processes import Moment, in_two_processes, run_python
 
 # The installed command, or what it stands for.
 NATLIB = [found] if (found := shutil.which("natlib")) else ["-m", "natlib_cli"]
 ROOT = Path(__file__).parents[2]
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 WIDE = {"COLUMNS": "200"}
 SETTINGS = ("training.log_every_steps=1", "training.knn_every_epochs=null")
 LONG = ("--epochs", "4", *(word for setting in SETTINGS for word in ("--set", setting)))
@@ -59,18 +59,23 @@ def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_speak_once_stop_together_and_go_on(tmp_path: Path) -> None:
+def test_two_processes_speak_once_stop_together_and_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, variables = tmp_path / "run", WIDE | {"PYTHONPATH": str(ROOT)}
-    words = [*TORCHRUN, "tests.cli.told_to_stop", "train", *DIGITS, *LONG, "--out", "run"]
+    words = [*TORCHRUN, "-m", "tests.cli.told_to_stop", "train", *DIGITS, *LONG, "--out", "run"]
     said = run_python(*words, folder=tmp_path, variables=variables)
     assert said.code != 0
     assert said.out.count("Interrupted after update 3;") == 1
     assert "\n  torchrun --nproc-per-node 2 -m natlib_cli train --resume run\n" in said.out
     assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
-    words = [*TORCHRUN, "natlib_cli", "train", "--resume", "run"]
-    rest = run_python(*words, folder=tmp_path, variables=WIDE)
+    # As torchrun would start them.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", WIDE["COLUMNS"])
+    rest, silent = in_two_processes(natlib, "train", "--resume", "run")
     assert rest.code == 0, rest.err
     assert rest.out.count("The run is in run\n") == 1
+    assert silent == Said(0, "", "")
     evaluation = Evaluation.from_json((run / "evaluations" / "standard.json").read_text())
     assert cells(rest.out) == table_of(evaluation)
     lines = (run / "metrics.jsonl").read_text().splitlines()
