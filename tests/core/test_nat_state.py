@@ -113,6 +113,15 @@ def test_evaluation_changes_nothing(kind: str, head: str) -> None:
     assert not same(before, state(module))
 
 
+def test_a_bank_that_is_evaluated_matches_nothing() -> None:
+    module = built(assignment={"kind": "bank", "slots": 2}).eval()
+    found = module(features_of(2, 6), INDEX, health=True).health
+    assert "reassigned" not in found
+    assert float(found["matched_cosine"]) == float(found["own_cosine"])
+    found = module.train()(features_of(2, 6), INDEX, health=True).health
+    assert float(found["matched_cosine"]) > float(found["own_cosine"])
+
+
 def test_a_stream_has_other_targets_in_every_step() -> None:
     module = built(assignment={"kind": "stream", "slots": 3})
     features = features_of(2, 6)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -114,6 +115,17 @@ def test_epps_pulley_in_closed_form() -> None:
     )
     # And what is used is near it.
     torch.testing.assert_close(epps_pulley(x), found, rtol=0.05, atol=0.01)
+
+
+@pytest.mark.parametrize(("knots", "reach"), [(2, 1.0), (5, 2.0), (17, 3.0)])
+def test_epps_pulley_is_a_trapezoidal_sum(knots: int, reach: float) -> None:
+    x = drawn(9, 2)
+    t = np.linspace(-reach, reach, 2 * knots - 1)
+    normal = np.exp(-(t**2) / 2)
+    for line, found in zip(x.T.numpy(), epps_pulley(x, knots, reach), strict=True):
+        characteristic = np.exp(1j * np.outer(t, line)).mean(1)
+        integrand = np.abs(characteristic - normal) ** 2 * normal
+        assert float(found) == pytest.approx(9 * np.trapezoid(integrand, t), rel=1e-12)
 
 
 def test_the_test_knows_a_normal_distribution() -> None:
