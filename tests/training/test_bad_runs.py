@@ -189,6 +189,10 @@ def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path: Path) -> No
     before = write(tmp_path, 5, 1.0)
     with pytest.raises(CheckpointError, match=f"the last complete one is {before}; lower"):
         write(tmp_path, 6, float("inf"))
+    module, optimizer = pair(1.0)
+    module.weight.data[7] = float("nan")  # one of 300
+    with pytest.raises(CheckpointError, match=r"'weight' holds NaN"):
+        write_checkpoint(tmp_path, Position(0, 7, 7), module, optimizer, keep=2)
     assert [path.name for path in tmp_path.iterdir()] == [before.name]
     assert_intact(before, 5, 1.0)
 
@@ -201,6 +205,16 @@ def test_the_oldest_checkpoints_go_and_so_does_what_a_killed_process_left(tmp_pa
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["step-000000010", "step-000000011", "step-000000012"]
     assert latest_checkpoint(tmp_path).name == "step-000000012"
+
+
+def test_what_is_called_nearly_like_a_checkpoint_is_none(tmp_path: Path) -> None:
+    written = write(tmp_path, 5, 1.0)
+    others = ["step-000000006.old", "step-0000000070", "old-step-000000008", "step-00000009"]
+    for name in others:
+        shutil.copytree(written, tmp_path / name)
+    assert latest_checkpoint(tmp_path) == written
+    write(tmp_path, 6, 1.0, keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["step-000000006", *others])
 
 
 def test_a_step_that_is_written_again_is_replaced(tmp_path: Path) -> None:
