@@ -25,7 +25,8 @@ class PrototypeTargets(TargetDistribution):
     count: int = Field(default=1000, ge=1, le=2**32)
     """K, the number of prototypes; it may exceed the number of samples."""
     start: TargetDistribution = Field(default=UniformSphere(), validate_default=True)
-    """The vectors are the first K rows of this distribution, which gets their ``dim`` and ``seed``."""
+    """The vectors are the first K rows of this distribution, which gets their ``dim`` and
+    ``seed``."""
 
     @field_validator("start")
     @classmethod
