@@ -1,1 +1,1 @@
-"""Protocols for images: Pascal VOC, and linear probes on frozen layers as for ImageNet."""
+"""Protocols for images: Pascal VOC, and the 2017 paper's evaluation on ImageNet."""

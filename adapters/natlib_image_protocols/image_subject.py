@@ -1,4 +1,4 @@
-"""Runs that protocols for images judge: that they read images, and which ones they have seen."""
+"""The run that a protocol for images evaluates: it reads images, and has seen some of them."""
 
 import filecmp
 import os
@@ -16,43 +16,44 @@ from natlib_image.modality import Image
 __all__ = ["file_paths", "image_modality", "seen_in_training"]
 
 
-def image_modality(subject: Subject, judge: str) -> Image:
-    """What the run prepares images with, and where those to judge on are.
+def image_modality(subject: Subject, protocol: str) -> Image:
+    """The run's modality, which prepares its images, with the source to evaluate on.
 
     Args:
-        subject: what is judged.
-        judge: who asks, for the message.
+        subject: the run.
+        protocol: what evaluates it, for the message.
 
     Raises:
         DataError: the run does not read images.
     """
     if not isinstance(subject.modality, Image):
         raise DataError(
-            f"the run learnt from data of the kind '{subject.config.data.kind}'; {judge} judges "
-            "runs on images only"
+            f"the run was trained on data of the kind '{subject.config.data.kind}'; {protocol} "
+            "evaluates runs on images only"
         )
     return subject.modality
 
 
 def file_paths(samples: SampleSet, index: Tensor) -> list[Path]:
-    """The files of some images; none where a source is no files."""
+    """The files of some images; none for a source that does not keep images in files."""
     found = (_file(samples, int(number)) for number in index)
     return [path for path in found if path is not None]
 
 
 def seen_in_training(subject: Subject, files: Iterable[Path]) -> list[Path]:
-    """Which of some images the run was trained on, wherever it read them.
+    """Which of some images the run was trained on, whatever source it read them from.
 
-    An image counts as seen if a training image has its name (without folder and suffix), and is
-    the same file or a copy. Where the training images cannot be looked at, because they are gone or
-    labelled images of another source were trained on too, the name is enough.
+    An image counts as seen if a training image has the same name (without folder and suffix) and
+    is the same file or a copy of it. The name alone decides where the training images cannot be
+    compared: because they are gone, or because the run also trained on labelled images from
+    another source.
 
     Args:
-        subject: the run; what it was trained on stands in its directory.
-        files: the images that it is judged on.
+        subject: the run; its directory records what it was trained on.
+        files: the images to evaluate on.
 
     Raises:
-        DataError: it cannot be found out what the run was trained on.
+        DataError: the run directory does not tell what the run was trained on.
     """
     asked: dict[str, list[Path]] = defaultdict(list)
     for path in files:

@@ -21,7 +21,7 @@ from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.encoders.torchvision import Torchvision
 from natlib_image_protocols.imagenet.frozen import FrozenRows, last_map
-from natlib_image_protocols.imagenet.ten_crops import judge_crops
+from natlib_image_protocols.imagenet.ten_crops import evaluate_crops
 from tests.cli.command import assert_done, assert_refused, content, damage
 from tests.cli.command import natlib as command
 from tests.image.pictures import write
@@ -113,7 +113,7 @@ def test_ten_crops_are_averaged_as_probabilities(subject: Subject) -> None:
         def forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
             return self.linear(features[ROWS["encoder"]])  # type: ignore[no-any-return]
 
-    found = judge_crops(
+    found = evaluate_crops(
         subject,
         modality,
         lambda crops: {ROWS["encoder"]: crops.flatten(1)},

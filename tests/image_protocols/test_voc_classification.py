@@ -95,7 +95,7 @@ def test_head_stages() -> None:
     assert head_stages(ResNet().build((3, 32, 32)), (3, 32, 32)) == ["layer4"]
     assert head_stages(ConvNet(widths=(4, 8)).build((3, 32, 32)), (3, 32, 32)) == ["conv2"]
     other = Torchvision(name="squeezenet1_1").build((3, 64, 64))
-    with pytest.raises(ConfigError, match=r"no chain of stages.*train=frozen or train=all"):
+    with pytest.raises(ConfigError, match=r"not a chain of stages.*train=frozen or train=all"):
         head_stages(other, (3, 64, 64))
 
 
@@ -105,7 +105,12 @@ def data(drawn: Path, drawn_run: Path) -> VocSamples:
 
 
 def test_the_samples_of_a_set(data: VocSamples) -> None:
-    assert [len(x) for x in (data.train, data.validation, data.known, data.test)] == [24, 8, 32, 12]
+    assert [len(x) for x in (data.train, data.validation, data.trainval, data.test)] == [
+        24,
+        8,
+        32,
+        12,
+    ]
     assert data.labels.shape == (44, 2)
     wanted = torch.tensor([41, 3, 30])
     batches = list(data.batches(wanted, 2))
@@ -121,7 +126,7 @@ def test_fine_tuning_changes_what_it_may(data: VocSamples, trained: list[str] | 
     with torch.random.fork_rng(devices=[]):
         models = [
             fine_tune(
-                encoder, data, data.known, trained=trained, learning_rate=1e-2, epochs=1,
+                encoder, data, data.trainval, trained=trained, learning_rate=1e-2, epochs=1,
                 batch_size=11, seed=seed, progress=lambda *numbers: steps.append(numbers),
             )
             for seed in (0, 0, 1)
@@ -140,7 +145,7 @@ def test_fine_tuning_learns_the_shapes(data: VocSamples) -> None:
     encoder = ConvNet(widths=(8, 16, 16)).build((3, 32, 32))
     with torch.random.fork_rng(devices=[]):
         model = fine_tune(
-            encoder, data, data.known, trained=None, learning_rate=1e-2, epochs=12,
+            encoder, data, data.trainval, trained=None, learning_rate=1e-2, epochs=12,
             batch_size=16, seed=0, progress=lambda done, total: None,
         )  # fmt: skip
     with torch.no_grad():
@@ -249,5 +254,5 @@ def test_other_runs_and_settings_are_refused(drawn: Path, tmp_path: Path) -> Non
     )
     with torch.random.fork_rng(devices=[]):
         run = natlib.train(config, tmp_path / "run").run
-    with pytest.raises(DataError, match="of the kind 'vector'; Pascal VOC judges runs on images"):
+    with pytest.raises(DataError, match="kind 'vector'; Pascal VOC evaluates runs on images"):
         run_protocol(run, "voc_classification", data=str(drawn))

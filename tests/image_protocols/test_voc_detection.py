@@ -135,7 +135,7 @@ def test_the_fully_connected_layers_of_alexnet_judge_regions(batch_norm: bool) -
 
 def test_encoders_without_maps_are_refused() -> None:
     other = Torchvision(name="squeezenet1_1").build((3, 64, 64))
-    with pytest.raises(ConfigError, match=r"no chain of stages with maps.*convnet, resnet"):
+    with pytest.raises(ConfigError, match=r"not a chain of stages with feature maps.*convnet"):
         feature_maps(other, (3, 64, 64))
     mlp = EncoderRecipe.resolve("mlp").build((3, 8, 8))
     with pytest.raises(ConfigError, match="no stage of this encoder returns a map"):
@@ -227,7 +227,7 @@ def trained(images: tuple[VocImage, ...], seed: int, epochs: int, rate: float = 
 def test_a_detector_learns_the_shapes(splits: VocSplits) -> None:
     asked = ScaledImages(splits.test, splits.classes, 48, 96)
     found, truth = detect(
-        trained(splits.known, 0, 8), asked, batch_size=5, device=CPU, workers=0, progress=silent
+        trained(splits.trainval, 0, 8), asked, batch_size=5, device=CPU, workers=0, progress=silent
     )
     assert len(found) == len(truth) == 12
     untaught, _ = detect(

@@ -139,7 +139,7 @@ def test_splits_are_those_of_the_challenge(voc: Path) -> None:
         assert splits.classes == ("disc", "square")
         assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 3, 4]
         assert splits.test_set == "test"
-        assert splits.known == splits.train + splits.validation
+        assert splits.trainval == splits.train + splits.validation
 
 
 def test_without_a_test_set_val_is_judged_on(voc: Path) -> None:
@@ -147,7 +147,7 @@ def test_without_a_test_set_val_is_judged_on(voc: Path) -> None:
     splits = find_voc_splits(VocFolder(voc))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [5, 1, 3]
     assert splits.test_set == "val"
-    names = [{image.identifier for image in part} for part in (splits.known, splits.test)]
+    names = [{image.identifier for image in part} for part in (splits.trainval, splits.test)]
     assert not names[0] & names[1]
     assert splits == find_voc_splits(VocFolder(voc))
 
@@ -274,7 +274,7 @@ def test_image_sets_of_a_real_folder(voc: Path) -> None:
     assert folder.image_sets() == ["test", "train", "trainval", "val"]
     assert folder.class_files() == {"dining_table"}
     assert folder.identifiers("dining_table_trainval") == ["000000"]
-    with pytest.raises(DataError, match=r"no .*tests\.txt; sets that are there: test, train,"):
+    with pytest.raises(DataError, match=r"tests\.txt; image sets that are there: test, train,"):
         folder.identifiers("tests")
     shutil.move(voc / "JPEGImages" / "000000.jpg", voc / "JPEGImages" / "000000.JPEG")
     assert folder.image("000000").suffix == ".JPEG"

@@ -1,4 +1,4 @@
-"""How a run's images are cut into crops for the evaluation on ImageNet."""
+"""Crops of a run's images for the evaluation on ImageNet."""
 
 from natlib.errors import ConfigError, DataError
 from natlib.protocols import Subject
@@ -8,7 +8,7 @@ from natlib_image_protocols.image_subject import image_modality
 
 __all__ = ["crop_modality"]
 
-# A crop at a random place of the image as it is, and a flip; nothing else.
+# A crop at a random place, not rescaled, and a random flip; nothing else.
 _VIEWS = Augmentation(crop="plain", flip=0.5, jitter=0.0, grey=0.0, blur=0.0, solarise=0.0)
 
 
@@ -18,9 +18,9 @@ def crop_modality(subject: Subject, resize: int | None, enlarge: bool) -> Image:
     Crops are as large as the run's views.
 
     Args:
-        subject: whose modality.
-        resize: short side of the images that crops are cut from; None for the run's, or 256 / 224
-            of a crop where that leaves no room.
+        subject: the run.
+        resize: short side of the images that crops are cut from; None for the run's own, or 256 /
+            224 of a crop if that is no larger than a crop.
         enlarge: whether images may be smaller than a crop.
 
     Raises:
@@ -31,18 +31,18 @@ def crop_modality(subject: Subject, resize: int | None, enlarge: bool) -> Image:
     size, own = modality.size, modality.resize
     assert size is not None
     assert own is not None
-    roomy = round(size * 256 / 224)
+    larger = round(size * 256 / 224)
     if resize is not None and resize < size:
         raise ConfigError(
             f"resize {resize} is smaller than the crops of {size} pixels, which are cut from the "
-            f"resized images; set resize={roomy}, or leave it out"
+            f"resized images; set resize={larger}, or leave it out"
         )
     typical = modality.typical_side()
     if typical < size and not enlarge:
         raise DataError(
             f"the images are smaller than the crops: {typical} pixels on their short side (median "
-            f"of the first ones), and the run was trained on {size} x {size}; judge on larger "
-            "images, or let them be enlarged, --set enlarge=true"
+            f"of the first ones), and the run was trained on {size} x {size}; give larger "
+            "images, or have these enlarged, --set enlarge=true"
         )
-    short_side = resize or (own if own > size else roomy)
+    short_side = resize or (own if own > size else larger)
     return modality.model_copy(update={"resize": short_side, "augment": _VIEWS})

@@ -1,4 +1,4 @@
-"""What stays as it is while perceptrons are trained: encoders up to a map, and pixels."""
+"""Frozen features that perceptrons are trained on: encoders up to a feature map, and pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,16 @@ __all__ = ["FrozenRows", "last_map"]
 
 
 class FrozenRows:
-    """Features of crops, for every row of the table: encoder, random encoder, raw inputs.
+    """Features of crops for every row of the table: encoder, random encoder, raw inputs.
 
     Args:
-        subject: whose encoder.
-        splits: the training images, for the statistics of the random encoder's batch norms.
-        stage: where encoders are cut off; None for :func:`last_map`.
+        subject: the run.
+        splits: gives the training images, for the batch statistics of the random encoder.
+        stage: the stage of the encoders whose output is used; None for :func:`last_map`.
         width: largest number of features.
 
     Attributes:
-        stage: where encoders are cut off.
+        stage: the stage of the encoders whose output is used.
         widths: number of features of each row.
 
     Raises:
@@ -34,10 +34,10 @@ class FrozenRows:
     def __init__(self, subject: Subject, splits: Splits, stage: str | None, width: int) -> None:
         encoder, shape = subject.model.encoder, subject.modality.input_shape
         self.stage = last_map(encoder, shape) if stage is None else stage
-        beside = subject.random_encoder(splits.train, splits.train_index)
+        random = subject.random_encoder(splits.train, splits.train_index)
         self._rows: dict[str, nn.Module] = {
             ROWS["encoder"]: Stages(encoder, width, (self.stage,)),
-            ROWS["random"]: Stages(beside, width, (self.stage,)),
+            ROWS["random"]: Stages(random, width, (self.stage,)),
             ROWS["raw"]: _Pixels(width),
         }
         with evaluating(encoder):
@@ -55,7 +55,7 @@ class FrozenRows:
 
 
 class _Pixels(nn.Module):
-    """The crops themselves, averaged over the finest grid with at most so many numbers."""
+    """The crops themselves, averaged over the finest grid that has at most ``width`` numbers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -66,9 +66,9 @@ class _Pixels(nn.Module):
 
 
 def last_map(encoder: Encoder, input_shape: tuple[int, ...]) -> str:
-    """The last stage that returns a map [b, channels, h, w] with more than one place.
+    """The last stage that returns a map [b, channels, h, w] with more than one position.
 
-    Of an ``alexnet`` this is conv5, where the 2017 paper cuts it off.
+    For an ``alexnet`` this is conv5, as in the 2017 paper.
 
     Raises:
         ConfigError: there is none.
@@ -79,7 +79,7 @@ def last_map(encoder: Encoder, input_shape: tuple[int, ...]) -> str:
     maps = [name for name, output in outputs.items() if output[0, 0].numel() > 1 < output.ndim - 2]
     if not maps:
         raise ConfigError(
-            "no stage of this encoder returns a map [b, channels, height, width]; say where it is "
-            f"to be cut off, --set stage=NAME with one of: {', '.join(outputs)}"
+            "no stage of this encoder returns a map [b, channels, height, width]; choose the stage "
+            f"to use, --set stage=NAME with one of: {', '.join(outputs)}"
         )
     return maps[-1]

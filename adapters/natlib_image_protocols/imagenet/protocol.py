@@ -19,33 +19,34 @@ __all__ = ["Imagenet"]
 
 
 class Imagenet(Protocol):
-    """Accuracy of a perceptron on frozen convolutions, trained on random crops, by ten crops.
+    """Accuracy of a perceptron on frozen convolutions: trained on random crops, tested on ten.
 
-    As Bojanowski & Joulin (ICML 2017, section 4) judge on ImageNet: the encoder stays as it is up
-    to its last map, a fresh multilayer perceptron learns from random crops and flips, and its
-    answers are averaged over ten crops. Maps are computed anew in every epoch and never kept.
-    The random encoder and the raw pixels of the crops get the same perceptron and the same crops.
+    The evaluation of Bojanowski & Joulin (ICML 2017, section 4) on ImageNet: the encoder is frozen
+    up to its last feature map, a fresh multilayer perceptron is trained on random crops and flips,
+    and its predictions are averaged over ten crops. Feature maps are recomputed in every epoch and
+    never stored. The baselines, a random encoder and the raw pixels of the crops, get the same
+    perceptron and the same crops.
     """
 
     kind: Literal["imagenet"] = "imagenet"
     training: MlpTraining = MlpTraining()
     """The perceptron and its training, by default the paper's."""
     weight_decays: tuple[NonNegativeFloat, ...] | None = Field(default=None, min_length=1)
-    """Weight decays to choose from as well as learning rates; by default the one of ``training``
-    alone, as in the paper."""
+    """Weight decays to choose from, along with the learning rates; by default only that of
+    ``training``, as in the paper."""
     choice_epochs: int = Field(default=10, ge=1)
     """Passes over the training images while settings are chosen, at most those of ``training``."""
     stage: str | None = None
-    """Where encoders are cut off; by default at the last stage that returns a map, which is conv5
-    of an ``alexnet``."""
+    """Stage whose output is classified; by default the last one that returns a feature map, which
+    is conv5 of an ``alexnet``."""
     width: int = Field(default=9216, ge=1)
-    """Largest number of features; finer maps are averaged over a grid. The default leaves conv5
+    """Largest number of features; larger maps are averaged over a grid. The default keeps conv5
     of an ``alexnet``, 256 x 6 x 6, as it is."""
     resize: int | None = Field(default=None, ge=4)
-    """Short side of the images that crops are cut from. By default the run's ``data.resize``, or
-    256 / 224 of a crop where that is no more than a crop (the four corners would be the middle)."""
+    """Short side of the images that crops are cut from. By default the run's ``data.resize``; if
+    that is no larger than a crop, so that all ten crops would be the same, 256 / 224 of a crop."""
     enlarge: bool = False
-    """Judge on images that are smaller than a crop, and so have to be enlarged."""
+    """Accept images that are smaller than a crop, and enlarge them."""
 
     def run(self, subject: Subject) -> Evaluation:
         modality = crop_modality(subject, self.resize, self.enlarge)
@@ -61,10 +62,10 @@ class Imagenet(Protocol):
                 )
             rows = FrozenRows(subject, splits, self.stage, self.width)
             trial = Trial(subject, modality, splits, rows, self.training)
-            chosen, said = trial.choose(
+            chosen, choices = trial.choose(
                 self._candidates(), min(self.choice_epochs, self.training.epochs)
             )
-            found = trial.judged(chosen)
+            found = trial.test(chosen)
         unreadable = {name: len(bad) for name, bad in trial.unreadable.items()}
         columns = {name: title for name, title in COLUMNS.items() if name in found["encoder"]}
         return self.result(
@@ -79,7 +80,7 @@ class Imagenet(Protocol):
                 held_out=splits.held_out and not seen,
                 unreadable=sum(unreadable.values()),
                 classes=splits.classes,
-                chosen=said,
+                chosen=choices,
                 more={
                     "stage": rows.stage,
                     "features": rows.widths,

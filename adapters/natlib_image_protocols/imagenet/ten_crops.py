@@ -1,4 +1,4 @@
-"""Accuracy of classifiers on whole images, seen by one crop and by ten."""
+"""Accuracy of classifiers that see one crop of each image, or ten."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ from natlib.protocols.fitting import cut
 from natlib.protocols.labelled_batches import labelled_batches
 from natlib_image.modality import Image
 
-__all__ = ["COLUMNS", "judge_crops"]
+__all__ = ["COLUMNS", "evaluate_crops"]
 
 COLUMNS = {
     "top1_centre": "top-1, centre crop",
@@ -21,13 +21,13 @@ COLUMNS = {
     "top5_centre": "top-5, centre crop",
     "top5": "top-5, ten crops",
 }
-"""What is measured. Top-5 is left out where there are five classes or fewer."""
+"""Titles of the accuracies by name. Top-5 is left out where there are five classes or fewer."""
 
 Features = Callable[[Tensor], dict[str, Tensor]]
 
 
 @torch.no_grad()
-def judge_crops(
+def evaluate_crops(
     subject: Subject,
     modality: Image,
     features: Features,
@@ -39,31 +39,32 @@ def judge_crops(
     stage: str,
     unreadable: set[int],
 ) -> dict[str, dict[str, float]]:
-    """Percent of images whose class is the first, or one of the first five, of a classifier.
+    """Top-1 and top-5 accuracy in percent, from the centre crop and from ten crops.
 
-    For ten crops, probabilities (not logits) are averaged over the corners and the middle and the
-    same mirrored, as in Krizhevsky et al., "ImageNet Classification with Deep Convolutional
-    Neural Networks", NIPS 2012.
+    Ten crops are the four corners and the centre, and their mirror images; the probabilities (not
+    the logits) of the ten are averaged (Krizhevsky et al., "ImageNet Classification with Deep
+    Convolutional Neural Networks", NIPS 2012).
 
     Args:
-        subject: gives device, workers, size of batches and progress.
-        modality: what cuts the crops.
-        features: from crops to the features of each row.
-        classifiers: from these to logits, in evaluation mode.
-        samples: where the images are.
-        index: int64[n], which of them.
+        subject: gives device, workers, batch size and progress.
+        modality: cuts the crops.
+        features: maps crops to the features of each row.
+        classifiers: map these features to logits, by name; in evaluation mode.
+        samples: the set that holds the images.
+        index: int64[n], the images.
         labels: int64[n], their classes.
-        stage: what progress is called.
-        unreadable: images that cannot be decoded are added to it; they count for nothing.
+        stage: what to call this stage when progress is reported.
+        unreadable: the indices of images that cannot be decoded are added to it; such images are
+            left out of the accuracies.
 
     Returns:
-        Of each classifier, the columns.
+        For each classifier, the accuracies by their names in :data:`COLUMNS`.
 
     Raises:
         DataError: no image can be decoded.
         NonFiniteError: features hold NaN or infinity.
     """
-    right: dict[str, dict[str, int]] = {name: dict.fromkeys(COLUMNS, 0) for name in classifiers}
+    correct: dict[str, dict[str, int]] = {name: dict.fromkeys(COLUMNS, 0) for name in classifiers}
     count = done = 0
     parts = cut(index, subject.evaluation.batch_size)
     loaded = labelled_batches(subject, samples, index, labels, parts)
@@ -81,26 +82,26 @@ def judge_crops(
                 for column, answers in (("centre", seen[name]), ("", sums[name])):
                     for rank in (1, 5):
                         key = f"top{rank}_{column}".rstrip("_")
-                        right[name][key] += _right(answers, truth, rank)
+                        correct[name][key] += _correct(answers, truth, rank)
         count += len(batch.index)
         done += len(part)
         subject.progress(stage, done, len(index))
     if not count:
         raise DataError(f"none of {len(index)} images could be decoded; check the source")
-    kept = [column for column in COLUMNS if len(samples.classes) > 5 or "top5" not in column]
+    columns = [column for column in COLUMNS if len(samples.classes) > 5 or "top5" not in column]
     return {
-        name: {column: 100.0 * hits[column] / count for column in kept}
-        for name, hits in right.items()
+        name: {column: 100.0 * hits[column] / count for column in columns}
+        for name, hits in correct.items()
     }
 
 
 def _probabilities(classifier: nn.Module, features: dict[str, Tensor]) -> Tensor:
     probabilities: Tensor = classifier(features).float().softmax(1)
-    # A training that has diverged is a bad one, and no reason to stop.
+    # A training that diverged with one of the candidates is no reason to stop: it predicts nothing.
     return probabilities.nan_to_num(0.0)
 
 
-def _right(answers: Tensor, truth: Tensor, rank: int) -> int:
+def _correct(answers: Tensor, truth: Tensor, rank: int) -> int:
     first = answers.topk(min(rank, answers.shape[1]), dim=1).indices
     return int((first == truth[:, None]).sum())
 

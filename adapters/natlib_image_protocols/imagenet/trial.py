@@ -1,4 +1,4 @@
-"""Perceptrons of all rows, trained on the same crops and judged on the same images."""
+"""Train and test the perceptrons of all rows of the table on the same crops."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -15,7 +15,7 @@ from natlib.protocols.fitting import Learner, cut, decayed, fit_together
 from natlib.protocols.labelled_batches import labelled_batches
 from natlib_image.modality import Image
 from natlib_image_protocols.imagenet.frozen import FrozenRows
-from natlib_image_protocols.imagenet.ten_crops import judge_crops
+from natlib_image_protocols.imagenet.ten_crops import evaluate_crops
 
 __all__ = ["Candidate", "Trial"]
 
@@ -31,19 +31,19 @@ class Candidate(NamedTuple):
 
 
 class Trial:
-    """Trains a perceptron for each row of the table, and judges it.
+    """Trains and tests a perceptron for each row of the table.
 
-    An image is decoded, cropped and sent through the encoders once for all of them.
+    Each image is decoded, cropped and encoded once for all of them.
 
     Args:
-        subject: what is judged; its encoder must be in evaluation mode throughout.
-        modality: the subject's, with random crops and flips for views.
+        subject: the run; its encoder must be in evaluation mode throughout.
+        modality: the run's modality, with random crops and flips for views.
         splits: labelled training and test images.
-        rows: what is frozen.
-        training: of the perceptrons.
+        rows: the frozen features.
+        training: how the perceptrons are built and trained.
 
     Attributes:
-        unreadable: the images that could not be decoded, of each split by number.
+        unreadable: for each split, the indices of images that could not be decoded.
     """
 
     def __init__(
@@ -64,46 +64,49 @@ class Trial:
     def choose(
         self, candidates: list[Candidate], epochs: int
     ) -> tuple[dict[str, Candidate], dict[str, Any]]:
-        """The candidate of each row that is best on a validation split, and how each did.
+        """The best candidate of each row on a validation split, and the accuracy of all.
 
-        Of equally good ones the first. With nothing to choose from, or on, nothing is trained.
+        Of equally good candidates, the first is chosen. With a single candidate, or without
+        validation images, nothing is trained.
 
         Args:
-            candidates: what to choose from.
-            epochs: passes over the images that are not set aside.
+            candidates: the settings to choose from.
+            epochs: passes over the training images that are not held out for validation.
         """
         config, splits = self._subject.evaluation, self._splits
-        kept, aside = stratified_split(splits.train_labels, config.validation_fraction, config.seed)
+        train, validation = stratified_split(
+            splits.train_labels, config.validation_fraction, config.seed
+        )
         names = list(self._rows.widths)
         tried: dict[str, dict[Candidate, float]] = {name: {} for name in names}
-        if len(candidates) > 1 and len(aside):
+        if len(candidates) > 1 and len(validation):
             wanted = {f"{name}: {each}": (name, each) for name, each in product(names, candidates)}
-            fitted = self._fit("choosing settings", wanted, kept, epochs)
-            found = self._judge(
+            fitted = self._fit("choosing settings", wanted, train, epochs)
+            found = self._evaluate(
                 "choosing settings, validation", fitted, splits.train,
-                splits.train_index[aside], splits.train_labels[aside], "train",
+                splits.train_index[validation], splits.train_labels[validation], "train",
             )  # fmt: skip
             for key, (name, each) in wanted.items():
                 tried[name][each] = found[key]["top1"]
-        # The first stands alone where nothing was tried.
+        # Where nothing was tried, the first candidate.
         chosen = {
             name: max(tried[name], key=tried[name].__getitem__, default=candidates[0])
             for name in names
         }
-        said = {
+        choices = {
             name: chosen[name]._asdict()
-            | {"validation_accuracy": {str(each): right for each, right in tried[name].items()}}
+            | {"validation_accuracy": {str(each): value for each, value in tried[name].items()}}
             for name in names
         }
-        return chosen, said
+        return chosen, choices
 
-    def judged(self, chosen: Mapping[str, Candidate]) -> dict[str, dict[str, float]]:
-        """What each row's perceptron gets on the test images, having learnt from all others."""
+    def test(self, chosen: Mapping[str, Candidate]) -> dict[str, dict[str, float]]:
+        """Accuracies of each row on the test images, after training on all training images."""
         splits = self._splits
         wanted = {name: (name, each) for name, each in chosen.items()}
         everything = torch.arange(len(splits.train_index))
         fitted = self._fit("training", wanted, everything, self._training.epochs)
-        return self._judge(
+        return self._evaluate(
             "ten crops", fitted, splits.test, splits.test_index, splits.test_labels, "test"
         )
 
@@ -147,7 +150,7 @@ class Trial:
         rate = decayed(candidate.learning_rate, epochs)
         return Learner(module, training.optimizer(module), rate)
 
-    def _judge(
+    def _evaluate(
         self,
         stage: str,
         fitted: Mapping[str, nn.Module],
@@ -157,7 +160,7 @@ class Trial:
         split: str,
     ) -> dict[str, dict[str, float]]:
         with seeded(self._subject.device, 0):
-            return judge_crops(
+            return evaluate_crops(
                 self._subject,
                 self._modality,
                 self._rows,
@@ -171,7 +174,7 @@ class Trial:
 
 
 class _On(nn.Module):
-    """A perceptron on the features of one row."""
+    """Applies a perceptron to the features of one row."""
 
     def __init__(self, row: str, mlp: nn.Module) -> None:
         super().__init__()

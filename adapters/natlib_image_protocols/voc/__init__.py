@@ -1,1 +1,1 @@
-"""Sets in the format of Pascal VOC: reading them, classification and detection."""
+"""Data sets in the format of Pascal VOC: source, classification and detection."""

@@ -1,4 +1,4 @@
-"""One file of ``Annotations``: the objects in an image.
+"""Read a file of ``Annotations``: the objects in an image.
 
 The format is described in Everingham et al., "The Pascal Visual Object Classes (VOC)
 Challenge", IJCV 2010, and by the files of its development kit.
@@ -29,8 +29,8 @@ class VocObject:
         name: its class.
         box: left, top, right, bottom in pixels, where the image is
             [0, width] x [0, height]: a box of one pixel is 1 wide.
-        difficult: marked as hard to see; left out when methods are judged.
-        truncated: reaches beyond the image, so that the box is not all of it.
+        difficult: whether it is marked as hard to recognise; such objects are ignored.
+        truncated: whether it extends beyond its box, at the edge of the image say.
     """
 
     name: str
@@ -41,7 +41,7 @@ class VocObject:
 
 @dataclass(frozen=True)
 class VocAnnotation:
-    """What a file says.
+    """The content of an annotation file.
 
     Attributes:
         width: of the image, in pixels.
@@ -55,13 +55,13 @@ class VocAnnotation:
 
 
 def read_annotation(path: Path) -> VocAnnotation:
-    """Read and check an annotation; entities, with which a file could do harm, are refused.
+    """Read and check an annotation; XML entities, which a file could abuse, are refused.
 
-    Pixels are counted from 1 in the files, and ``xmax`` belongs to the box. Many tools count
-    from 0 instead, so that an ``xmin`` of 0 is taken for the edge.
+    The files count pixels from 1, and ``xmax`` is the last pixel of the box. Many tools count from
+    0 instead, so an ``xmin`` of 0 is read as the edge of the image.
 
     Raises:
-        DataError: the file is missing or no annotation, or a box is outside the image; the
+        DataError: the file is missing or is not an annotation, or a box is outside the image; the
             message names the file.
     """
     try:

@@ -1,4 +1,4 @@
-"""Average precision as the challenge measures it.
+"""Average precision as the Pascal VOC challenge defines it.
 
 Shapes: n images, c classes.
 """
@@ -14,12 +14,12 @@ __all__ = ["AveragePrecision", "average_precision", "average_precisions"]
 
 
 class AveragePrecision(NamedTuple):
-    """The two rules of the challenge, each in percent; NaN where there is nothing to find.
+    """Average precision by both rules of the challenge, in percent; NaN without positives.
 
     Attributes:
         eleven_point: the mean, over recalls of 0, 0.1, ... 1, of the highest precision at that
-            recall or a higher one (until 2009; VOC 2007 is reported so).
-        area: the area under the same curve (from 2010 on).
+            recall or above (the rule until 2009, used for VOC 2007).
+        area: the area under the same curve (the rule since 2010).
     """
 
     eleven_point: float
@@ -29,18 +29,19 @@ class AveragePrecision(NamedTuple):
 def average_precision(
     scores: npt.NDArray[np.floating], present: npt.NDArray[np.bool_]
 ) -> AveragePrecision:
-    """Of one class. Images with equal scores are found at once, so their order is nothing.
+    """Average precision of one class; the order of images with equal scores does not matter.
 
     Args:
-        scores: float[n], higher where the class is thought to be.
-        present: bool[n], where it is.
+        scores: float[n], higher where the class is more likely.
+        present: bool[n], the images that have the class.
     """
     if not present.any():
         return AveragePrecision(float("nan"), float("nan"))
     precision, recall, _ = precision_recall_curve(present, scores)
     # The last point, recall 0 with precision 1, is scikit-learn's own and not measured.
     precision, recall = np.maximum.accumulate(precision[:-1]), recall[:-1]
-    # Recall falls from 1; where it reaches a level last, the precision is the highest beyond.
+    # Recall falls from 1. The last position at a level has the highest precision at that recall or
+    # above.
     levels = np.linspace(0, 1, 11)
     reached = np.searchsorted(-recall, -levels + 1e-9, side="right") - 1
     area = -np.diff(recall, append=0.0) @ precision
@@ -48,15 +49,15 @@ def average_precision(
 
 
 def average_precisions(scores: Tensor, labels: Tensor) -> list[AveragePrecision]:
-    """Of every class.
+    """Average precision of every class.
 
     Args:
         scores: float Tensor[n, c].
-        labels: int64[n, c], 1 where a class is, 0 where it is not; images with -1 are left out
-            for that class.
+        labels: int64[n, c], 1 where a class is present, 0 where it is absent; -1 leaves the image
+            out for that class.
     """
     found = []
     for column, truth in zip(scores.T, labels.T, strict=True):
-        asked = truth >= 0
-        found.append(average_precision(column[asked].numpy(), (truth[asked] == 1).numpy()))
+        rated = truth >= 0
+        found.append(average_precision(column[rated].numpy(), (truth[rated] == 1).numpy()))
     return found

@@ -1,4 +1,4 @@
-"""An encoder as the backbone of a detector: its maps, alone or as a pyramid."""
+"""An encoder as the backbone of a detector: its last map, or a feature pyramid."""
 
 import copy
 import math
@@ -19,7 +19,7 @@ __all__ = ["Backbone", "FeatureMap", "RegionHead", "feature_maps", "region_head"
 # Large enough for the strides of deep encoders, small enough to be quick.
 _PROBE = 128
 _PYRAMID_WIDTH = 256
-# Finer maps cost much and hold little but edges.
+# Finer maps are expensive and show little more than edges.
 _FINEST_STRIDE = 4
 
 
@@ -29,8 +29,8 @@ class FeatureMap:
 
     Attributes:
         name: of the stage.
-        stride: pixels of the image from one place of the map to the next, about.
-        channels: of the map.
+        stride: pixels of the image between neighbouring positions of the map, approximately.
+        channels: channels of the map.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Backbone(nn.Module):
     place (as in Fast R-CNN, Girshick, ICCV 2015, with AlexNet).
 
     Args:
-        encoder: whose stages; stays as it is.
-        input_shape: [3, h, w], what the encoder was built for.
+        encoder: the encoder, which is copied.
+        input_shape: [3, h, w], the inputs that the encoder was built for.
         pyramid: combine the maps of all strides from 4 on (Lin et al., "Feature Pyramid Networks
             for Object Detection", CVPR 2017) instead of returning the last one.
         trained: whether the stages are trained.
-        batch_norm: whether the batch norms among them are; otherwise they stay as they are.
+        batch_norm: whether their batch norms are trained too.
 
     Raises:
         ConfigError: the encoder is not a chain of stages, or none of them returns a map.
@@ -72,7 +72,7 @@ class Backbone(nn.Module):
             self._fixed = [self.stages]
         for part in self._fixed:
             part.requires_grad_(False)
-        # The last map of each stride, and of single maps the last of all.
+        # The last map of each stride; without a pyramid, the last map of all.
         last = {each.stride: each for each in maps}
         self.maps = [each for stride, each in last.items() if stride >= _FINEST_STRIDE]
         self.pyramid: FeaturePyramidNetwork | None = None
@@ -110,15 +110,15 @@ class Backbone(nn.Module):
 
 
 def feature_maps(encoder: Encoder, input_shape: tuple[int, ...]) -> list[FeatureMap]:
-    """The maps of an encoder, from the input on; of the last one before its pooling."""
+    """The maps of an encoder in order; the last one before its pooling."""
     return _trunk(encoder, input_shape)[1]
 
 
 class RegionHead(nn.Sequential):
-    """A copy of the fully connected stages of an encoder, for regions.
+    """A copy of the fully connected stages of an encoder, applied to regions.
 
     Args:
-        stages: in order; stay as they are.
+        stages: the stages in order.
         batch_norm: whether the batch norms among them are trained.
     """
 
@@ -166,7 +166,7 @@ def _trunk(
     """A copy of the stages up to the last that returns a map, and their maps."""
     if not isinstance(encoder, StagedEncoder):
         raise ConfigError(
-            "this encoder is no chain of stages with maps, so there is nothing to detect on; "
+            "this encoder is not a chain of stages with feature maps, which a detector needs; "
             "train one of the kinds convnet, resnet or alexnet"
         )
     stages = copy.deepcopy(encoder.body).eval()
@@ -178,8 +178,8 @@ def _trunk(
             last = name if x.ndim == 4 else last
     if last is None:
         raise ConfigError(
-            "no stage of this encoder returns a map [b, channels, height, width], so there is "
-            "nothing to detect on; train one of the kinds convnet, resnet or alexnet"
+            "no stage of this encoder returns a map [b, channels, height, width], which a detector "
+            "needs; train one of the kinds convnet, resnet or alexnet"
         )
     names = list(stages)
     for name in names[names.index(last) + 1 :]:

@@ -1,4 +1,4 @@
-"""Which classes are in an image: mean average precision by the rules of Pascal VOC."""
+"""The protocol for classification: mean average precision by the rules of Pascal VOC."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -26,21 +26,21 @@ _COLUMNS = {"map_11": "mAP, 11 points (VOC 2007)", "map_area": "mAP, area (VOC 2
 
 
 class VocClassification(Protocol):
-    """Mean average precision of naming the classes in an image (Pascal VOC format).
+    """Mean average precision of classification, for a set in the format of Pascal VOC.
 
-    Test images are judged by ten crops. Objects that are marked as difficult count for nothing.
+    Scores of a test image are averaged over ten crops. Objects marked as difficult are ignored.
     """
 
     kind: Literal["voc_classification"] = "voc_classification"
     train: Literal["frozen", "head", "all"] = "frozen"
-    """``frozen``: a linear classifier for each class on fixed features. ``head``: the fully
-    connected layers are trained with it, or the last stage of an encoder that has none. ``all``:
-    everything is."""
+    """``frozen``: a linear classifier for each class on frozen features. ``head``: the fully
+    connected layers are trained too, or the last stage of an encoder that has none. ``all``:
+    everything is trained."""
     weight_decays: tuple[float, ...] | None = None
-    """What the classifiers on fixed features choose from; by default the run's
-    ``evaluation.weight_decays``."""
+    """Weight decays of the classifiers on frozen features, chosen on the validation images; by
+    default the run's ``evaluation.weight_decays``."""
     learning_rates: tuple[float, ...] = Field(default=(1e-4, 1e-3), min_length=1)
-    """What fine-tuning chooses from."""
+    """Learning rates of fine-tuning, chosen on the validation images."""
     epochs: PositiveInt = 30
     """Passes over the training images when fine-tuning."""
     batch_size: PositiveInt = 32
@@ -62,7 +62,7 @@ class VocClassification(Protocol):
             _COLUMNS,
             {name: _means(each) for name, each in found.items()},
             EvaluationDetails(
-                train_samples=len(data.known),
+                train_samples=len(data.trainval),
                 test_samples=len(data.test),
                 test_split=data.splits.test_set,
                 held_out=not seen,
@@ -81,7 +81,7 @@ class VocClassification(Protocol):
                     },
                 },
             ),
-            train_fingerprint=fingerprint(data.splits.known),
+            train_fingerprint=fingerprint(data.splits.trainval),
             test_fingerprint=fingerprint(data.splits.test),
         )
 
@@ -102,17 +102,17 @@ class VocClassification(Protocol):
     def _features(self, subject: Subject, data: VocSamples) -> dict[str, Tensor]:
         """float32[n, ·] of each row: the mean over ten crops, and pixels."""
         encoder, objective = subject.model.encoder, subject.model.objective
-        beside = subject.random_encoder(data.samples, data.known)
+        random = subject.random_encoder(data.samples, data.trainval)
         parts: dict[str, list[Tensor]] = {}
         done, size = 0, subject.evaluation.batch_size
-        with evaluating(encoder, objective, beside):
+        with evaluating(encoder, objective, random):
             for batch in data.batches(torch.arange(len(data.labels)), size):
                 crops: dict[str, list[Tensor]] = {}
                 for crop in data.modality.ten_crops(batch):
                     own = encoder(crop)
                     crops.setdefault("encoder", []).append(own)
                     crops.setdefault("head", []).append(objective.embed(own))
-                    crops.setdefault("random encoder", []).append(beside(crop))
+                    crops.setdefault("random encoder", []).append(random(crop))
                 crops["raw inputs"] = [data.modality.raw(batch)]
                 for name, views in crops.items():
                     mean = torch.stack(views).float().mean(0)
@@ -127,7 +127,7 @@ class VocClassification(Protocol):
         """Scores float32[q, c] of the test images for each row, and what was chosen."""
         rows = {
             "encoder": subject.model.encoder,
-            "random encoder": subject.random_encoder(data.samples, data.known),
+            "random encoder": subject.random_encoder(data.samples, data.trainval),
         }
         trained = None
         if self.train == "head":
@@ -147,13 +147,13 @@ class VocClassification(Protocol):
         encoder: Encoder,
         trained: list[str] | None,
         rate: float,
-        known: Tensor,
-        asked: Tensor,
+        train: Tensor,
+        test: Tensor,
     ) -> Tensor:
         model = fine_tune(
             encoder,
             data,
-            known,
+            train,
             trained=trained,
             learning_rate=rate,
             epochs=self.epochs,
@@ -163,48 +163,50 @@ class VocClassification(Protocol):
         )
         scores = []
         with torch.no_grad():
-            for batch in data.batches(asked, subject.evaluation.batch_size):
+            for batch in data.batches(test, subject.evaluation.batch_size):
                 crops = [model(crop).sigmoid() for crop in data.modality.ten_crops(batch)]
                 scores.append(torch.stack(crops).mean(0).float().cpu())
         return torch.cat(scores)
 
 
 def _linear_scores(
-    rows: Tensor, labels: Tensor, decay: float, known: Tensor, asked: Tensor
+    rows: Tensor, labels: Tensor, decay: float, train: Tensor, test: Tensor
 ) -> Tensor:
-    return fit_one_vs_rest(rows[known], labels[known], decay)(rows[asked])
+    return fit_one_vs_rest(rows[train], labels[train], decay)(rows[test])
 
 
 def _best(
-    asked: Callable[[float, Tensor, Tensor], Tensor], values: Iterable[float], data: VocSamples
+    scores: Callable[[float, Tensor, Tensor], Tensor],
+    values: Iterable[float],
+    data: VocSamples,
 ) -> tuple[Tensor, float]:
-    """Test scores with the value that is best on the validation images, and that value.
+    """Scores of the test images with the value that is best on validation images, and that value.
 
     Args:
-        asked: from a value, images to learn from and images to ask about to scores.
-        values: what to choose from; of equally good ones the first.
+        scores: maps a value, indices to train on and indices to test on to scores.
+        values: the values to choose from; of equally good ones, the first is chosen.
         data: the set.
     """
     values = list(values)
 
     def quality(value: float) -> float:
-        scores = asked(value, data.train, data.validation)
-        return _means(average_precisions(scores, data.labels[data.validation]))["map_area"]
+        found = scores(value, data.train, data.validation)
+        return _means(average_precisions(found, data.labels[data.validation]))["map_area"]
 
     best = values[0] if len(values) == 1 else max(values, key=quality)
-    return asked(best, data.known, data.test), best
+    return scores(best, data.trainval, data.test), best
 
 
 def _means(found: list[AveragePrecision]) -> dict[str, float]:
-    """The means over classes that are there to be found; 0 where none is."""
-    asked = [each for each in found if not math.isnan(each.area)]
+    """The means over classes that have an image; 0 where none has."""
+    present = [each for each in found if not math.isnan(each.area)]
     return {
-        "map_11": fmean(each.eleven_point for each in asked) if asked else 0.0,
-        "map_area": fmean(each.area for each in asked) if asked else 0.0,
+        "map_11": fmean(each.eleven_point for each in present) if present else 0.0,
+        "map_area": fmean(each.area for each in present) if present else 0.0,
     }
 
 
 def _shares(labels: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
-    """Percent of the test images with each class: what scores that say nothing would get."""
-    counted = (labels == 1).sum(0) / (labels >= 0).sum(0).clamp(min=1)
-    return {name: 100.0 * float(share) for name, share in zip(classes, counted, strict=True)}
+    """Percent of the test images with each class: the average precision of random scores."""
+    shares = (labels == 1).sum(0) / (labels >= 0).sum(0).clamp(min=1)
+    return {name: 100.0 * float(share) for name, share in zip(classes, shares, strict=True)}

@@ -1,4 +1,4 @@
-"""Which objects are where in an image: Faster R-CNN on a run's encoder."""
+"""The protocol for detection: mean average precision of a Faster R-CNN on a run's encoder."""
 
 from functools import partial
 from statistics import fmean
@@ -24,38 +24,40 @@ _COLUMNS = {"map_50": "mAP@0.5", "map_50_11": "mAP@0.5, 11 points (VOC 2007)"}
 
 
 class VocDetection(Protocol):
-    """Mean average precision of a Faster R-CNN at an overlap of one half (Pascal VOC format).
+    """Mean average precision of a Faster R-CNN at an overlap (IoU) of one half.
 
-    It starts from the run's encoder, and from a randomly initialised one with the same settings.
-    Objects that are marked as difficult are neither learnt from nor judged on.
+    For a set in the format of Pascal VOC. The detector is trained from the run's encoder, and with
+    the same settings from a randomly initialised one. Objects marked as difficult are ignored, in
+    training and in the test.
     """
 
     kind: Literal["voc_detection"] = "voc_detection"
     train: Literal["head", "all"] = "all"
     """``head``: the encoder's maps stay as they are. ``all``: everything is trained."""
     batch_norm: Literal["frozen", "trained"] = "frozen"
-    """``frozen``: the encoder's batch norms stay as they are, since few images make a poor batch.
-    ``trained``: they are trained, where ``train`` is ``all``."""
+    """``frozen``: the encoder's batch norms stay as they are, since statistics of a few images are
+    noisy. ``trained``: they are trained, if ``train`` is ``all``."""
     pyramid: bool | None = None
-    """Combine maps of several strides; by default for a ResNet only."""
+    """Whether to use a feature pyramid of maps of several strides; by default for a ResNet only."""
     short_side: int = Field(default=600, ge=32)
     """Pixels to which the short side of an image is scaled."""
     long_side: int = Field(default=1000, ge=32)
-    """Pixels that the long side has at most."""
+    """Largest long side of an image in pixels."""
     epochs: PositiveInt = 12
     """Passes over the training images."""
     batch_size: PositiveInt = 4
     """Images in a step."""
     learning_rates: tuple[float, ...] = Field(default=(0.005,), min_length=1)
-    """What each row chooses from on the validation images, with its first seed."""
+    """Learning rates; each row uses the one that is best on the validation images with its first
+    seed."""
     regions: PositiveInt = 128
-    """Regions of an image that the box head learns from."""
+    """Regions of an image that the box head is trained on."""
     proposals: PositiveInt = 300
-    """Regions of an image that it judges."""
+    """Regions of an image that it classifies when it detects."""
     head_width: PositiveInt = 1024
     """Width of the box head, where the encoder has no fully connected layers to start from."""
     seeds: PositiveInt = 1
-    """Trainings of each row, with other random numbers."""
+    """Trainings of each row, with different seeds; the table shows mean and standard deviation."""
 
     def run(self, subject: Subject) -> Evaluation:
         data = VocSamples.of(subject)
@@ -68,7 +70,7 @@ class VocDetection(Protocol):
                 chosen[name] = {"learning_rate": rate}
                 measured[name] = [
                     self._measured(
-                        subject, data, name, rate, data.splits.known, data.splits.test, number
+                        subject, data, name, rate, data.splits.trainval, data.splits.test, number
                     )
                     for number in range(self.seeds)
                 ]
@@ -81,7 +83,7 @@ class VocDetection(Protocol):
                 for name, runs in measured.items()
             },
             EvaluationDetails(
-                train_samples=len(data.splits.known),
+                train_samples=len(data.splits.trainval),
                 test_samples=len(data.splits.test),
                 test_split=data.splits.test_set,
                 held_out=not seen,
@@ -95,12 +97,12 @@ class VocDetection(Protocol):
                     },
                 },
             ),
-            train_fingerprint=fingerprint(data.splits.known),
+            train_fingerprint=fingerprint(data.splits.trainval),
             test_fingerprint=fingerprint(data.splits.test),
         )
 
     def _rate(self, subject: Subject, data: VocSamples, name: str) -> float:
-        """The learning rate that is best on the validation images; of equal ones the first."""
+        """The learning rate that is best on validation images, the first of equally good ones."""
         if len(self.learning_rates) == 1:
             return self.learning_rates[0]
 
@@ -117,11 +119,14 @@ class VocDetection(Protocol):
         data: VocSamples,
         name: str,
         rate: float,
-        known: tuple[VocImage, ...],
-        asked: tuple[VocImage, ...],
+        train: tuple[VocImage, ...],
+        test: tuple[VocImage, ...],
         number: int,
     ) -> dict[str, Any]:
-        """A detector trained on ``known`` and judged on ``asked``; ``number`` is of the seed."""
+        """Precision of a detector that is trained on ``train`` and tested on ``test``.
+
+        ``number`` is added to the seed.
+        """
         seed, classes = subject.evaluation.seed + number, data.splits.classes
         label = f"{name}, rate {rate:g}, seed {seed}"
         detector = train_detector(
@@ -131,7 +136,7 @@ class VocDetection(Protocol):
                 len(classes),
                 self._shape(subject),
             ),
-            self._scaled(known, classes),
+            self._scaled(train, classes),
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=rate,
@@ -142,7 +147,7 @@ class VocDetection(Protocol):
         )
         found, truth = detect(
             detector,
-            self._scaled(asked, classes),
+            self._scaled(test, classes),
             batch_size=self.batch_size,
             device=subject.device,
             workers=subject.workers,
@@ -153,7 +158,7 @@ class VocDetection(Protocol):
     def _start(self, subject: Subject, data: VocSamples, name: str, seed: int) -> Encoder:
         if name == "encoder":
             return subject.model.encoder
-        return subject.random_encoder(data.samples, data.known, seed)
+        return subject.random_encoder(data.samples, data.trainval, seed)
 
     def _scaled(self, images: tuple[VocImage, ...], classes: tuple[str, ...]) -> ScaledImages:
         return ScaledImages(images, classes, self.short_side, self.long_side)
@@ -175,5 +180,5 @@ class VocDetection(Protocol):
 
 
 def _means(each: list[dict[str, float]]) -> dict[str, float]:
-    """The mean over seeds of every class; all seeds know the same ones."""
+    """The mean over seeds for every class; all seeds have the same classes."""
     return {name: fmean(one[name] for one in each) for name in each[0]}

@@ -13,7 +13,7 @@ __all__ = ["detection_precision", "without_difficult"]
 
 Found = dict[str, Tensor]
 _OVERLAP = 0.5
-# The recalls of VOC 2007; torchmetrics itself takes COCO's 101.
+# The recalls of VOC 2007; torchmetrics uses COCO's 101 by default.
 _ELEVEN = [step / 10 for step in range(11)]
 
 
@@ -24,15 +24,15 @@ def detection_precision(
 
     Args:
         found: for each image ``boxes`` float[d, 4], ``scores`` float[d] and ``labels`` int64[d].
-        truth: the images.
+        truth: the images with their objects.
         classes: names of the classes.
 
     Returns:
-        ``map_50``, with precision at 101 recalls as in COCO; ``map_50_11``, at 11 as in VOC 2007;
-        ``average_precision``, the former for each class that has an object.
+        ``map_50``, with precision at 101 recalls as in COCO; ``map_50_11``, at 11 recalls as in VOC
+        2007; ``average_precision``, by the rule of ``map_50`` for each class that has an object.
     """
-    kept = [without_difficult(each, image) for each, image in zip(found, truth, strict=True)]
-    wanted = [
+    detections = [without_difficult(each, image) for each, image in zip(found, truth, strict=True)]
+    objects = [
         {"boxes": image.boxes[~image.difficult], "labels": image.labels[~image.difficult]}
         for image in truth
     ]
@@ -41,7 +41,7 @@ def detection_precision(
         metric = MeanAveragePrecision(
             iou_thresholds=[_OVERLAP], rec_thresholds=recalls, class_metrics=True
         )
-        metric.update(kept, wanted)
+        metric.update(detections, objects)
         results[name] = metric.compute()
     return {name: _percent(result["map"]) for name, result in results.items()} | {
         "average_precision": {
@@ -51,14 +51,16 @@ def detection_precision(
                 results["map_50"]["map_per_class"].view(-1),
                 strict=True,
             )
-            if value >= 0  # -1: detected, and never there
+            if value >= 0  # -1: the class was detected, but no image has it
         }
     }
 
 
 def without_difficult(found: Found, image: ScaledImage) -> Found:
-    """The detections of an image that count: neither right nor wrong are those that overlap most
-    with a difficult object, by half or more, among the objects of their class.
+    """The detections of an image that are counted.
+
+    A detection is ignored if, among the objects of its class, it overlaps most with a difficult
+    one, and by half or more.
     """
     if not image.difficult.any() or not len(found["boxes"]):
         return found
@@ -70,5 +72,5 @@ def without_difficult(found: Found, image: ScaledImage) -> Found:
 
 
 def _percent(value: Tensor) -> float:
-    """Of what torchmetrics says; -1 stands for nothing to find."""
+    """A result of torchmetrics in percent; its -1, no objects at all, is 0."""
     return 100.0 * max(0.0, float(value))

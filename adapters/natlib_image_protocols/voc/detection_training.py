@@ -1,4 +1,4 @@
-"""Training a detector, and asking it."""
+"""Train a detector, and detect objects with it."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ __all__ = ["detect", "train_detector"]
 _MOMENTUM = 0.9
 _WEIGHT_DECAY = 1e-4
 _WARMUP = 0.05
-# Fresh regressors meet boxes far away in their first steps.
+# In its first steps, a fresh box regressor may be far off.
 _LONGEST_GRADIENT = 10.0
 
 
@@ -31,20 +31,20 @@ def train_detector(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> nn.Module:
-    """SGD with momentum, a warm-up and a cosine schedule; half of the images are mirrored.
+    """Train a detector by SGD with momentum, warm-up and a cosine schedule.
 
-    Draws from torch's global generators, which it seeds.
+    Images are mirrored at random. Seeds torch's global generators and draws from them.
 
     Args:
-        build: makes a detector of torchvision.
-        images: to learn from.
+        build: builds a detector of torchvision.
+        images: the training images.
         epochs: passes over them.
         batch_size: images in a step.
-        learning_rate: the highest one.
+        learning_rate: the highest learning rate.
         seed: of fresh weights, the order of images, mirroring and the choice of regions.
-        device: what to compute on.
+        device: the device to compute on.
         workers: processes that decode.
-        progress: told about steps.
+        progress: called with the steps done and the steps in all.
 
     Raises:
         NonFiniteError: the loss became NaN or infinite.
@@ -94,7 +94,12 @@ def detect(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> tuple[list[dict[str, Tensor]], list[ScaledImage]]:
-    """Boxes, scores and labels (from 0) for each image, on the CPU, and the images."""
+    """Detect objects.
+
+    Returns:
+        For each image, ``boxes``, ``scores`` and ``labels`` (from 0) on the CPU; and the images,
+        without their pixels.
+    """
     found: list[dict[str, Tensor]] = []
     truth: list[ScaledImage] = []
     for batch in _batches(images, list(range(len(images))), batch_size, workers):

@@ -1,4 +1,4 @@
-"""Faster R-CNN of torchvision on an encoder of natlib."""
+"""Build torchvision's Faster R-CNN on an encoder of natlib."""
 
 import math
 
@@ -27,7 +27,7 @@ class DetectorShape(Settings):
     short_side: int
     """Pixels to which the short side of an image is scaled."""
     long_side: int
-    """Pixels that the long side has at most."""
+    """Largest long side of an image in pixels."""
     pyramid: bool
     """Whether the backbone is a feature pyramid."""
     batch_norm: bool
@@ -35,26 +35,26 @@ class DetectorShape(Settings):
     backbone: bool
     """Whether the encoder is trained at all."""
     regions: int
-    """Regions of an image that the box head learns from."""
+    """Regions of an image that the box head is trained on."""
     proposals: int
-    """Regions of an image that it judges."""
+    """Regions of an image that it classifies when it detects."""
     head_width: int
-    """Width of the box head, where the encoder brings none."""
+    """Width of the box head, where the encoder has none."""
 
 
 def build_detector(
     encoder: Encoder, modality: Image, classes: int, shape: DetectorShape
 ) -> FasterRCNN:
-    """Ren et al., "Faster R-CNN", NIPS 2015, as torchvision has it; draws its fresh weights.
+    """Build a Faster R-CNN (Ren et al., NIPS 2015) with fresh weights around an encoder.
 
     The fully connected layers of an encoder that has them (AlexNet) become the box head, as in
-    Fast R-CNN; otherwise it is two fresh layers.
+    Fast R-CNN; otherwise the box head is two fresh layers.
 
     Args:
-        encoder: where to start from; stays as it is.
+        encoder: initialises the backbone; it is copied.
         modality: gives mean and standard deviation of pixels, and the shape of inputs.
         classes: c, without the background.
-        shape: everything else.
+        shape: all other settings.
 
     Raises:
         ConfigError: the encoder has no maps.
@@ -93,9 +93,9 @@ def build_detector(
 
 
 def _anchor_sizes(levels: int, short_side: int) -> tuple[tuple[float, ...], ...]:
-    """Sides of the anchors of each map, small ones first, equally many everywhere.
+    """Sides of the anchors of each map, from small to large, the same number for each map.
 
-    That is what torchvision needs; where the octaves do not divide evenly, two maps share some.
+    torchvision needs the same number; where the octaves do not divide evenly, two maps share some.
     """
     each = math.ceil(len(_ANCHORS) / levels)
     starts = [round(level * (len(_ANCHORS) - each) / max(1, levels - 1)) for level in range(levels)]

@@ -1,4 +1,4 @@
-"""An encoder with a linear layer on top, trained to say which classes are in an image."""
+"""Fine-tune an encoder with a linear layer that predicts the classes in an image."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ from natlib_image_protocols.voc.prepared import VocSamples
 
 __all__ = ["Classifier", "fine_tune", "head_stages"]
 
-# Large crops, so that what the labels name is mostly still there.
+# Large crops, so that they mostly still show what the labels name.
 _VIEWS = Augmentation(
     crop="resized", crop_scale=(0.3, 1.0), flip=0.5, jitter=0.0, grey=0.0, blur=0.0, solarise=0.0
 )
@@ -23,10 +23,10 @@ _WEIGHT_DECAY = 1e-4
 
 
 class Classifier(nn.Module):
-    """Encoder and linear layer; some stages of the encoder may stay as they are.
+    """Encoder and linear layer; some stages of the encoder may be frozen.
 
     Args:
-        encoder: is changed by training.
+        encoder: the encoder; training changes it.
         classes: c.
         trained: names of the stages that are trained; None trains all of them.
     """
@@ -44,7 +44,7 @@ class Classifier(nn.Module):
     def train(self, mode: bool = True) -> "Classifier":
         super().train(mode)
         for part in self._frozen:
-            part.eval()  # batch norms keep the statistics that they have
+            part.eval()  # their batch norms keep their statistics
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def head_stages(encoder: Encoder, input_shape: tuple[int, ...]) -> list[str]:
     """
     if not isinstance(encoder, StagedEncoder):
         raise ConfigError(
-            "this encoder is no chain of stages, so it has no layers to call its head; "
+            "this encoder is not a chain of stages, so it is unknown which layers are its head; "
             "use train=frozen or train=all"
         )
     parameter = next(encoder.parameters())
@@ -88,18 +88,18 @@ def fine_tune(
 ) -> Classifier:
     """Train a copy of an encoder and a fresh linear layer with AdamW and a cosine schedule.
 
-    Draws from torch's global generators, and seeds the one of the CPU.
+    Draws from torch's global generators, and seeds that of the CPU.
 
     Args:
-        encoder: where to start from; stays as it is.
+        encoder: the encoder to start from; it is copied.
         data: the set.
-        index: which images to learn from.
+        index: int64[n], the images to train on.
         trained: see :class:`Classifier`.
-        learning_rate: the highest one.
+        learning_rate: the highest learning rate.
         epochs: passes over the images.
         batch_size: images in a step.
         seed: of the linear layer, the order of images and the crops.
-        progress: told about steps.
+        progress: called with the steps done and the steps in all.
     """
     torch.manual_seed(seed)
     model = Classifier(copy.deepcopy(encoder), len(data.splits.classes), trained).to(data.device)
@@ -116,7 +116,7 @@ def fine_tune(
     for _ in range(epochs):
         for batch in data.batches(index[torch.randperm(len(index))], batch_size):
             done += 1
-            # A single image has no statistics for the batch norms after an average.
+            # Batch norms after a global average need more than one image.
             if len(batch.index) > 1 or len(index) == 1:
                 optimizer.zero_grad()
                 logits = model(views.views(batch, 1)[0])

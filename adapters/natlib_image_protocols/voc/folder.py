@@ -33,30 +33,32 @@ class VocFolder:
         self.root = _find(Path(path).expanduser())
 
     def image_sets(self) -> list[str]:
-        """The names in ``ImageSets/Main`` that are not those of a class: ``train``, say."""
+        """The image sets that are not those of a single class: ``train``, ``val`` and the like."""
         names = [file.stem for file in (self.root / _SETS).glob("*.txt")]
         return sorted(name for name in names if not _CLASS_FILE.fullmatch(name))
 
     def class_files(self) -> set[str]:
-        """The classes that ``ImageSets/Main`` has lists for; nothing where it has none."""
+        """The classes that ``ImageSets/Main`` has lists for."""
         found = (_CLASS_FILE.fullmatch(file.stem) for file in (self.root / _SETS).glob("*.txt"))
         return {match[1] for match in found if match}
 
     def identifiers(self, image_set: str) -> list[str]:
-        """The images of a set, in the order of its file.
+        """The images of an image set, in the order of its file.
 
         Raises:
-            DataError: there is no such set, it is empty, or an image stands in it twice.
+            DataError: there is no such image set, it is empty, or it names an image twice.
         """
         file = self.root / _SETS / f"{image_set}.txt"
         if not file.is_file():
             there = ", ".join(self.image_sets()) or "none"
-            raise DataError(f"there is no {file}; sets that are there: {there}")
+            raise DataError(f"there is no {file}; image sets that are there: {there}")
         lines = file.read_text(encoding="utf-8").splitlines()
-        # A second column, as in the files of the classes, is no part of the name.
+        # A second column, as in the lists of the classes, is not part of the name.
         names = [line.split()[0] for line in lines if line.strip()]
         if not names:
-            raise DataError(f"{file} is empty; write the name of one image, without .jpg, a line")
+            raise DataError(
+                f"{file} is empty; write the name of one image, without .jpg, in each line"
+            )
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise DataError(f"{file} names '{twice}' more than once; keep one of these lines")
@@ -66,7 +68,7 @@ class VocFolder:
         """The file of an image.
 
         Raises:
-            DataError: there is none.
+            DataError: there is no such file.
         """
         folder = self.root / "JPEGImages"
         for suffix in _SUFFIXES:
@@ -78,19 +80,19 @@ class VocFolder:
         )
 
     def annotation(self, identifier: str) -> Path:
-        """The file that says what is in an image; it may be missing."""
+        """The annotation file of an image, which may be missing."""
         return self.root / "Annotations" / f"{identifier}.xml"
 
     @property
     def test_set(self) -> str | None:
-        """What is judged on: ``test``, or ``val`` where there is none (VOC 2012 keeps its own)."""
+        """The image set to test on: ``test``, else ``val`` (VOC 2012 does not publish ``test``)."""
         return next((name for name in ("test", "val") if name in self.image_sets()), None)
 
-    def known(self) -> list[str]:
-        """The images that may be learnt from: all sets but the test set.
+    def trainval(self) -> list[str]:
+        """The images to train on: all image sets but the test set.
 
         Raises:
-            DataError: there are none.
+            DataError: there is no such image set.
         """
         there = self.image_sets()
         # trainval holds the test images where these are called val.

@@ -1,4 +1,4 @@
-"""Which images are learnt from, chosen by and judged on, and what is in them."""
+"""Training, validation and test images of a set, with their annotations."""
 
 import hashlib
 from collections.abc import Iterable
@@ -36,14 +36,14 @@ class VocImage:
 
 @dataclass(frozen=True)
 class VocSplits:
-    """A set, taken apart.
+    """The images of a set by their use.
 
     Attributes:
-        train: images to learn from while settings are chosen.
-        validation: images to choose settings by; both together are learnt from in the end.
-        test: images to judge by, once.
+        train: images to train on while settings are chosen.
+        validation: images to choose settings on; the final training uses both.
+        test: images to test on, once.
         classes: names of the classes, sorted.
-        test_set: which set of ``ImageSets/Main`` the test images are.
+        test_set: name of the image set of the test images.
     """
 
     train: tuple[VocImage, ...]
@@ -53,20 +53,20 @@ class VocSplits:
     test_set: str
 
     @property
-    def known(self) -> tuple[VocImage, ...]:
-        """Everything but the test images."""
+    def trainval(self) -> tuple[VocImage, ...]:
+        """Training and validation images."""
         return self.train + self.validation
 
 
 def find_voc_splits(folder: VocFolder, seed: int = 0) -> VocSplits:
-    """``train``, ``val`` and ``test`` of the set, as the challenge meant them.
+    """``train``, ``val`` and ``test`` of the set, as the challenge defines them.
 
-    Where the set has no ``test`` (VOC 2012 keeps its own), ``val`` is judged on. Where ``val`` is
-    not there to choose settings by, a fifth of the other images is.
+    Without ``test`` (VOC 2012 does not publish its own), ``val`` is the test set. Without a ``val``
+    for validation, a random fifth of the training images is used.
 
     Args:
         folder: the set.
-        seed: of the choice of that fifth.
+        seed: of that random choice.
 
     Raises:
         DataError: sets, images or annotations are missing, damaged or empty, two sets share an
@@ -76,26 +76,26 @@ def find_voc_splits(folder: VocFolder, seed: int = 0) -> VocSplits:
     if test_set is None:
         raise DataError(
             f"{folder.root} has neither test.txt nor val.txt in ImageSets/Main; "
-            "write one that names the images to judge on"
+            "write one that names the images to test on"
         )
     if test_set == "test" and {"train", "val"} <= set(folder.image_sets()):
         train, validation = folder.identifiers("train"), folder.identifiers("val")
     else:
-        train, validation = _set_aside(folder.known(), seed)
+        train, validation = _set_aside(folder.trainval(), seed)
     test = folder.identifiers(test_set)
     _check_apart({"train": train, "validation": validation, test_set: test}, folder)
-    known = _images(folder, train), _images(folder, validation)
-    judged = _images(folder, test)
-    classes = _names(known[0] + known[1])
-    _check_classes(folder, known[0] + known[1] + judged, classes)
-    return VocSplits(*known, judged, tuple(sorted(classes)), test_set)
+    training = _images(folder, train), _images(folder, validation)
+    testing = _images(folder, test)
+    classes = _names(training[0] + training[1])
+    _check_classes(folder, training[0] + training[1] + testing, classes)
+    return VocSplits(*training, testing, tuple(sorted(classes)), test_set)
 
 
 def image_labels(images: Iterable[VocImage], classes: tuple[str, ...]) -> Tensor:
-    """Which classes are in which image, int64[n, c]: 1 yes, 0 no, -1 not to be asked.
+    """Which classes are in which image, int64[n, c]: 1 present, 0 absent, -1 ignored.
 
-    The last is said of an image in which all objects of a class are difficult, as the
-    challenge has it: neither learnt from nor judged on for this class.
+    As in the challenge, a class is ignored in an image whose objects of that class are all marked
+    as difficult: the image is neither trained nor tested on for this class.
     """
     rows = []
     for image in images:
@@ -110,7 +110,7 @@ def image_labels(images: Iterable[VocImage], classes: tuple[str, ...]) -> Tensor
 
 
 def fingerprint(images: Iterable[VocImage]) -> str:
-    """A digest of names and annotations: equal if and only if the same is to be found."""
+    """A digest of names and annotations: equal if and only if both are the same."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(repr((image.identifier, image.annotation)).encode())
@@ -121,7 +121,7 @@ def _set_aside(names: list[str], seed: int) -> tuple[list[str], list[str]]:
     if len(names) < 2:
         raise DataError(
             f"the set has {len(names)} training image; at least 2 are needed, "
-            "one to learn from and one to choose settings by"
+            "one to train on and one to choose settings on"
         )
     aside = set(Random(seed).sample(names, max(1, round(_VALIDATION * len(names)))))
     return [n for n in names if n not in aside], [n for n in names if n in aside]
@@ -134,7 +134,7 @@ def _check_apart(sets: dict[str, list[str]], folder: VocFolder) -> None:
             if identifier in seen:
                 raise DataError(
                     f"'{identifier}' is in {seen[identifier]} and in {name} of {folder.root}; "
-                    "an image may be in one of them"
+                    "put an image into one of them only"
                 )
             seen[identifier] = name
 

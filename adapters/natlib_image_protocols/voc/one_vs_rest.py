@@ -1,4 +1,4 @@
-"""A linear classifier for each class, on frozen features.
+"""Fit a linear classifier for each class on frozen features.
 
 Shapes: n images, f features, c classes.
 """
@@ -16,11 +16,11 @@ _ITERATIONS = 200
 
 
 def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of each answer, summed over classes and averaged over images.
+    """Binary cross-entropy, summed over classes and averaged over images.
 
     Args:
         logits: Tensor[n, c].
-        labels: int64[n, c]; answers where it is -1 do not count.
+        labels: int64[n, c], 1 or 0; entries of -1 are ignored.
     """
     loss = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0).float(), reduction="none")
     return (loss * (labels >= 0)).sum() / len(logits)
@@ -43,7 +43,7 @@ def fit_one_vs_rest(
     """
     mean, scale = features.mean(0), features.std(0, correction=0).clamp_min(1e-6)
     x = (features - mean) / scale
-    # A row for each class, as in natlib.evaluation: the gradient is quicker so.
+    # A row for each class, as in natlib.evaluation: its gradient is faster to compute.
     weight = x.new_zeros(labels.shape[1], x.shape[1], requires_grad=True)
     bias = x.new_zeros(labels.shape[1], requires_grad=True)
 

@@ -1,4 +1,4 @@
-"""The images of a set as samples of a run's modality, and which classes are in them."""
+"""The images of a set as samples of a run's modality, with their classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ __all__ = ["VocSamples", "voc_splits"]
 
 @dataclass(frozen=True)
 class VocSamples:
-    """All images of a set, train, validation and test one after the other.
+    """All images of a set: first train, then validation, then test.
 
     Attributes:
-        modality: what prepares them.
-        samples: where they are.
-        labels: int64[n, c], as :func:`image_labels` says.
-        splits: what they are.
-        device: where batches go.
+        modality: prepares the images.
+        samples: the images.
+        labels: int64[n, c], see :func:`image_labels`.
+        splits: the images with their annotations.
+        device: the device of batches.
         workers: processes that decode.
     """
 
@@ -41,13 +41,13 @@ class VocSamples:
 
     @classmethod
     def of(cls, subject: Subject) -> "VocSamples":
-        """The set that a protocol is to judge on.
+        """The set that a protocol evaluates on.
 
         Raises:
-            DataError: the run does not read images, or the set is not in order.
+            DataError: the run does not read images, or the set is incomplete or damaged.
         """
         modality, splits = image_modality(subject, "Pascal VOC"), voc_splits(subject)
-        images = (*splits.known, *splits.test)
+        images = (*splits.trainval, *splits.test)
         names = [image.identifier for image in images]
         stored = VocImages(VocFolder(modality.source or ""), names)
         samples = DecodedSamples(stored, ImageDecoder(modality.resize or 0), modality.cache_gib)
@@ -55,7 +55,7 @@ class VocSamples:
         return cls(modality, samples, labels, splits, subject.device, subject.workers)
 
     def preload(self, subject: Subject) -> None:
-        """Decode all images, if they are few enough to be kept."""
+        """Decode all images into memory, if they fit."""
         self.samples.preload(
             self.workers, lambda done, total: subject.progress("reading images", done, total)
         )
@@ -66,26 +66,26 @@ class VocSamples:
 
     @property
     def train(self) -> Tensor:
-        """Indices of the images to learn from while settings are chosen."""
+        """Indices of the images to train on while settings are chosen."""
         return torch.arange(len(self.splits.train))
 
     @property
     def validation(self) -> Tensor:
-        """Indices of the images to choose settings by."""
-        return torch.arange(len(self.splits.train), len(self.splits.known))
+        """Indices of the images to choose settings on."""
+        return torch.arange(len(self.splits.train), len(self.splits.trainval))
 
     @property
-    def known(self) -> Tensor:
-        """Both."""
-        return torch.arange(len(self.splits.known))
+    def trainval(self) -> Tensor:
+        """Indices of the images of the final training: train and validation."""
+        return torch.arange(len(self.splits.trainval))
 
     @property
     def test(self) -> Tensor:
-        """Indices of the images to judge by."""
-        return torch.arange(len(self.splits.known), len(self.labels))
+        """Indices of the images to test on."""
+        return torch.arange(len(self.splits.trainval), len(self.labels))
 
     def batches(self, index: Tensor, size: int) -> Iterator[Batch]:
-        """Images in the order asked for.
+        """Batches of images in the order of ``index``.
 
         Raises:
             DataError: an image cannot be decoded.
@@ -103,15 +103,15 @@ class VocSamples:
 
 
 def voc_splits(subject: Subject) -> VocSplits:
-    """The set that a protocol is to judge on.
+    """The set that a protocol evaluates on.
 
     Raises:
-        DataError: there is none, or it is not in order.
+        DataError: the source is not in the format of Pascal VOC, or is incomplete or damaged.
     """
     source = image_modality(subject, "Pascal VOC").source
     if source is None or source == "digits":
         raise DataError(
             "the run's own source is not in the format of Pascal VOC; "
-            "give a folder that is, --data VOCdevkit/VOC2007"
+            "give a folder in this format, --data VOCdevkit/VOC2007"
         )
     return find_voc_splits(VocFolder(source), subject.evaluation.seed)

@@ -1,4 +1,4 @@
-"""Images and boxes of a set, scaled for a detector."""
+"""Images of a set with their boxes, scaled for a detector."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,13 +16,13 @@ __all__ = ["ScaledImage", "ScaledImages"]
 
 
 class ScaledImage(NamedTuple):
-    """An image and what is in it.
+    """An image and its objects.
 
     Attributes:
         pixels: uint8[3, h, w].
         boxes: float32[o, 4], left, top, right, bottom in these pixels.
-        labels: int64[o], positions in the list of classes.
-        difficult: bool[o].
+        labels: int64[o], indices into the list of classes.
+        difficult: bool[o], objects that are marked as difficult.
     """
 
     pixels: Tensor
@@ -35,10 +35,11 @@ class ScaledImages(Dataset[ScaledImage]):
     """Images as a detector reads them.
 
     Args:
-        images: of the set.
+        images: images of the set.
         classes: names of the classes.
         short_side: pixels to which the short side of an image is scaled.
-        long_side: pixels that the long side has at most, which may leave the short one shorter.
+        long_side: largest long side in pixels; of very long images, the short side is then shorter
+            than ``short_side``.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class ScaledImages(Dataset[ScaledImage]):
 
 
 def _pixels(image: VocImage, size: tuple[int, int]) -> Tensor:
-    """uint8[3, h, w]. Not turned by EXIF: boxes are in pixels as they lie in the file."""
+    """uint8[3, h, w]. Not rotated by EXIF, since boxes refer to pixels as the file stores them."""
     wanted = (image.annotation.width, image.annotation.height)
     try:
         with PILImage.open(image.path) as file:

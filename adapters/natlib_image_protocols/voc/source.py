@@ -61,7 +61,7 @@ class Voc(Source):
     def split(self, split: Split, cache: Path | None = None) -> VocImages | None:
         """``train`` is every set but the test set, which is ``test``, or else ``val``."""
         if split == "train":
-            return VocImages(self._folder, self._folder.known())
+            return VocImages(self._folder, self._folder.trainval())
         if split == self._folder.test_set:
             return VocImages(self._folder, self._folder.identifiers(split))
         return None
