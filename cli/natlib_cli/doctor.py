@@ -93,7 +93,7 @@ def _head_of_run(report: "RunReport") -> None:
 
 def _print(name: str, finding: "Finding") -> None:
     verdict = (f"{_WORDS[finding.verdict]:8}", _COLOURS[finding.verdict])
-    console.print(Text.assemble(verdict, (name, "bold"), f": {finding.said}"), soft_wrap=True)
+    console.print(Text.assemble(verdict, (name, "bold"), f": {finding.message}"), soft_wrap=True)
     if finding.evidence:
         console.print(f"        {_numbers(finding.evidence)}", soft_wrap=True)
     for sample in finding.names:

@@ -1,4 +1,4 @@
-"""Is my run working, and are my data fit to train on? Verdicts with evidence and a next step."""
+"""Diagnose runs and data sets: verdicts with evidence and a next step."""
 
 from natlib.doctor.data import DATA_DIAGNOSES, DataReport, diagnose_data
 from natlib.doctor.diagnose import DIAGNOSES, RunReport, diagnose

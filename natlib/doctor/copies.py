@@ -1,4 +1,4 @@
-"""Samples that hold the same, whatever they are."""
+"""Find samples with the same content."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ __all__ = ["copies_of", "sample_digest"]
 
 
 def sample_digest(alone: Batch) -> bytes:
-    """A digest of what is in a sample; equal for copies, whatever they are called.
+    """A digest of a sample's content, equal for copies; the name does not count.
 
     Args:
-        alone: a batch of this sample and no other, so that padding is no part of it.
+        alone: a batch of this sample alone, so that it has no padding.
     """
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(alone.data.items()):
@@ -22,7 +22,7 @@ def sample_digest(alone: Batch) -> bytes:
 
 
 def copies_of(digests: Sequence[bytes]) -> list[list[int]]:
-    """Positions of equal digests, those that stand alone left out; in order of the first."""
+    """Groups of positions with equal digests, of two or more, in order of their first position."""
     places: dict[bytes, list[int]] = {}
     for position, digest in enumerate(digests):
         places.setdefault(digest, []).append(position)

@@ -1,4 +1,4 @@
-"""Ask everything about a run."""
+"""Diagnose a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from natlib.doctor.examination import Examination, examine
 from natlib.doctor.finding import Diagnosis, Finding
 from natlib.doctor.learning import LEARNING
 from natlib.doctor.matching import MATCHING
-from natlib.doctor.patient import Patient
 from natlib.doctor.record import RunRecord
+from natlib.doctor.run_facts import RunFacts
 from natlib.doctor.samples import SAMPLES, SPEED
 from natlib.errors import DataError, RunNotFoundError
 from natlib.model import Model, load
@@ -18,25 +18,25 @@ from natlib.runtime.progress import ProgressReporter, SilentProgress
 
 __all__ = ["DIAGNOSES", "RunReport", "diagnose"]
 
-DIAGNOSES: tuple[Diagnosis[Patient], ...] = (
+DIAGNOSES: tuple[Diagnosis[RunFacts], ...] = (
     *EMBEDDINGS,
     *LEARNING,
     *MATCHING,
     *SAMPLES,
     *SPEED,
 )
-"""Everything that is asked about a run, in order."""
+"""All diagnoses of a run, in order."""
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What the diagnoses say about a run.
+    """The findings about a run.
 
     Attributes:
         run: its directory.
-        step: updates that are recorded.
+        step: updates that are logged.
         updates: updates in the whole run.
-        stopped_by: the error that stopped it, if one did.
+        stopped_by: the error that stopped it; None if none did.
         findings: by the name of the diagnosis, in order.
     """
 
@@ -48,19 +48,19 @@ class RunReport:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Whether no finding asks for action."""
         return all(finding.verdict != "act" for finding in self.findings.values())
 
 
 def diagnose(
     run: Path | str, *, samples: int = 2048, progress: ProgressReporter | None = None
 ) -> RunReport:
-    """Ask whether a run works, finished or not. Nothing in it changes.
+    """Diagnose a run, finished or not, without changing it.
 
     Args:
         run: its directory.
-        samples: training samples that are read and embedded, at most.
-        progress: told how far that is.
+        samples: maximum number of training samples to read and embed.
+        progress: receives the progress.
 
     Raises:
         RunNotFoundError: there is no run here.
@@ -70,13 +70,13 @@ def diagnose(
     """
     record = RunRecord(Path(run))
     examination, why_not = _examination(record, samples, progress or SilentProgress())
-    patient = Patient(record, examination, why_not)
+    facts = RunFacts(record, examination, why_not)
     return RunReport(
         Path(run),
         record.step,
         record.info.updates,
         None if record.info.failure is None else record.info.failure.message,
-        {each.name: each(patient) for each in DIAGNOSES},
+        {each.name: each(facts) for each in DIAGNOSES},
     )
 
 

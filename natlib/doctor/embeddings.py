@@ -1,31 +1,31 @@
-"""Diagnoses of where the embeddings lie."""
+"""Diagnoses of the embeddings."""
 
 import torch
 from torch import Tensor
 
 from natlib.doctor.finding import Diagnosis, Finding, diagnosis
-from natlib.doctor.patient import Patient
+from natlib.doctor.run_facts import RunFacts
 from natlib.objectives.health import effective_rank
 
 __all__ = ["EMBEDDINGS", "spread"]
 
-# At a half, three quarters of the squared length of the embeddings are common to all samples.
-# Sixteen healthy runs on images, sound, text and vectors ended between 0.89 and 1.00 and an
-# untrained network begins at 0.73; runs that had collapsed ended below 0.13.
+# At 0.5, three quarters of the squared length of the embeddings are common to all samples. Sixteen
+# healthy runs on images, sound, text and vectors ended between 0.89 and 1.00, and an untrained
+# network begins at 0.73; collapsed runs ended below 0.13.
 _SPREAD = 0.5
-# Times the root of d. The narrowest healthy runs used 12.6 of 32 directions (32 updates on sound),
-# 6.4 of 8 and 19.6 of 512; the limits are then 3.4, 1.7 and 13.6.
+# Times the square root of d. The lowest effective ranks of healthy runs were 12.6 of 32 (32 updates
+# on sound), 6.4 of 8 and 19.6 of 512; the limits there are 3.4, 1.7 and 13.6.
 _RANK = 0.6
-# Targets whose norms differ by less than this are on a sphere; rounding makes 1e-7.
+# Targets whose norms vary by less than this are on a sphere; rounding alone gives 1e-7.
 _ON_SPHERE = 1e-3
-# Embeddings on the sphere of the targets differ from it by rounding, or by half precision.
+# Embeddings on the sphere of the targets may be off it by rounding to half precision.
 _OFF_SPHERE = 0.02
 
 
 def spread(z: Tensor) -> float:
-    """Share of the length of embeddings Tensor[s, d] in which samples differ.
+    """The share of the length of embeddings Tensor[s, d] that differs between samples.
 
-    0 if all are one point, 1 if their mean is 0; does not depend on their scale.
+    0 if all are equal, 1 if their mean is 0; independent of their scale.
     """
     z = z.double()
     common = z.mean(0).square().sum() / z.square().sum(1).mean().clamp_min(1e-300)
@@ -35,12 +35,12 @@ def spread(z: Tensor) -> float:
 @diagnosis(
     "collapse",
     reads="embeddings of samples",
-    acts="samples differ in less than half of the embeddings' length",
+    acts_if="samples differ by less than half of the embeddings' length",
 )
-def collapse(patient: Patient) -> Finding:
-    patient.record.check_updates()
-    found = spread(patient.measured("embeddings"))
-    evidence = {"spread": found, "spread_of_features": spread(patient.measured("features"))}
+def collapse(facts: RunFacts) -> Finding:
+    facts.record.check_updates()
+    found = spread(facts.measured("embeddings"))
+    evidence = {"spread": found, "spread_of_features": spread(facts.measured("features"))}
     if found >= _SPREAD:
         return Finding("fine", "the embeddings are spread", evidence)
     return Finding(
@@ -48,34 +48,34 @@ def collapse(patient: Patient) -> Finding:
         "all samples get nearly the same embedding",
         evidence,
         "raise objective.loss.target_weight or lower objective.loss.alignment; if the learning "
-        "rate is wrong, too, begin there",
+        "rate is wrong too, begin there",
     )
 
 
 @diagnosis(
     "dimensional collapse",
     reads="embeddings of samples",
-    acts="their effective rank is below 0.6 times the root of d",
+    acts_if="their effective rank is below 0.6 times the square root of d",
 )
-def dimensional_collapse(patient: Patient) -> Finding:
-    patient.record.check_updates()
-    z = patient.measured("embeddings")
+def dimensional_collapse(facts: RunFacts) -> Finding:
+    facts.record.check_updates()
+    z = facts.measured("embeddings")
     most = min(z.shape[1], len(z) - 1)
     if most < 3:
-        return Finding("irrelevant", f"there are no more than {most} directions")
+        return Finding("irrelevant", f"there are only {most} directions")
     evidence = {
         "effective_rank": float(effective_rank(z)),
         "dimensions": float(z.shape[1]),
-        "effective_rank_of_features": float(effective_rank(patient.measured("features"))),
+        "effective_rank_of_features": float(effective_rank(facts.measured("features"))),
     }
     if spread(z) < _SPREAD:
-        return Finding("irrelevant", "the embeddings have collapsed altogether", evidence)
+        return Finding("irrelevant", "the embeddings have collapsed to a point", evidence)
     limit = _RANK * most**0.5
     if evidence["effective_rank"] >= limit:
         return Finding("fine", "the embeddings use many directions", evidence)
     next_step = (
-        "use a wider encoder or a head with a hidden layer (objective.head.kind: mlp), and look at "
-        "whether objective.targets fill the space"
+        "use a wider encoder or a head with a hidden layer (objective.head.kind: mlp), and check "
+        "that objective.targets fill the space"
     )
     return Finding("act", "the embeddings lie in few directions", evidence, next_step)
 
@@ -83,13 +83,13 @@ def dimensional_collapse(patient: Patient) -> Finding:
 @diagnosis(
     "head normalised wrongly",
     reads="embeddings of samples, and as many targets",
-    acts="one of them is on a sphere and the other is not, or is on another one; or the head says "
-    "nothing below 0 and the targets do",
+    acts_if="only one of them lies on a sphere, or both on spheres of different radius; or targets "
+    "have negative coordinates and embeddings have none",
 )
-def wrong_normalisation(patient: Patient) -> Finding:
-    if patient.record.objective is None:
-        return Finding("irrelevant", "the objective deals no targets")
-    z, targets = patient.measured("embeddings"), patient.measured("targets")
+def wrong_normalisation(facts: RunFacts) -> Finding:
+    if facts.record.objective is None:
+        return Finding("irrelevant", "the objective has no targets")
+    z, targets = facts.measured("embeddings"), facts.measured("targets")
     length, target_length = z.norm(dim=1), targets.norm(dim=1)
     evidence = {
         "norm": float(length.mean()),
@@ -104,27 +104,27 @@ def wrong_normalisation(patient: Patient) -> Finding:
     if sphere and (apart or evidence["norm_varies_by"] > _OFF_SPHERE):
         return Finding(
             "act",
-            "targets lie on a sphere and embeddings do not lie on it",
+            "targets lie on a sphere and embeddings do not",
             evidence,
-            "the target distribution says what becomes of the head's output: let its on_sphere be "
-            "true, or its project carry vectors onto the sphere",
+            "the target distribution projects the head's output: let its on_sphere return True, or "
+            "its project() normalise",
         )
     if not sphere and evidence["norm_varies_by"] < _ON_SPHERE and z.shape[1] > 1:
         return Finding(
             "act",
             "embeddings are normalised and targets are not",
             evidence,
-            "let on_sphere of the target distribution be false: the head has to reach targets of "
-            "every length",
+            "let on_sphere of the target distribution return False: embeddings have to reach "
+            "targets of any norm",
         )
     if not (z < 0).any() and (targets < 0).any():
         return Finding(
             "act",
-            "no embedding has a coordinate below 0, and targets do",
+            "targets have negative coordinates and embeddings have none",
             evidence,
-            "let the head end in a linear layer, without a ReLU behind it",
+            "let the head end in a linear layer without a ReLU after it",
         )
-    return Finding("fine", "embeddings are where the targets are", evidence)
+    return Finding("fine", "embeddings and targets lie in the same space", evidence)
 
 
 def _variation(length: Tensor) -> float:
@@ -133,4 +133,4 @@ def _variation(length: Tensor) -> float:
     return float(length.std(correction=0) / mean)
 
 
-EMBEDDINGS: tuple[Diagnosis[Patient], ...] = (collapse, dimensional_collapse, wrong_normalisation)
+EMBEDDINGS: tuple[Diagnosis[RunFacts], ...] = (collapse, dimensional_collapse, wrong_normalisation)

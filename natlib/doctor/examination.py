@@ -1,4 +1,4 @@
-"""What the model of a run makes of some of its samples.
+"""Measurements of a run's model on some of its training samples.
 
 Shapes: s samples, f features of the encoder, d dimensions of the targets.
 """
@@ -22,17 +22,17 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Examination:
-    """What was measured on some training samples.
+    """Measurements on some training samples.
 
     Attributes:
         total: n, samples in the training set.
-        names: of the s samples that were read.
-        digests: what they hold; equal for copies.
+        names: the names of the s samples that were read.
+        digests: digests of their content; equal for copies.
         view_difference: mean squared difference of two views of a sample, over that of two
             samples: 0 for views that are equal, 1 for views that have nothing in common.
-        features: float32[s, f], of the encoder; None without a model.
-        head: float32[s, d], what the head says before it is carried into the space of targets.
-        embeddings: float32[s, d], after that.
+        features: float32[s, f], the encoder's features; None without a model.
+        head: float32[s, d], the head's output before it is projected into the targets' space.
+        embeddings: float32[s, d], after the projection.
         targets: float32[s, d], as many targets; None if the objective has none.
     """
 
@@ -55,14 +55,14 @@ def examine(
 ) -> Examination:
     """Read samples, spread evenly over the set, and embed them.
 
-    Torch's global generator is afterwards what it was before.
+    The state of torch's global generator is restored.
 
     Args:
-        modality: what prepares the samples.
+        modality: prepares the samples.
         samples: the training samples.
-        model: of the run, on the CPU; None if it has none yet.
-        most: samples to read at most.
-        progress: called with the samples done and the samples in all.
+        model: the run's model, on the CPU; None if it has none yet.
+        most: maximum number of samples to read.
+        progress: called with the number of samples done and their total.
     """
     chosen = evenly_spaced(len(samples), most)
     names: list[str] = []
@@ -111,7 +111,7 @@ def _compare_views(views: Sequence[Tensor]) -> tuple[float, float]:
 
 def _ratio(differences: Sequence[tuple[float, float]]) -> float:
     within, between = (sum(pair[side] for pair in differences) for side in (0, 1))
-    # Samples that do not differ at all leave nothing that views could keep.
+    # If samples do not differ at all, views cannot have more in common than samples.
     return within / between if between else 0.0
 
 

@@ -1,71 +1,74 @@
-"""What a diagnosis finds, and what a diagnosis is."""
+"""Findings, and the diagnoses that return them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["Diagnosis", "Finding", "UnknownFactError", "Verdict", "diagnosis"]
+__all__ = ["EXAMPLES", "Diagnosis", "Finding", "UnknownFactError", "Verdict", "diagnosis"]
+
+EXAMPLES = 3
+"""Samples that a finding names at most."""
 
 Verdict = Literal["fine", "act", "unknown", "irrelevant"]
-"""``fine``; ``act``: something is to be done; ``unknown``: what decides has not been measured, or
-not yet; ``irrelevant``: it cannot go wrong here."""
+"""``fine``; ``act``: the user should do something; ``unknown``: a measurement is missing, perhaps
+only as yet; ``irrelevant``: the problem cannot occur here."""
 
 Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one diagnosis says.
+    """The result of a diagnosis.
 
     Attributes:
-        verdict: whether something is to be done.
-        said: what was found, in words.
-        evidence: the numbers that it stands on, by name.
-        next_step: what to do; empty where nothing is to be done.
-        names: some of the samples that it is about.
+        verdict: whether the user should do something.
+        message: the finding in words.
+        evidence: the numbers that support it, by name.
+        next_step: what to do; empty unless the verdict is ``act``.
+        names: the names of some samples concerned.
     """
 
     verdict: Verdict
-    said: str
+    message: str
     evidence: Mapping[str, float] = field(default_factory=dict)
     next_step: str = ""
     names: tuple[str, ...] = ()
 
 
 class UnknownFactError(Exception):
-    """A fact that a diagnosis needs is not there; its text says why."""
+    """A fact that a diagnosis needs is not known; the message says why."""
 
 
 @dataclass(frozen=True)
 class Diagnosis(Generic[Subject]):
-    """One thing that may be wrong.
+    """A check for one problem.
 
     Attributes:
-        name: what it is called, in output and in the documentation.
-        reads: what it looks at.
-        acts: when something is to be done.
-        ask: finds out, or raises ``UnknownFactError``.
+        name: its name, in output and in the documentation.
+        reads: the data that it uses.
+        acts_if: when its verdict is ``act``.
+        check: returns the finding, or raises ``UnknownFactError``.
     """
 
     name: str
     reads: str
-    acts: str
-    ask: Callable[[Subject], Finding]
+    acts_if: str
+    check: Callable[[Subject], Finding]
 
     def __call__(self, subject: Subject) -> Finding:
-        """Ask; what cannot be known is a finding, too."""
+        """Run the check; an unknown fact gives the verdict ``unknown``."""
         try:
-            return self.ask(subject)
+            return self.check(subject)
         except UnknownFactError as why:
             return Finding("unknown", str(why))
 
 
 def diagnosis(
-    name: str, *, reads: str, acts: str
+    name: str, *, reads: str, acts_if: str
 ) -> Callable[[Callable[[Subject], Finding]], Diagnosis[Subject]]:
-    """Make a function a diagnosis; see :class:`Diagnosis`."""
+    """Turn a function into a :class:`Diagnosis`."""
 
-    def made(ask: Callable[[Subject], Finding]) -> Diagnosis[Subject]:
-        return Diagnosis(name, reads, acts, ask)
+    def decorate(check: Callable[[Subject], Finding]) -> Diagnosis[Subject]:
+        return Diagnosis(name, reads, acts_if, check)
 
-    return made
+    return decorate

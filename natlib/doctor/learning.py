@@ -1,9 +1,9 @@
-"""Diagnoses of whether the encoder learns, and how fast."""
+"""Diagnoses of whether the encoder learns, and of the learning rate."""
 
 from natlib.assignment import Bank
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
-from natlib.doctor.patient import Patient
 from natlib.doctor.random_loss import random_target_loss
+from natlib.doctor.run_facts import RunFacts
 from natlib.errors import DivergedError
 
 __all__ = ["LEARNING"]
@@ -12,26 +12,25 @@ __all__ = ["LEARNING"]
 # (28 updates) to 9 (420 updates of SGD); AdamW at a 40th of the learning rate that is best on
 # blobs moved them by 0.009, and the features stayed those of a random network.
 _MOVED = 0.02
-# An update of the first quarter. Healthy runs have 0.002 to 0.02, and 0.12 at ten times the best
-# learning rate of SGD, which still did no harm; at a hundred times, 0.23, and worse features.
+# The mean over updates of the first quarter. Healthy runs have 0.002 to 0.02, and 0.12 at ten times
+# the best learning rate of SGD, which was harmless; at a hundred times, 0.23 and worse features.
 _CHANGE = 0.15
-# A single update that moves weights by half of their length leaves little of what they were. The
-# largest of a healthy run was 0.07, the first one of AdamW without a warm-up.
+# A single update that changes weights by half of their norm destroys most of what they had learnt.
+# The largest of a healthy run was 0.07, the first update of AdamW without a warm-up.
 _LARGEST_CHANGE = 0.5
-# How much the matching gets better before it says anything, as a share of the random line. A
-# table that settled on a random encoder which did not train gained 0.63 of it.
+# The smallest gain in cosine that counts, as a share of the random baseline. A table that settled
+# on an untrained encoder gained 0.63 of it.
 _BETTER = 0.1
 
 
 @diagnosis(
     "loss at the random line",
     reads="`loss_target`, `own_cosine` (bank)",
-    acts="it is not below that of random points which are matched as well as they can be; in a "
-    "bank whose slots are reassigned rarely, if samples are no nearer to their own targets than at "
-    "the beginning either",
+    acts_if="it is not below the loss of optimally matched random points; in a bank, only if "
+    "samples have not come nearer to their own targets either",
 )
-def random_line(patient: Patient) -> Finding:
-    record = patient.record
+def random_line(facts: RunFacts) -> Finding:
+    record = facts.record
     if record.objective is None:
         return Finding("irrelevant", "the objective has no targets")
     record.check_half_done()
@@ -48,24 +47,24 @@ def random_line(patient: Patient) -> Finding:
             "random_cosine": record.late("random_cosine"),
         }
         if _gained(evidence, "own_cosine") >= _BETTER:
-            return Finding("fine", "samples come nearer to the targets that they keep", evidence)
+            return Finding("fine", "samples come nearer to their own targets", evidence)
     return Finding(
         "act",
-        "the loss is that of random points, or above it",
+        "the loss is not below that of random points",
         evidence,
-        "nothing has been learnt: see what else is found here; if nothing is, look at the views "
-        "(natlib report) and train longer",
+        "nothing has been learnt: act on the other findings first; if there are none, look at the "
+        "views (natlib report) and train longer",
     )
 
 
 @diagnosis(
     "matching improves, features do not",
     reads="`own_cosine` (bank) or `matched_cosine`, `weight_change`, accuracies",
-    acts="targets are met better than at the beginning, while the encoder has stayed what it was "
-    "or is worse than a random one",
+    acts_if="embeddings are nearer to their targets than at the beginning, and the encoder has "
+    "hardly changed or is worse than a random one",
 )
-def idle_features(patient: Patient) -> Finding:
-    record = patient.record
+def idle_features(facts: RunFacts) -> Finding:
+    record = facts.record
     if record.objective is None:
         return Finding("irrelevant", "the objective has no targets")
     record.check_updates()
@@ -76,36 +75,37 @@ def idle_features(patient: Patient) -> Finding:
         "random_cosine": record.late("random_cosine"),
     }
     if _gained(evidence, name) < _BETTER:
-        return Finding("fine", "the matching has not become better by itself", evidence)
+        return Finding("fine", "embeddings are not nearer to their targets than before", evidence)
     evidence["weights_moved"] = record.weights_moved()
-    accuracies, worse = _against_random(patient)
+    accuracies, worse = _against_random(facts)
     evidence |= accuracies
     if evidence["weights_moved"] < _MOVED:
         return Finding(
             "act",
-            "targets are met better and better by an encoder that stays what it was",
+            "embeddings come nearer to their targets, and the encoder hardly changes",
             evidence,
             "raise training.optimizer.learning_rate; if the encoder is frozen, let it train",
         )
     if worse:
         return Finding(
             "act",
-            "targets are met better, and the features are worse than those of a random encoder",
+            "embeddings come nearer to their targets, and features are worse than those of a "
+            "random encoder",
             evidence,
-            "change the augmentation (data.augment): what two views have in common is what is "
-            "learnt",
+            "change the augmentation (data.augment): an encoder learns what the views of a sample "
+            "have in common",
         )
     return Finding("fine", "matching and features have both changed", evidence)
 
 
 def _gained(evidence: dict[str, float], name: str) -> float:
-    """How much nearer targets are than at the beginning, as a share of the random line."""
+    """The gain in cosine since the beginning, as a share of the random baseline."""
     return (evidence[name] - evidence[f"{name}_first"]) / evidence["random_cosine"]
 
 
-def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
-    """Accuracies of the encoder and a random one, and whether both probes call it worse."""
-    found = patient.record.evaluation
+def _against_random(facts: RunFacts) -> tuple[dict[str, float], bool]:
+    """Accuracies of the encoder and of a random one, and whether it is worse in all probes."""
+    found = facts.record.evaluation
     if found is None or "random encoder" not in found.rows:
         return {}, False
     evidence: dict[str, float] = {}
@@ -115,7 +115,7 @@ def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
         evidence |= {name: mine.value, f"{name}_of_random_encoder": its}
         pairs.append((mine.value, its))
     count = found.details.test_samples
-    # By more than the standard error that so few test samples leave.
+    # By more than the standard error for this number of test samples.
     worse = all(
         mine < its - (max(its * (100.0 - its), 100.0) / count) ** 0.5 for mine, its in pairs
     )
@@ -125,15 +125,15 @@ def _against_random(patient: Patient) -> tuple[dict[str, float], bool]:
 @diagnosis(
     "learning rate too high",
     reads="`weight_change`, `run.json`",
-    acts="features became infinite, an update moved the weights by half of their length, or those "
-    "of the first quarter by 15 % each",
+    acts_if="features became infinite, an update changed the weights by half of their norm, or "
+    "those of the first quarter by 15 % on average",
 )
-def rate_too_high(patient: Patient) -> Finding:
-    record = patient.record
+def rate_too_high(facts: RunFacts) -> Finding:
+    record = facts.record
     lower = "lower training.optimizer.learning_rate to a tenth, or set training.clip_gradient to 1"
     if record.info.failure is not None and record.info.failure.kind == DivergedError.__name__:
         return Finding(
-            "act", "the run stopped since features became infinite", record.rates(), lower
+            "act", "the run stopped because features became infinite", record.rates(), lower
         )
     changes = record.values("weight_change")
     evidence = {
@@ -141,34 +141,34 @@ def rate_too_high(patient: Patient) -> Finding:
         "largest_weight_change": max(changes),
     } | record.rates()
     if evidence["weight_change"] >= _CHANGE or max(changes) >= _LARGEST_CHANGE:
-        return Finding("act", "updates replace what they should correct", evidence, lower)
-    return Finding("fine", "updates are small beside the weights", evidence)
+        return Finding("act", "updates are large compared with the weights", evidence, lower)
+    return Finding("fine", "updates are small compared with the weights", evidence)
 
 
 @diagnosis(
     "learning rate too low",
     reads="`weight_change`",
-    acts="all updates of the run together could move the weights by 2 % at most",
+    acts_if="all updates of the run together change the weights by 2 % at most",
 )
-def rate_too_low(patient: Patient) -> Finding:
-    record = patient.record
+def rate_too_low(facts: RunFacts) -> Finding:
+    record = facts.record
     record.check_updates()
     if record.step < min(record.config.training.schedule.warmup_steps, record.info.updates // 10):
         raise UnknownFactError("the run is still warming up")
     moved = record.weights_moved()
     evidence = {"weights_moved": moved} | record.rates()
     if moved >= _MOVED:
-        return Finding("fine", "the weights move", evidence)
+        return Finding("fine", "the weights change", evidence)
     return Finding(
         "act",
-        "the weights of the encoder hardly move",
+        "the weights of the encoder hardly change",
         evidence,
-        "raise training.optimizer.learning_rate to the tenfold, and again; for "
-        "objective.reduction 'mean' it needs to be larger than for 'sum'",
+        "raise training.optimizer.learning_rate by a factor of 10, perhaps repeatedly; with "
+        "objective.loss.reduction 'mean' it has to be larger than with 'sum'",
     )
 
 
-LEARNING: tuple[Diagnosis[Patient], ...] = (
+LEARNING: tuple[Diagnosis[RunFacts], ...] = (
     random_line,
     idle_features,
     rate_too_high,

@@ -1,4 +1,4 @@
-"""The loss of points that know nothing of each other."""
+"""The loss of random points: the baseline of ``loss_target``."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ _POINTS = 2048
 
 
 def random_target_loss(objective: NAT, batch: int) -> float:
-    """``loss_target`` of random views that have nothing in common, optimally matched.
+    """``loss_target`` of independent random views that are assigned targets as in training.
 
-    It is lower than without a matching, since that finds each point a target that it is close to
-    already. What a run has learnt begins below.
+    The assignment alone lowers it, since it finds targets close to the points. A run that has
+    learnt something has a lower loss.
 
     Args:
-        objective: says what is matched with what.
+        objective: the run's objective.
         batch: samples that are matched together.
     """
     assignment = objective.assignment.build(objective.targets.build(), samples=batch)
@@ -31,7 +31,7 @@ def random_target_loss(objective: NAT, batch: int) -> float:
 
 @torch.no_grad()
 def _once(objective: NAT, assignment: AssignmentModule[object], batch: int, draw: int) -> Tensor:
-    # Each draw has slots of its own.
+    # Each draw uses other slots.
     slots = _SLOT + draw * objective.views * batch + torch.arange(objective.views * batch)
     views_VBD = objective.targets.rows(slots).view(objective.views, batch, -1)
     assigned = assignment.preview(objective.matched_on(views_VBD), draw)

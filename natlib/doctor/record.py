@@ -15,16 +15,16 @@ __all__ = ["RunRecord"]
 
 # The part of the lines that counts as the end of a run, and as its beginning.
 _PART = 0.25
-# A batch norm knows its data after so many updates: of where it began, 0.9 ^ 40 = 1.5 % is left.
-# Runs of 1 to 25 updates looked like sick ones, those of 40 and more did not.
+# After this many updates, batch norm's running statistics have forgotten their initial values up to
+# 0.9 ^ 40 = 1.5 %. Runs of 1 to 25 updates looked broken, those of 40 and more did not.
 _FEWEST_UPDATES = 40
-# With the augmentation of the presets, embedded images and sounds were still at the random line
-# after 30 updates of 32 samples.
+# With the presets' augmentation, images and sounds were still at the random baseline after 30
+# updates of 32 samples.
 _FEWEST_TO_LEARN = 100
 
 
 class RunRecord:
-    """Configuration, metrics and evaluation of a run, and how it stands.
+    """Configuration, metrics, evaluation and state of a run.
 
     Args:
         run: its directory.
@@ -34,9 +34,9 @@ class RunRecord:
         config: the resolved configuration.
         info: what its ``run.json`` says: samples, updates, processes, what stopped it.
         evaluation: the standard evaluation; None where there is none.
-        objective: the part of the objective that deals targets; None if there is none.
-        step: updates that are recorded.
-        epoch: epochs that are recorded.
+        objective: the first part of the objective that is NAT; None if there is none.
+        step: updates that are logged.
+        epoch: epochs that are logged.
 
     Raises:
         RunNotFoundError: there is no run here.
@@ -51,12 +51,12 @@ class RunRecord:
         self.info = log.info
         self.evaluation = log.evaluations.get(STANDARD)
         self.step, self.epoch = log.step, log.epoch
-        self.objective, self._prefix, self._part = _dealing_part(self.config.objective)
+        self.objective, self._prefix, self._part = _nat_part(self.config.objective)
         self._metrics = log.metrics
 
     @property
     def batch(self) -> int:
-        """Samples that are matched together, those of a pool left out."""
+        """Samples that are matched together."""
         each = self.config.training.batch_size // self.info.processes
         return max(1, min(each, self.info.samples))
 
@@ -64,11 +64,11 @@ class RunRecord:
         """All values of a metric, in order.
 
         Args:
-            name: as :class:`natlib.NAT` alone records it; where objectives are combined, the one
-                of the part that deals targets is meant.
+            name: as :class:`natlib.NAT` by itself logs it; in a combined objective, it is looked
+                up under the name of the NAT part.
 
         Raises:
-            UnknownFactError: it is not recorded.
+            UnknownFactError: it is not logged.
         """
         return [value for _, value in self._series(name)]
 
@@ -83,7 +83,7 @@ class RunRecord:
         return fmean(values[: _count(values)])
 
     def per_update(self, name: str) -> float:
-        """Mean over updates: each line counts for the updates since the line before."""
+        """Mean over updates: a line is weighted by the number of updates since the line before."""
         found = self._series(name)
         steps = [step for step, _ in found]
         weights = [after - before for before, after in zip([0, *steps], steps, strict=False)]
@@ -91,14 +91,14 @@ class RunRecord:
         return total / sum(weights)
 
     def weights_moved(self) -> float:
-        """Length of all updates end to end, over the length of the weights.
+        """The sum of the norms of all updates, over the norm of the weights.
 
-        Of a run that goes on, those to come are taken to be as long as those that are done.
+        In an unfinished run, the remaining updates are assumed to be as large as those so far.
         """
         return self.per_update("weight_change") * max(self.step, self.info.updates)
 
     def rates(self) -> dict[str, float]:
-        """Evidence: the highest learning rate."""
+        """The highest learning rate, as evidence."""
         return {"learning_rate": self.config.training.optimizer.learning_rate}
 
     def check_updates(self) -> None:
@@ -109,7 +109,7 @@ class RunRecord:
         """
         if self.step < _FEWEST_UPDATES:
             raise UnknownFactError(
-                f"too early: {self.step} updates are recorded, {_FEWEST_UPDATES} are needed"
+                f"too early: {self.step} updates are logged, {_FEWEST_UPDATES} are needed"
             )
 
     def check_half_done(self) -> None:
@@ -120,7 +120,7 @@ class RunRecord:
         """
         if self.step < _FEWEST_TO_LEARN:
             raise UnknownFactError(
-                f"too early: {self.step} updates are recorded, {_FEWEST_TO_LEARN} are needed"
+                f"too early: {self.step} updates are logged, {_FEWEST_TO_LEARN} are needed"
             )
         if 2 * self.step < self.info.updates:
             raise UnknownFactError(
@@ -145,8 +145,8 @@ def _count(values: Sequence[float]) -> int:
     return max(1, round(_PART * len(values)))
 
 
-def _dealing_part(objective: Objective) -> tuple[NAT | None, str, str]:
-    """The part that deals targets, what its metrics begin with, and what it is called."""
+def _nat_part(objective: Objective) -> tuple[NAT | None, str, str]:
+    """The first part that is NAT, the prefix of its metrics, and its name."""
     if isinstance(objective, NAT):
         return objective, "", ""
     if isinstance(objective, Combined):

@@ -1,4 +1,4 @@
-"""Every sample of a source, looked at once.
+"""Facts about every sample of a source, from one pass over it.
 
 Shapes: n samples, r numbers of the raw baseline.
 """
@@ -19,25 +19,25 @@ from natlib.evaluation.modes import untouched_random
 __all__ = ["SplitFacts", "Survey", "survey"]
 
 _BATCH = 64
-# Distances are between all pairs: a second or two for so many samples.
+# Distances between all pairs of this many samples take a second or two.
 _COMPARED = 2_000
 
 
 @dataclass
 class SplitFacts:
-    """What is known of the samples of a split.
+    """The facts about the samples of a split.
 
     Attributes:
-        total: samples, the unreadable ones too.
-        unreadable: name and reason of each that cannot be decoded.
-        names: of the n samples that can.
-        digests: what they hold; equal for copies.
-        constant: names of those in whose input each channel is one number again and again.
-        sizes: float32[n] by name: whatever the modality says of each sample in one number, its
-            length or height, say.
-        labelled: samples of each class; empty without labels.
+        total: the number of samples, including unreadable ones.
+        unreadable: name and reason of each sample that cannot be decoded.
+        names: the names of the n samples that can.
+        digests: digests of their content; equal for copies.
+        constant: the names of samples in whose input every channel is constant.
+        sizes: float32[n] by name: any single number that the modality records for each sample,
+            such as its length or height.
+        labelled: the number of samples of each class; empty without labels.
         compared: positions in ``names`` of the rows of ``raw``.
-        raw: the raw baseline Tensor[c, r] of some of them, perhaps sparse.
+        raw: the raw baseline Tensor[c, r] of some samples, perhaps sparse.
     """
 
     total: int
@@ -52,7 +52,7 @@ class SplitFacts:
 
 
 Survey = dict[Split, SplitFacts]
-"""The facts of every split that a source has; ``train`` is always there."""
+"""The facts about every split of a source; ``train`` always exists."""
 
 
 def survey(
@@ -61,12 +61,12 @@ def survey(
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Survey:
-    """Look at all samples of a source. Torch's global generator stays what it was.
+    """Read all samples of a source; the state of torch's global generator is restored.
 
     Args:
-        modality: resolved; its source is looked at.
+        modality: resolved, with its source.
         workers: processes that decode.
-        progress: called with what is being done, how much of it is done, and how much there is.
+        progress: called with the stage, the number of samples done and their total.
 
     Raises:
         DataError: the source does not exist or holds no samples.
@@ -83,7 +83,7 @@ def survey(
 
 @dataclass(frozen=True)
 class _Look:
-    """What a worker says of one sample."""
+    """A worker's facts about one sample."""
 
     index: int
     reason: str = ""
@@ -93,7 +93,7 @@ class _Look:
 
 
 class _Looks(Dataset[Any]):
-    """A sample set whose items are what can be said of them."""
+    """A data set whose items are facts about samples."""
 
     def __init__(self, modality: Modality, samples: SampleSet) -> None:
         self._modality = modality
@@ -107,14 +107,14 @@ class _Looks(Dataset[Any]):
         if not len(alone.index):
             return _Look(index, alone.unreadable[0].reason)
         inputs = self._modality.plain(alone)[0]
-        # One number for each sample says how large it is, whatever it is called.
+        # Any tensor with one number for each sample counts as a size.
         numbers = {name: t for name, t in alone.data.items() if t.ndim == 1}
         sizes = {name: float(t) for name, t in numbers.items()}
         return _Look(index, "", sample_digest(alone), _constant(inputs), sizes)
 
 
 def _constant(inputs: Tensor) -> bool:
-    """Whether each channel of an input is one number again and again, but for rounding."""
+    """Whether every channel of an input is constant, up to rounding."""
     channels = inputs.flatten(1) if inputs.ndim > 1 else inputs[None]
     if channels.shape[1] < 2:
         return False

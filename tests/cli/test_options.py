@@ -345,7 +345,7 @@ def doctor(folder: Path) -> None:
     found = json.loads(file.read_text())
     assert found["healthy"]
     assert found["findings"]["duplicates in the data"]["evidence"]["read"] == 16
-    assert "too early" in found["findings"]["collapse"]["said"]
+    assert "too early" in found["findings"]["collapse"]["message"]
 
 
 @check("doctor --modality", "doctor --data", "doctor --set")

@@ -1,10 +1,10 @@
-"""A clock on which only what a test says takes time, so that no finding depends on the machine."""
+"""A clock that tests set, so that no finding depends on the speed of the machine."""
 
 __all__ = ["CLOCK"]
 
 
 class Clock:
-    """Stands for ``time.perf_counter``: a microsecond passes with each reading."""
+    """Replaces ``time.perf_counter``: each reading takes a microsecond."""
 
     now = 0.0
 
@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += seconds
 
 

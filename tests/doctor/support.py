@@ -1,4 +1,4 @@
-"""Runs of a second, and what the doctor says of them."""
+"""Short runs and their diagnoses."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import natlib
 from natlib.doctor import RunReport, diagnose
 from natlib.objectives import NAT, Objective
 from natlib.training import EvaluationConfig, RunConfig
-from tests.doctor.sick_parts import SickBlobs
+from tests.doctor.broken_parts import BrokenBlobs
 
 __all__ = ["acts", "nat", "train"]
 
@@ -30,13 +30,13 @@ def train(
     rate: float = 4e-3,
     **training: Any,
 ) -> RunReport:
-    """Train on 600 blobs in 7 epochs of 19 updates, and ask the doctor."""
+    """Train on 600 blobs for 7 epochs of 19 updates, and diagnose the run."""
     settings = {
         "epochs": 7, "batch_size": 32, "workers": 0, "log_every_steps": 2, "device": "cpu",
         "optimizer": {"kind": "adamw", "learning_rate": rate},
     }  # fmt: skip
     config = RunConfig(
-        data=SickBlobs(train=600, test=60, **(data or {})),
+        data=BrokenBlobs(train=600, test=60, **(data or {})),
         encoder=encoder,
         objective=objective or nat(),
         training={**settings, **training},

@@ -1,4 +1,4 @@
-"""Runs that work: nothing asks for action."""
+"""Runs that work: no diagnosis asks for action."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ ONE_VIEW = {
 
 
 def paper(every: int) -> dict[str, Any]:
-    """As in the paper, but for the number of epochs between matchings."""
+    """As in the paper, except for the number of epochs between matchings."""
     objective = nat(
         views=1,
         targets={"kind": "uniform_sphere", "dim": 64},
@@ -100,17 +100,17 @@ SMALLER = {
 
 
 @pytest.mark.parametrize("kind", SMALLER)
-def test_the_embedded_samples_of_each_modality(kind: str, tmp_path: Path) -> None:
+def test_the_default_source_of_each_modality(kind: str, tmp_path: Path) -> None:
     config = natlib.compose(kind, settings=[*SMALL, *SMALLER[kind]])
     natlib.train(config, tmp_path / "run")
     report = diagnose(tmp_path / "run", samples=80)
     assert not acts(report), {name: report.findings[name] for name in acts(report)}
-    # 40 updates are enough to judge everything but this.
+    # 40 updates are enough for all other diagnoses.
     assert unknown(report) == {"loss at the random line"}
     assert report.findings["churn stuck"].verdict == "irrelevant"
 
 
-def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
+def test_what_is_unknown_is_said(tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(run, nat(assignment={"kind": "bank", "slots": 4}), epochs=1)
     report = diagnose(run)
@@ -118,17 +118,17 @@ def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
     assert early <= unknown(report)
     assert not acts(report)
     for name in early:
-        assert report.findings[name].said.startswith("too early")
+        assert report.findings[name].message.startswith("too early")
     shutil.rmtree(run / "model")
     (run / "metrics.jsonl").unlink()
     report = diagnose(run)
     # The samples are still there.
     fine = {name for name, finding in report.findings.items() if finding.verdict == "fine"}
     assert fine == {"duplicates in the data", "views are identical"}
-    assert "no model yet" in report.findings["head normalised wrongly"].said
+    assert "no model yet" in report.findings["head normalised wrongly"].message
 
 
-def test_metrics_of_an_earlier_version(tmp_path: Path) -> None:
+def test_a_metric_that_is_missing_is_unknown(tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(run)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -137,7 +137,7 @@ def test_metrics_of_an_earlier_version(tmp_path: Path) -> None:
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     report = diagnose(run)
     assert not acts(report)
-    assert "weight_change" in report.findings["learning rate too high"].said
+    assert "weight_change" in report.findings["learning rate too high"].message
 
 
 def test_every_modality_is_tested() -> None:

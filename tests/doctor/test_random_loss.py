@@ -1,4 +1,4 @@
-"""The loss below which something has been learnt."""
+"""The loss of random points, against the loss that training logs for them."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("values", VARIANTS, ids=str)
-def test_it_is_what_training_logs_of_random_embeddings(values: dict[str, Any]) -> None:
+def test_it_equals_what_training_logs_for_random_embeddings(values: dict[str, Any]) -> None:
     config = NAT(**{"targets": {"kind": "uniform_sphere", "dim": 8}, "head": "linear"} | values)
     module = config.build(config.targets.dim, samples=60 * BATCH)
     assert isinstance(module, NATModule)

@@ -1,4 +1,4 @@
-"""A run, with all that diagnoses may ask about it."""
+"""The facts about a run that diagnoses use."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from natlib.doctor.examination import Examination
 from natlib.doctor.finding import UnknownFactError
 from natlib.doctor.record import RunRecord
 
-__all__ = ["Patient"]
+__all__ = ["RunFacts"]
 
 
 @dataclass(frozen=True)
-class Patient:
-    """What is known about a run.
+class RunFacts:
+    """The facts about a run.
 
     Attributes:
-        record: what it has written down.
-        examination: what was measured on its samples now; None if they cannot be read.
-        why_not: why they cannot, or why there is no model.
+        record: its configuration, metrics and evaluation.
+        examination: measurements on its samples; None if they cannot be read.
+        why_not: why they cannot be read, or why there is no model.
     """
 
     record: RunRecord
@@ -27,10 +27,10 @@ class Patient:
 
     @property
     def samples(self) -> Examination:
-        """What was measured on samples.
+        """The measurements on samples.
 
         Raises:
-            UnknownFactError: they cannot be read.
+            UnknownFactError: the samples cannot be read.
         """
         if self.examination is None:
             raise UnknownFactError(self.why_not)
@@ -40,7 +40,7 @@ class Patient:
         """``features``, ``head``, ``embeddings`` or ``targets`` of the examination.
 
         Raises:
-            UnknownFactError: there is no model that they could be measured with.
+            UnknownFactError: there is no model, or the objective has none of these.
         """
         value = getattr(self.samples, name)
         if value is None:

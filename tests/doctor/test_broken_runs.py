@@ -1,4 +1,4 @@
-"""Runs that were really made sick: the doctor says of what."""
+"""Runs that are broken on purpose: the doctor finds out how."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ ONE_VIEW = {
     "loss": {"alignment": 0, "target_weight": 1},
 }
 
-# How each run is made sick; of what it is, and what follows from it in the same run.
-SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
-    "agreement is all that counts": (
+# How each run is broken, the diagnosis that finds it, and others that may follow from it.
+BROKEN: dict[str, tuple[dict[str, Any], str, set[str]]] = {
+    "only alignment counts": (
         {"objective": nat(loss={"target_weight": 1e-6, "alignment": 100.0})},
         "collapse",
         {"loss at the random line"},
@@ -28,7 +28,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         "dimensional collapse",
         {"collapse", "loss at the random line"},
     ),
-    "nothing below 0": (
+    "a ReLU after the head": (
         {"objective": nat(head={"kind": "relu_head"})},
         "head normalised wrongly",
         {"collapse", "dimensional collapse", "loss at the random line"},
@@ -48,7 +48,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         "loss at the random line",
         {"collapse", "matching improves, features do not"},
     ),
-    "the same, in a bank": (
+    "the same in a bank": (
         {"objective": nat(**ONE_VIEW), "data": {"look": "unrelated"}},
         "churn stuck",
         {"loss at the random line", "collapse"},
@@ -73,7 +73,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         "learning rate too high",
         {"collapse", "dimensional collapse", "loss at the random line"},
     ),
-    "a solver that leaves everything as it is": (
+    "a solver that returns the identity": (
         {"objective": nat(assignment={"kind": "bank", "slots": 4, "solver": "rigid"})},
         "churn stuck",
         {"loss at the random line", "collapse"},
@@ -88,12 +88,12 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         set(),
     ),
     "copies": ({"data": {"copies": 60}}, "duplicates in the data", set()),
-    "views that are the sample": (
+    "views that equal the sample": (
         {"data": {"look": "identical"}},
         "views are identical",
         set(),
     ),
-    "a solver that sleeps": (
+    "a slow solver": (
         {
             "objective": nat(assignment={"kind": "stream", "slots": 4, "solver": "sleepy"}),
             "epochs": 3,
@@ -101,7 +101,7 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         "solver eats the step",
         set(),
     ),
-    "a loader that sleeps": (
+    "slow samples": (
         {"data": {"slow": True}, "epochs": 3},
         "loader-bound",
         set(),
@@ -109,9 +109,9 @@ SICK: dict[str, tuple[dict[str, Any], str, set[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", SICK)
-def test_what_was_made_sick_is_found(way: str, tmp_path: Path) -> None:
-    settings, name, consequences = SICK[way]
+@pytest.mark.parametrize("way", BROKEN)
+def test_a_broken_run_is_diagnosed(way: str, tmp_path: Path) -> None:
+    settings, name, consequences = BROKEN[way]
     report = train(tmp_path / "run", **settings)
     found = acts(report)
     assert name in found, report.findings[name]
@@ -122,7 +122,7 @@ def test_what_was_made_sick_is_found(way: str, tmp_path: Path) -> None:
     assert not report.healthy
 
 
-def test_a_run_that_stopped_since_features_became_infinite(tmp_path: Path) -> None:
+def test_a_run_that_stopped_because_features_became_infinite(tmp_path: Path) -> None:
     wild = {"kind": "sgd", "learning_rate": 1e30}
     with pytest.raises(NonFiniteError):
         train(tmp_path / "run", nat(head="linear"), optimizer=wild)
@@ -133,5 +133,5 @@ def test_a_run_that_stopped_since_features_became_infinite(tmp_path: Path) -> No
     assert report.findings["collapse"].verdict == "unknown"
 
 
-def test_every_diagnosis_is_tested_on_a_sick_run() -> None:
-    assert {name for _, name, _ in SICK.values()} == {each.name for each in DIAGNOSES}
+def test_every_diagnosis_is_tested_on_a_broken_run() -> None:
+    assert {name for _, name, _ in BROKEN.values()} == {each.name for each in DIAGNOSES}

@@ -1,4 +1,4 @@
-"""Sources with something wrong: the doctor says what, with names."""
+"""Sources with defects: the doctor names the samples concerned."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def pictures(folder: Path, count: int = 40) -> Path:
     return folder
 
 
-def looked_at(source: Path, kind: str = "image", *settings: str) -> DataReport:
+def diagnosed(source: Path, kind: str = "image", *settings: str) -> DataReport:
     options = {"data": {"source": str(source)}}
     return diagnose_data(natlib.compose(kind, options=options, settings=settings).data)
 
@@ -29,8 +29,8 @@ def acts(report: DataReport) -> set[str]:
     return {name for name, finding in report.findings.items() if finding.verdict == "act"}
 
 
-def test_sound_pictures(tmp_path: Path) -> None:
-    report = looked_at(pictures(tmp_path))
+def test_images_without_defects(tmp_path: Path) -> None:
+    report = diagnosed(pictures(tmp_path))
     assert not acts(report)
     assert report.healthy
     assert report.samples == {"train": 80, "test": 20}
@@ -77,7 +77,7 @@ def unbalanced(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("make_sick", "name"),
+    ("break_data", "name"),
     [
         (unreadable, "unreadable samples"),
         (copied, "copies"),
@@ -87,9 +87,9 @@ def unbalanced(folder: Path) -> list[str]:
         (unbalanced, "label balance"),
     ],
 )
-def test_what_is_wrong_is_found(make_sick, name: str, tmp_path: Path) -> None:
-    words = make_sick(pictures(tmp_path))
-    report = looked_at(tmp_path)
+def test_a_defect_is_found(break_data, name: str, tmp_path: Path) -> None:
+    words = break_data(pictures(tmp_path))
+    report = diagnosed(tmp_path)
     assert acts(report) == {name}, report.findings
     finding = report.findings[name]
     assert finding.next_step
@@ -102,32 +102,32 @@ def test_texts_of_very_different_lengths(tmp_path: Path) -> None:
     lines = [f"the {n}th line says {n * n} and nothing more" for n in range(60)]
     lines += [" ".join(f"word{n}{k}" for k in range(200)) for n in range(5)]
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
-    report = looked_at(tmp_path / "lines.txt", "text")
+    report = diagnosed(tmp_path / "lines.txt", "text")
     assert "sizes" in acts(report)
     finding = report.findings["sizes"]
     assert finding.evidence["size_max"] > 10 * finding.evidence["size_median"]
     assert finding.evidence["share_far_off"] == pytest.approx(5 / 65)
     assert len(finding.names) == 3
-    # There are no labels, and there is one split.
+    # There are no labels, and there is only one split.
     for name in ("label balance", "copies between splits"):
         assert report.findings[name].verdict == "irrelevant"
 
 
 def test_copies_of_sparse_rows_are_no_near_copies(tmp_path: Path) -> None:
-    # TF-IDF leaves out words that stand in one line only.
+    # TF-IDF leaves out words that occur in a single line.
     lines = [f"w{n} w{n + 1} w{n + 2} and w{n * n % 41}" for n in range(40)]
     (tmp_path / "lines.txt").write_text("\n".join([*lines, *lines[:10]]) + "\n")
-    report = looked_at(tmp_path / "lines.txt", "text")
+    report = diagnosed(tmp_path / "lines.txt", "text")
     assert report.findings["copies"].evidence["spare_copies"] == 10
     assert report.findings["near copies"].verdict == "fine"
     assert report.findings["near copies"].evidence["compared"] == 40
 
 
 @pytest.mark.parametrize("dim", [2, 12])
-def test_rows_drawn_at_random_are_no_near_copies(dim: int, tmp_path: Path) -> None:
+def test_random_rows_are_no_near_copies(dim: int, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(500, dim)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
-    assert not acts(looked_at(tmp_path / "rows.npy", "vector"))
+    assert not acts(diagnosed(tmp_path / "rows.npy", "vector"))
 
 
 def test_groups_of_copies_are_in_the_order_of_their_first() -> None:

@@ -1,4 +1,4 @@
-"""Parts that make a run sick in one way each."""
+"""Components that each break a run in one way."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from tests.evaluation.gaussian_blobs import FEATURES, BlobSamples, GaussianBlobs
 
 
 class SlowSamples(BlobSamples):
-    """Takes its time."""
+    """Samples that are slow to read."""
 
     def __getitem__(self, index: int) -> Any:
         CLOCK.sleep(0.001)
@@ -26,14 +26,14 @@ class SlowSamples(BlobSamples):
 
 
 @register
-class SickBlobs(GaussianBlobs):
-    """Gaussian blobs, with something wrong."""
+class BrokenBlobs(GaussianBlobs):
+    """Gaussian blobs with a defect."""
 
-    kind: Literal["sick_blobs"] = "sick_blobs"
+    kind: Literal["broken_blobs"] = "broken_blobs"
     copies: int = 0
-    """Training samples, from the first one, that are copies of the last one."""
+    """The number of first training samples that are copies of the last one."""
     slow: bool = False
-    """Whether samples come slowly."""
+    """Whether samples are slow to read."""
     look: Literal["noisy", "identical", "unrelated"] = "noisy"
     """What two views have in common: something, everything, nothing."""
 
@@ -46,7 +46,7 @@ class SickBlobs(GaussianBlobs):
         return samples
 
     def views(self, batch: Batch, count: int) -> list[Tensor]:
-        CLOCK.sleep(0.01)  # what an update takes
+        CLOCK.sleep(0.01)  # the time of an update
         if self.look == "unrelated":
             return [torch.randn(len(batch.index), FEATURES) for _ in range(count)]
         if self.look == "identical":
@@ -56,7 +56,7 @@ class SickBlobs(GaussianBlobs):
 
 @register
 class Sleepy(Lapjv):
-    """Finds the optimum, after a nap."""
+    """An exact solver that is slow."""
 
     kind: Literal["sleepy"] = "sleepy"
 
@@ -67,7 +67,7 @@ class Sleepy(Lapjv):
 
 @register
 class Rigid(Lapjv):
-    """Leaves everything as it is."""
+    """Returns the identity."""
 
     kind: Literal["rigid"] = "rigid"
 
@@ -81,7 +81,7 @@ class Rigid(Lapjv):
 
 @register
 class FreeSphere(UniformSphere):
-    """Targets on the sphere for embeddings that are not brought there."""
+    """Targets on the sphere, with embeddings that are not projected onto it."""
 
     kind: Literal["free_sphere"] = "free_sphere"
 
@@ -92,7 +92,7 @@ class FreeSphere(UniformSphere):
 
 @register
 class NormalisedGaussian(Gaussian):
-    """Targets of every length for embeddings of length 1."""
+    """Targets of any norm, with embeddings of norm 1."""
 
     kind: Literal["normalised_gaussian"] = "normalised_gaussian"
 
@@ -102,7 +102,7 @@ class NormalisedGaussian(Gaussian):
 
 @register
 class ReluHead(Head):
-    """A linear layer with a ReLU behind it."""
+    """A linear layer followed by a ReLU."""
 
     kind: Literal["relu_head"] = "relu_head"
 
@@ -112,7 +112,7 @@ class ReluHead(Head):
 
 @register
 class FrozenEncoder(EncoderRecipe):
-    """A network that does not train."""
+    """A network whose weights are frozen."""
 
     kind: Literal["frozen"] = "frozen"
 
