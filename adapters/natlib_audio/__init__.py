@@ -1,4 +1,4 @@
-"""natlib's adapter for sound: sources, decoding, log-mel, augmentation and encoders."""
+"""natlib's adapter for sound: sources, decoding, log-mel spectrograms, augmentation, encoders."""
 
 from natlib.runtime.packages import require
 from natlib_audio.augmentation import Augmentation

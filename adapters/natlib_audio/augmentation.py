@@ -1,4 +1,4 @@
-"""Which augmentations there are, and how one view is made."""
+"""Augmentation of sounds: its settings, and how a view is made."""
 
 from typing import Annotated, Self
 
@@ -14,7 +14,7 @@ __all__ = ["Augmentation", "masked_spectra", "masked_waves", "one_wave"]
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
-# Responses are drawn at so many points.
+# Points at which a random frequency response is drawn.
 _RESPONSE = 7
 
 
@@ -26,36 +26,37 @@ class Augmentation(Settings):
     """
 
     crop: tuple[float, float] = (0.6, 1.0)
-    """Shortest and longest part of a clip in a view, as a share of what a view could show."""
+    """Shortest and longest excerpt of a clip, as a share of the longest that fits into a view."""
     shift: Probability = 1.0
-    """Share of the room that a shorter clip leaves in a view, in which its place is random."""
+    """How far an excerpt that is shorter than the view may be shifted in it, as a share of the free
+    room; the place is random."""
     speed: float = Field(default=0.15, ge=0, le=1)
-    """Played faster or slower by a factor of up to 1 + x, pitch included, like a tape."""
+    """Playback is faster or slower by a random factor of up to 1 + x; the pitch changes with it, as
+    with a tape."""
     warp: float = Field(default=0.15, ge=0, le=1)
-    """Frequencies multiplied by a factor of up to 1 + x either way, at the same speed: another
-    vocal tract, another size of instrument (log-mel only)."""
+    """Frequencies are multiplied or divided by a random factor of up to 1 + x at the same speed, as
+    if the vocal tract or the instrument had another size (log-mel only)."""
     gain: float = Field(default=6.0, ge=0)
-    """Louder or quieter by up to so many decibels (without effect under ``equal_level``)."""
+    """Level changes by up to so many decibels (has no effect with ``equal_level``)."""
     equaliser: float = Field(default=6.0, ge=0)
-    """Standard deviation, in decibels, of a random response at points an octave apart: another
-    microphone, another room."""
+    """Standard deviation, in decibels, of a random frequency response at points an octave apart, as
+    if microphone and room were others."""
     noise: Probability = 0.5
-    """Probability of noise, its colour between white and brown."""
+    """Probability of adding noise of a random colour between white and brown."""
     noise_snr: tuple[float, float] = (5.0, 30.0)
-    """Smallest and largest ratio of signal to noise, in decibels."""
+    """Smallest and largest signal-to-noise ratio, in decibels."""
     background: Probability = 0.3
-    """Probability of another clip of the batch in the background."""
+    """Probability of mixing another clip of the batch into the background."""
     background_snr: tuple[float, float] = (5.0, 20.0)
     """Smallest and largest ratio of the clip to the background, in decibels."""
     time_masks: int = Field(default=1, ge=0)
-    """Stretches of time that are blanked out (SpecAugment: Park et al., Interspeech 2019, arXiv
-    1904.08779)."""
+    """Number of time masks (SpecAugment: Park et al., Interspeech 2019, arXiv 1904.08779)."""
     time_mask: Probability = 0.15
-    """The longest of them, as a share of what is shown of the clip."""
+    """Longest time mask, as a share of the excerpt in the view."""
     frequency_masks: int = Field(default=1, ge=0)
-    """Stretches of frequency that are blanked out."""
+    """Number of frequency masks."""
     frequency_mask: Probability = 0.2
-    """The widest of them, as a share of the mel scale."""
+    """Widest frequency mask, as a share of the mel scale."""
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
@@ -70,25 +71,25 @@ class Augmentation(Settings):
 
 
 def one_wave(settings: Augmentation, wave: Tensor, length: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """One augmented view of each clip, float32[b, n], and what of it is no padding, bool[b, n].
+    """One augmented view of each clip, float32[b, n], and its valid part, bool[b, n].
 
     Args:
-        settings: which operations, how strong.
+        settings: which operations, and how strong.
         wave: float32[b, t], padded with zeros.
         length: int64[b], the valid length of each clip.
-        n: values of a view.
+        n: length of a view.
     """
     count, device = len(wave), wave.device
-    # Everything is drawn in every call, whatever is turned off: a setting that changes leaves
-    # the random numbers of the others as they were.
+    # All random numbers are drawn in every call, so that turning one operation off leaves those of
+    # the others unchanged.
     draw = torch.rand(10, count, device=device)
     response = torch.randn(count, _RESPONSE, device=device)
     order = torch.randperm(count, device=device)
-    speed = waves.octaves(settings.speed, draw[0])
+    speed = waves.random_factors(settings.speed, draw[0])
     cut = waves.random_cut(length, n, settings.crop, speed, settings.shift, draw[1:4])
     view, valid = waves.cut_out(wave, length, cut, n, settings.speed > 0)
     if settings.background > 0:
-        view = waves.mixed(
+        view = waves.mix_background(
             view,
             valid,
             _between(settings.background_snr, draw[4]),
@@ -96,7 +97,7 @@ def one_wave(settings: Augmentation, wave: Tensor, length: Tensor, n: int) -> tu
             order,
         )
     if settings.equaliser > 0 or settings.noise > 0:
-        view = waves.filtered(
+        view = waves.filter_and_add_noise(
             view,
             valid,
             settings.equaliser * response,
@@ -111,35 +112,35 @@ def one_wave(settings: Augmentation, wave: Tensor, length: Tensor, n: int) -> tu
 def masked_spectra(
     settings: Augmentation, mel: Mel, rate: int, spectra_BMT: Tensor, valid_BT: Tensor
 ) -> Tensor:
-    """Normalised spectra with frequencies moved, and stretches of both axes blanked out.
+    """Normalised spectra with frequencies warped, and with time and frequency masks.
 
-    What is blanked out, and what is no part of the clip, is 0: the mean of all clips.
+    Masked values and padding are 0, which is the mean of all clips.
 
     Args:
-        settings: which operations, how strong.
-        mel: which bands there are.
-        rate: values in a second.
+        settings: which operations, and how strong.
+        mel: the bands.
+        rate: sampling rate in hertz.
         spectra_BMT: float32[b, bands, frames].
-        valid_BT: bool[b, frames].
+        valid_BT: bool[b, frames], the frames that are not padding.
     """
     count, bands, frames = spectra_BMT.shape
     device = spectra_BMT.device
-    factor = waves.octaves(settings.warp, torch.rand(count, device=device))
+    factor = waves.random_factors(settings.warp, torch.rand(count, device=device))
     time_draw = torch.rand(2, settings.time_masks, count, device=device)
     frequency_draw = torch.rand(2, settings.frequency_masks, count, device=device)
     if settings.warp > 0:
-        spectra_BMT = spectra.moved_bands(spectra_BMT, warped_bands(mel, rate, factor))
-    time_BT = spectra.masked(_extent(valid_BT), frames, settings.time_mask, time_draw)
+        spectra_BMT = spectra.interpolate_bands(spectra_BMT, warped_bands(mel, rate, factor))
+    time_BT = spectra.random_spans(_extent(valid_BT), frames, settings.time_mask, time_draw)
     every = torch.tensor([0.0, bands], device=device).expand(count, 2)
-    frequency_BM = spectra.masked(every, bands, settings.frequency_mask, frequency_draw)
-    # A view of nothing would have nothing to say: a mask that hides all of a clip is dropped.
-    kept_BT = valid_BT & ~time_BT
-    kept_BT = torch.where(kept_BT.any(1, keepdim=True), kept_BT, valid_BT)
-    return spectra_BMT * (kept_BT[:, None, :] & ~frequency_BM[:, :, None])
+    frequency_BM = spectra.random_spans(every, bands, settings.frequency_mask, frequency_draw)
+    # A mask that would hide the whole clip is dropped.
+    shown_BT = valid_BT & ~time_BT
+    shown_BT = torch.where(shown_BT.any(1, keepdim=True), shown_BT, valid_BT)
+    return spectra_BMT * (shown_BT[:, None, :] & ~frequency_BM[:, :, None])
 
 
 def masked_waves(settings: Augmentation, wave: Tensor, valid: Tensor) -> Tensor:
-    """Waves float32[b, n] with stretches of time and of frequency blanked out."""
+    """Waves float32[b, n] with time and frequency masks."""
     count, n = wave.shape
     time_draw = torch.rand(2, settings.time_masks, count, device=wave.device)
     frequency_draw = torch.rand(2, settings.frequency_masks, count, device=wave.device)
@@ -147,13 +148,13 @@ def masked_waves(settings: Augmentation, wave: Tensor, valid: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(wave)
         bins = spectrum.shape[1]
         every = torch.tensor([0.0, bins], device=wave.device).expand(count, 2)
-        hidden = spectra.masked(every, bins, settings.frequency_mask, frequency_draw)
+        hidden = spectra.random_spans(every, bins, settings.frequency_mask, frequency_draw)
         wave = torch.fft.irfft(spectrum * ~hidden, n)
-    return wave * valid * ~spectra.masked(_extent(valid), n, settings.time_mask, time_draw)
+    return wave * valid * ~spectra.random_spans(_extent(valid), n, settings.time_mask, time_draw)
 
 
 def _extent(valid: Tensor) -> Tensor:
-    """Where what is valid begins, and how long it is: float32[b, 2]."""
+    """Start and length of the valid part: float32[b, 2]."""
     return torch.stack([valid.int().argmax(1).float(), valid.sum(1).float()], 1)
 
 

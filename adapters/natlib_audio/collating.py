@@ -1,4 +1,4 @@
-"""Clips of different lengths, put together as one batch."""
+"""Collate clips of different lengths into a batch."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ __all__ = ["at_rate", "collate"]
 def collate(samples: Sequence[Clip | Unreadable], rate: int) -> Batch:
     """A batch whose ``data`` holds ``wave``, ``length`` and ``rate``.
 
-    ``wave`` is float32[b, t], padded with zeros behind to the longest clip; ``length`` is
-    int64[b], what is not padding; ``rate`` is int64[b], one number for all of them: what clips
-    have in common, so that the device resamples them together, or else the rate that is asked
-    for, to which each has been resampled here.
+    ``wave`` is float32[b, t], padded at the end with zeros to the longest clip; ``length`` is
+    int64[b], the length without padding; ``rate`` is int64[b], the same for all: the clips' own
+    rate if they share one, so that the device resamples them together, else the rate of inputs, to
+    which each clip is resampled here.
 
     Args:
-        samples: clips, and what could not be read.
+        samples: clips, and samples that could not be decoded.
         rate: the rate of inputs.
     """
     good = [sample for sample in samples if isinstance(sample, Clip)]
@@ -42,7 +42,7 @@ def collate(samples: Sequence[Clip | Unreadable], rate: int) -> Batch:
 def at_rate(batch: Batch, rate: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Waves float32[b, t] and lengths int64[b] of a batch at a rate, on its device."""
     wave, length = batch.data["wave"], batch.data["length"]
-    # One number on the host; it waits for the device only where there is one.
+    # Reading one number waits for the device, if the batch is on one.
     old = int(batch.data["rate"][0]) if len(wave) else rate
     if old == rate:
         return wave, length

@@ -1,4 +1,4 @@
-"""How sounds become samples."""
+"""Decode sounds to samples, and keep them in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ClipSamples = DecodedSamples[Clip]
 
 @dataclass(frozen=True)
 class ClipDecoder:
-    """Decodes clips; in memory they are kept at the rate of inputs, and at their own elsewhere.
+    """Decodes clips at their own rate; in memory they are kept at the rate of inputs.
 
     See :class:`natlib.data.Decoder`.
 

@@ -1,4 +1,4 @@
-"""From a file or an array to a mono wave."""
+"""Decode a file or an array to a mono wave."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ from natlib.errors import DataError
 __all__ = ["EXTENSIONS", "Clip", "decode"]
 
 EXTENSIONS = ("flac", "mp3", "oga", "ogg", "wav")
-"""How the names of sounds end, in upper or lower case."""
+"""Suffixes of the names of sound files, in upper or lower case."""
 
-# Rates beyond these are no sound but damage, and resampling from them would take for ever.
+# Rates beyond these come from damaged files, and resampling from them would take forever.
 _RATES = (1_000, 1_000_000)
 
 
@@ -27,8 +27,8 @@ class Clip:
 
     Attributes:
         index: its stable index.
-        wave: float32[t], mono, in [-1, 1] unless the file itself goes further.
-        rate: values in a second.
+        wave: float32[t], mono, in [-1, 1] unless the file exceeds that.
+        rate: sampling rate in hertz.
     """
 
     index: int
@@ -37,16 +37,16 @@ class Clip:
 
 
 def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
-    """A mono wave float32[t] and its rate; of a longer clip, the middle.
+    """A mono wave float32[t] and its rate; a longer clip is cut to its middle.
 
     Args:
         item: a path; an array [t] or [t, channels] of floats in [-1, 1] or of integers; or a pair
             of such an array and its rate.
         longest: seconds of a clip that are read.
-        rate: that of an array which comes without one.
+        rate: the rate of an array that comes without one.
 
     Raises:
-        DataError: it is not like that, empty, silent throughout, or holds NaN.
+        DataError: the item has another form, is empty or silent, or holds NaN.
         soundfile.SoundFileError: libsndfile cannot read the file.
     """
     if isinstance(item, str | Path):
@@ -65,7 +65,7 @@ def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
     wave = values[:, 0] if values.shape[1] == 1 else values.mean(1, dtype=np.float32)
     if not np.isfinite(wave).all():
         raise DataError("it holds NaN or infinity")
-    # A constant is silence too: a level that microphones add.
+    # A constant is silence too: the offset of a microphone.
     if wave.min() == wave.max():
         raise DataError("it is silent: all values are the same")
     return torch.from_numpy(np.ascontiguousarray(wave)), rate
@@ -76,7 +76,7 @@ def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], in
         keep = max(1, round(longest * file.samplerate))
         if file.frames > keep and file.seekable():
             file.seek((file.frames - keep) // 2)
-        # Whatever the file says of its length: a file that was cut off has less.
+        # A truncated file has fewer values than it declares.
         values = file.read(keep, dtype="float32", always_2d=True)
         return values, file.samplerate
 

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms of whole batches, through torchaudio."""
+"""Log-mel spectrograms of whole batches, with torchaudio."""
 
 import math
 import warnings
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Mel", "band_hertz", "frames", "log_mel", "valid_frames", "warped_bands"]
 
-# Power under which a band counts as empty, with waves in [-1, 1]: 80 dB or so under a loud sine.
+# Added to the power of a band, for waves in [-1, 1]: about 80 dB below a loud sine.
 _FLOOR = 1e-4
-# Waves are cut into parts of this many values, so that spectra stay in the caches of a CPU.
+# Waves are processed in parts of so many values, so that spectra stay in the caches of a CPU.
 _PART = 1 << 20
 
 
@@ -47,7 +47,7 @@ class Mel(Settings):
 
 
 def frames(settings: Mel, length: int, rate: int) -> int:
-    """Frames of a wave; the first lies around its first value."""
+    """Number of frames of a wave; the first is centred on its first value."""
     return length // settings.hop_length(rate) + 1
 
 
@@ -55,28 +55,28 @@ def log_mel(settings: Mel, wave: Tensor, rate: int) -> Tensor:
     """Natural logarithm of the power in each band, float32[b, bands, frames].
 
     Args:
-        settings: which bands and frames.
+        settings: bands and frames.
         wave: float32[b, t].
-        rate: values in a second.
+        rate: sampling rate in hertz.
 
     Raises:
-        ConfigError: bands, window and rate do not go together.
+        ConfigError: bands, window and rate do not fit together.
     """
     spectrogram, mel_scale = _transforms(settings, rate, wave.device)
     step = max(1, _PART // max(1, wave.shape[1]))
     parts = []
     for part in wave.split(step):
         spectrum = spectrogram(part)
-        # What torchaudio does itself takes a root first, and three times as long.
+        # torchaudio's own power spectrum takes a root first, which makes it three times slower.
         power = spectrum.real.square() + spectrum.imag.square()
         parts.append(mel_scale(power).add_(_FLOOR).log_())
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def valid_frames(settings: Mel, valid: Tensor, rate: int) -> Tensor:
-    """bool[b, frames]: frames whose middle lies on a valid value, bool[b, t]; at least one.
+    """bool[b, frames]: the frames whose centre is on a valid value, bool[b, t]; at least one.
 
-    A clip that is shorter than a hop may lie between two middles: its nearest frame counts.
+    A clip that is shorter than a hop may lie between two centres; then the nearest frame is valid.
     """
     hop, count = settings.hop_length(rate), frames(settings, valid.shape[1], rate)
     middle = (torch.arange(count, device=valid.device) * hop).clamp(max=valid.shape[1] - 1)
@@ -88,19 +88,19 @@ def valid_frames(settings: Mel, valid: Tensor, rate: int) -> Tensor:
 
 
 def band_hertz(settings: Mel, rate: int) -> list[float]:
-    """The middle of each band."""
+    """Centre frequency of each band in hertz."""
     low, high = _mel(settings.low), _mel(settings.top(rate))
     steps = (high - low) / (settings.bands + 1)
     return [700 * (10 ** ((low + steps * (i + 1)) / 2595) - 1) for i in range(settings.bands)]
 
 
 def warped_bands(settings: Mel, rate: int, factor: Tensor) -> Tensor:
-    """Where each band lies once frequencies are multiplied: float32[b, bands], in bands.
+    """Position of each band after frequencies are multiplied: float32[b, bands], in bands.
 
     Args:
-        settings: which bands.
-        rate: values in a second.
-        factor: float32[b].
+        settings: the bands.
+        rate: sampling rate in hertz.
+        factor: float32[b], the factor of each clip.
     """
     hertz = torch.tensor(band_hertz(settings, rate), device=factor.device)
     mel = 2595 * torch.log10(1 + factor[:, None] * hertz / 700)
@@ -120,22 +120,22 @@ def _transforms(settings: Mel, rate: int, device: torch.device) -> "tuple[Spectr
     window, top = max(2, round(settings.window * rate)), settings.top(rate)
     if settings.low >= top:
         raise ConfigError(
-            f"data.mel.low is {settings.low:g} Hz, but sounds end at {top:g} Hz; lower it, or "
-            "raise data.rate or data.mel.high"
+            f"data.mel.low is {settings.low:g} Hz, but the highest frequency is {top:g} Hz; lower "
+            "it, or raise data.rate or data.mel.high"
         )
-    # Twice what the window needs: low bands are narrower than the window can resolve.
+    # Twice the size of the window, since low bands are narrower than its resolution.
     size = 2 * 2 ** math.ceil(math.log2(window))
     spectrogram = Spectrogram(
         size, window, settings.hop_length(rate), power=None, pad_mode="constant"
     )
     with warnings.catch_warnings():
-        # It warns of empty bands, which are an error here.
+        # It warns about empty bands, which are an error here.
         warnings.simplefilter("ignore")
         mel_scale = MelScale(settings.bands, rate, settings.low, top, size // 2 + 1)
     empty = int((mel_scale.fb.amax(0) == 0).sum())
     if empty:
         raise ConfigError(
-            f"{empty} of {settings.bands} mel bands are narrower than frequencies can be told "
-            "apart; lower data.mel.bands, or raise data.mel.window or data.mel.low"
+            f"{empty} of {settings.bands} mel bands are narrower than the resolution in frequency; "
+            "lower data.mel.bands, or raise data.mel.window or data.mel.low"
         )
     return spectrogram.to(device), mel_scale.to(device)

@@ -1,4 +1,4 @@
-"""A clip for a person to look at: its wave above its spectrogram."""
+"""Thumbnails of clips: the wave above its spectrogram."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ _BAND_HEIGHT = 64
 _INK = (47, 111, 178)
 # From empty to loud: dark blue, violet, red, orange, pale yellow.
 _COLOURS = np.array([(8, 12, 44), (84, 20, 109), (187, 55, 84), (249, 142, 9), (252, 255, 190)])
-# Powers more than this below the loudest are drawn as empty, in natural logarithms: 60 dB.
+# Powers more than 60 dB below the loudest are drawn as empty (in natural logarithms).
 _RANGE = 6 * np.log(10)
 
 
@@ -20,13 +20,13 @@ def draw(wave: npt.NDArray[np.float32], spectrum: npt.NDArray[np.float32]) -> np
 
     Args:
         wave: float32[t].
-        spectrum: float32[bands, frames], logarithms of power; low bands are drawn below.
+        spectrum: float32[bands, frames], logarithms of power; low bands are drawn at the bottom.
     """
     return np.concatenate([_wave(wave), spectrogram(spectrum)])
 
 
 def _wave(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The span of values in each column, as tall as the loudest allows."""
+    """Lowest to highest value in each column; the loudest fills the height."""
     pixels = np.full((_WAVE_HEIGHT, _WIDTH, 3), 255, np.uint8)
     edge = np.linspace(0, len(wave), _WIDTH + 1).astype(int)
     first = np.minimum(edge[:-1], len(wave) - 1)

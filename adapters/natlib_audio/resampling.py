@@ -1,4 +1,4 @@
-"""Waves at another rate, through torchaudio."""
+"""Resample waves, with torchaudio."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resample", "resampled_length"]
 
-# Denominators up to this: 44,100 to 16,000 Hz is 441 to 160. Rates without a common divisor would
-# need filters of gigabytes; with this limit they are off by less than one in a million.
+# Largest denominator of the ratio of two rates, 441 / 160 from 44,100 to 16,000 Hz for example.
+# Rates without a common divisor would need filters of gigabytes; with this limit the new rate is
+# wrong by less than one part in a million.
 _LARGEST = 1_000
 
 
@@ -28,7 +29,7 @@ def resample(wave: Tensor, old: int, new: int) -> Tensor:
 
 
 def resampled_length(length: int, old: int, new: int) -> int:
-    """Values after resampling, at least one."""
+    """Number of values after resampling, at least one."""
     above, below = _ratio(old, new)
     return max(1, length * below // above)
 

@@ -1,4 +1,4 @@
-"""Operations on a batch of log-mel spectrograms, with other random numbers for each.
+"""Random operations on a batch of log-mel spectrograms, independent for each clip.
 
 Shapes: b clips, m bands, t frames.
 """
@@ -6,11 +6,11 @@ Shapes: b clips, m bands, t frames.
 import torch
 from torch import Tensor
 
-__all__ = ["masked", "moved_bands"]
+__all__ = ["interpolate_bands", "random_spans"]
 
 
-def moved_bands(spectra: Tensor, place: Tensor) -> Tensor:
-    """Spectra float32[b, m, t] whose band i is what was at ``place[:, i]``, float32[b, m]."""
+def interpolate_bands(spectra: Tensor, place: Tensor) -> Tensor:
+    """Spectra float32[b, m, t] whose band i is interpolated at ``place[:, i]``, float32[b, m]."""
     count = spectra.shape[2]
     below = place.floor().long().clamp(max=spectra.shape[1] - 1)
     above = (below + 1).clamp(max=spectra.shape[1] - 1)
@@ -20,14 +20,14 @@ def moved_bands(spectra: Tensor, place: Tensor) -> Tensor:
     return torch.lerp(low, high, share)
 
 
-def masked(length: Tensor, total: int, widest: float, draw: Tensor) -> Tensor:
-    """bool[b, total]: stretches of random width and place.
+def random_spans(length: Tensor, total: int, widest: float, draw: Tensor) -> Tensor:
+    """bool[b, total]: spans of random width and place, for masks.
 
     Args:
-        length: float32[b, 2], where what may be masked begins, and how long it is.
-        total: how many positions there are.
-        widest: the widest stretch, as a share of that length.
-        draw: float32[2, k, b], random numbers for k stretches.
+        length: float32[b, 2], start and length of the part that may be masked.
+        total: number of positions.
+        widest: width of the widest span, as a share of that length.
+        draw: float32[2, k, b], random numbers for k spans.
     """
     begin, whole = length.unbind(1)
     width_KB = whole * widest * draw[0]

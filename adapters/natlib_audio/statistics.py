@@ -1,4 +1,4 @@
-"""Log-mel statistics: the raw baseline, and what inputs are normalised by."""
+"""Statistics of log-mel spectra over time: the raw-input baseline."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ def spectral_statistics(spectra: Tensor, valid: Tensor) -> Tensor:
 
     Args:
         spectra: float32[b, m, t].
-        valid: bool[b, t], the frames that count.
+        valid: bool[b, t], the frames that are not padding.
 
     Returns:
         float32[b, 3 * m].

@@ -1,4 +1,4 @@
-"""Operations on a batch of waves, with other random numbers for each.
+"""Random operations on a batch of waves, independent for each clip.
 
 Shapes: b clips, t values of the padded batch, n values of a view.
 """
@@ -15,24 +15,24 @@ __all__ = [
     "centre_cut",
     "cut_out",
     "equal_level",
-    "filtered",
-    "mixed",
-    "octaves",
+    "filter_and_add_noise",
+    "mix_background",
     "random_cut",
+    "random_factors",
 ]
 
-# Points of a random response, an octave apart; the highest lies at half the rate.
+# Points of a random frequency response, an octave apart; the highest is half the rate.
 _POINTS = 7
 
 
 class Cut(NamedTuple):
-    """Which part of a clip a view shows, each float32[b].
+    """The part of each clip that a view shows, each float32[b].
 
     Attributes:
-        start: its first value.
-        length: its length, in values of the view.
+        start: its first value in the clip.
+        length: its length in the view.
         speed: values of the clip for each value of the view.
-        offset: where it begins in the view; padding before and behind.
+        offset: its first value in the view; what is before and after it is padding.
     """
 
     start: Tensor
@@ -42,10 +42,10 @@ class Cut(NamedTuple):
 
 
 def centre_cut(length: Tensor, n: int) -> Cut:
-    """The middle of each clip, at the beginning of the view."""
-    kept = length.clamp(max=n).float()
+    """The middle of each clip, at the start of the view."""
+    shown = length.clamp(max=n).float()
     start = ((length - n).clamp(min=0) // 2).float()
-    return Cut(start, kept, torch.ones_like(kept), torch.zeros_like(kept))
+    return Cut(start, shown, torch.ones_like(shown), torch.zeros_like(shown))
 
 
 def random_cut(
@@ -55,31 +55,31 @@ def random_cut(
 
     Args:
         length: int64[b].
-        n: values of a view.
-        scale: shortest and longest part, as a share of what a view could show.
-        speed: float32[b].
-        shift: share of the free room in a view that the place may use.
+        n: length of a view.
+        scale: shortest and longest part, as a share of the longest that fits into a view.
+        speed: float32[b], values of the clip for each value of the view.
+        shift: how far the part may be shifted in the view, as a share of the free room.
         draw: float32[3, b], random numbers in [0, 1).
     """
-    seen_B = torch.minimum(length.float(), n * speed)
-    part_B = seen_B * (scale[0] + (scale[1] - scale[0]) * draw[0])
+    longest_B = torch.minimum(length.float(), n * speed)
+    part_B = longest_B * (scale[0] + (scale[1] - scale[0]) * draw[0])
     start_B = ((length - part_B) * draw[1]).floor()
-    kept_B = (part_B / speed).round().clamp(1, n)
-    return Cut(start_B, kept_B, speed, ((n - kept_B) * shift * draw[2]).floor())
+    shown_B = (part_B / speed).round().clamp(1, n)
+    return Cut(start_B, shown_B, speed, ((n - shown_B) * shift * draw[2]).floor())
 
 
 def cut_out(
     wave: Tensor, length: Tensor, cut: Cut, n: int, interpolate: bool
 ) -> tuple[Tensor, Tensor]:
-    """Views float32[b, n], and bool[b, n]: what of them is no padding.
+    """Views float32[b, n], and their valid part, bool[b, n].
 
     Args:
-        wave: float32[b, t], zeros behind the end of each.
+        wave: float32[b, t], padded at the end with zeros.
         length: int64[b], the valid length of each.
-        cut: which part.
-        n: values of a view.
-        interpolate: compute values between two by a cubic through four (Catmull and Rom, 1974);
-            without it, every speed needs to be 1.
+        cut: the part to show.
+        n: length of a view.
+        interpolate: whether to interpolate between values, by a cubic through four (Catmull and
+            Rom, 1974); without it, every speed has to be 1.
     """
     place_BN = torch.arange(n, device=wave.device) - cut.offset[:, None]
     valid_BN = (place_BN >= 0) & (place_BN < cut.length[:, None])
@@ -91,7 +91,7 @@ def cut_out(
     floor_BN = x.floor()
     x -= floor_BN
     rows_BN = floor_BN.long().clamp_(min=0).minimum(last_B1)
-    # The same numbers into shifted waves: cheaper than other numbers into one.
+    # Gathering the same indices from shifted waves is cheaper than shifted indices from one wave.
     padded: Tensor = F.pad(wave, (1, 2))
     count = wave.shape[1]
     before, here, after, beyond = (
@@ -106,33 +106,35 @@ def cut_out(
 
 
 def level(wave: Tensor, valid: Tensor) -> Tensor:
-    """Root mean square float32[b, 1] of what is valid, where the rest is 0; never 0."""
+    """Root mean square float32[b, 1] of the valid part, never 0; the rest has to be 0."""
     count = valid.sum(1, keepdim=True).clamp(min=1)
     norm: Tensor = torch.linalg.vector_norm(wave, dim=1, keepdim=True)
     return (norm / count.sqrt()).clamp(min=1e-6)
 
 
 def equal_level(wave: Tensor, valid: Tensor) -> Tensor:
-    """Waves of one loudness: a root mean square of 0.1, that of speech well recorded."""
+    """Waves scaled to a root mean square of 0.1, a usual level of recorded speech."""
     return wave * (0.1 / level(wave, valid))
 
 
-def mixed(wave: Tensor, valid: Tensor, decibels: Tensor, chosen: Tensor, order: Tensor) -> Tensor:
-    """Another clip of the batch behind each of the chosen ones.
+def mix_background(
+    wave: Tensor, valid: Tensor, decibels: Tensor, chosen: Tensor, order: Tensor
+) -> Tensor:
+    """Mix another clip of the batch into the background of the chosen clips.
 
     Args:
         wave: float32[b, n].
-        valid: bool[b, n]; the other clip is heard there only.
-        decibels: float32[b], how much weaker the other one is.
-        chosen: bool[b].
-        order: int64[b], which clip is the other one.
+        valid: bool[b, n]; the background is limited to it.
+        decibels: float32[b], how much weaker the background is.
+        chosen: bool[b], the clips that get a background.
+        order: int64[b], the clip that is the background of each.
     """
     own = level(wave, valid)
     factor = own / own[order] * 10 ** (-decibels[:, None] / 20)
     return torch.addcmul(wave, wave[order].mul_(valid), torch.where(chosen[:, None], factor, 0.0))
 
 
-def filtered(
+def filter_and_add_noise(
     wave: Tensor,
     valid: Tensor,
     response: Tensor,
@@ -140,46 +142,46 @@ def filtered(
     colour: Tensor,
     chosen: Tensor | None,
 ) -> Tensor:
-    """Waves through a random smooth response, with noise behind the chosen ones.
+    """Apply a smooth frequency response, and add noise to the chosen clips.
 
-    One transform serves both.
+    Both are done in one Fourier transform.
 
     Args:
         wave: float32[b, n].
-        valid: bool[b, n].
-        response: float32[b, 7], decibels an octave apart, from 1/64 to the whole of the band.
+        valid: bool[b, n], the part that is not padding.
+        response: float32[b, 7], decibels at points an octave apart, up to half the rate.
         decibels: float32[b], how much weaker the noise is.
         colour: float32[b], how steeply the noise falls: 0 is white, 1 is pink, 2 is brown.
-        chosen: bool[b]; None for no noise at all.
+        chosen: bool[b], the clips that get noise; None for no noise at all.
     """
     spectrum = torch.fft.rfft(wave)
     count = spectrum.shape[1]
     share_F = torch.arange(1, count + 1, device=wave.device) / count
     octave_F = (torch.log2(share_F) + _POINTS - 1).clamp(min=0)
-    # Hat functions: a straight line between two points.
+    # Hat functions: linear interpolation between points.
     points_P = torch.arange(_POINTS, device=wave.device)
     hats_PF = (1 - (octave_F - points_P[:, None]).abs()).clamp(min=0)
-    # Exponentials are several times as fast as powers.
+    # Exponentials are several times faster than powers.
     spectrum = spectrum * (response @ hats_PF * (math.log(10) / 20)).exp_()
     if chosen is not None:
-        # A white spectrum is white noise: there is no need to make it in time.
+        # White noise has a white spectrum, so it need not be generated in time.
         shape_BF = (share_F.log() * (-colour[:, None] / 2)).exp_()
-        shape_BF[:, 0] = 0.0  # a constant is not heard
+        shape_BF[:, 0] = 0.0  # a constant is inaudible
         noise = torch.randn(*spectrum.shape, 2, device=wave.device) * shape_BF[:, :, None]
         power = _power(spectrum) / valid.sum(1, keepdim=True).clamp(min=1)
         noise_power = 2 * shape_BF.square().sum(1, keepdim=True) / wave.shape[1]
         factor = (power / noise_power).sqrt() * 10 ** (-decibels[:, None] / 20)
         factor = torch.where(chosen[:, None], factor, 0.0)
         spectrum = spectrum + torch.view_as_complex(noise) * factor
-    heard: Tensor = torch.fft.irfft(spectrum, wave.shape[1])
-    return heard
+    result: Tensor = torch.fft.irfft(spectrum, wave.shape[1])
+    return result
 
 
 def _power(spectrum: Tensor) -> Tensor:
-    """Energy of spectra complex[b, f] over the bins, float32[b, 1]."""
+    """Energy of spectra complex[b, f], summed over bins: float32[b, 1]."""
     return (spectrum.real.square() + spectrum.imag.square()).sum(1, keepdim=True)
 
 
-def octaves(strength: float, draw: Tensor) -> Tensor:
-    """Factors between 1 / (1 + strength) and 1 + strength, evenly in logarithm: float32[b]."""
+def random_factors(strength: float, draw: Tensor) -> Tensor:
+    """Factors between 1 / (1 + strength) and 1 + strength, uniform on a log scale: float32[b]."""
     return torch.exp(math.log1p(strength) * (2 * draw - 1))

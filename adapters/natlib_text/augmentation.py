@@ -65,12 +65,12 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     low, high = settings.crop_scale
     span_B = ((low + (high - low) * draw_5B[0]) * count_B).ceil().clamp_(min=1)
     span_B = torch.minimum(span_B, count_B).long()
-    start_B = _somewhere(draw_5B[1], count_B - span_B)
+    start_B = _random_start(draw_5B[1], count_B - span_B)
     keep_BT = _within(place_T, start_B, span_B)
 
     gap_B = (settings.delete_share * draw_5B[2] * span_B).long()
     gap_B = torch.where(draw_5B[3] < settings.delete, gap_B, 0)
-    gap_start_B = start_B + _somewhere(draw_5B[4], span_B - gap_B)
+    gap_start_B = start_B + _random_start(draw_5B[4], span_B - gap_B)
     keep_BT &= ~_within(place_T, gap_start_B, gap_B)
 
     keep_BT &= token_draw_BT >= settings.drop
@@ -88,7 +88,7 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     return tokens.gather(1, taken_BT).masked_fill_(place_T >= left_B[:, None], 0)
 
 
-def _somewhere(draw_B: Tensor, room_B: Tensor) -> Tensor:
+def _random_start(draw_B: Tensor, room_B: Tensor) -> Tensor:
     """A whole number from 0 to ``room`` (included), each as likely as the others."""
     return torch.minimum((draw_B * (room_B + 1)).long(), room_B)
 

@@ -145,7 +145,7 @@ class Text(Modality):
         recipe = recipe.model_copy(update={"vocabulary": asked or tokens.size})
         if isinstance(recipe, TextTransformer):
             trained = self.tokenizer is None
-            return recipe.completed(tokens.surroundings(), self.length, trained)
+            return recipe.completed(tokens.special_tokens(), self.length, trained)
         return recipe
 
     def with_source(self, source: str) -> Self:

@@ -73,7 +73,7 @@ class TextTokenizer:
         text: str = self._tokenizer.decode([token - 1 for token in tokens if token])
         return text
 
-    def surroundings(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def special_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What the tokenizer puts before and after a text ([CLS] and [SEP], say), as numbers."""
         self._tokenizer.no_truncation()
         bare = self._tokenizer.encode("a", add_special_tokens=False).ids

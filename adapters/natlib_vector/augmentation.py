@@ -6,7 +6,7 @@ from torch import Tensor
 
 from natlib.component import Settings
 
-__all__ = ["Augmentation", "changed_rows"]
+__all__ = ["Augmentation", "augment_rows"]
 
 
 class Augmentation(Settings):
@@ -24,7 +24,7 @@ class Augmentation(Settings):
     """Standard deviation of Gaussian noise on numbers, in units of their own."""
 
 
-def changed_rows(settings: Augmentation, rows: Tensor) -> Tensor:
+def augment_rows(settings: Augmentation, rows: Tensor) -> Tensor:
     """Rows float64[b, c] with some values exchanged and some missing (NaN).
 
     A column of categories changes as a whole, which it could not do once it is one-hot.

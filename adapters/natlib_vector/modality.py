@@ -27,7 +27,7 @@ from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.errors import ConfigError, DataError
 from natlib_vector.arrays import EMBEDDED, Arrays, Embedded
-from natlib_vector.augmentation import Augmentation, changed_rows
+from natlib_vector.augmentation import Augmentation, augment_rows
 from natlib_vector.columns import Columns, sound
 from natlib_vector.source import Source
 
@@ -138,7 +138,7 @@ class Vector(Modality):
     def views(self, batch: Batch, count: int) -> list[Tensor]:
         rows, columns = _rows(batch), self._known()
         return [
-            columns.encode(changed_rows(self.augment, rows), self.clip, self.augment.noise)
+            columns.encode(augment_rows(self.augment, rows), self.clip, self.augment.noise)
             for _ in range(count)
         ]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import ConfigError
 from natlib_audio.encoders.convnet import AudioConvNet
-from natlib_audio.encoders.pooling import mean_and_peak, mean_over_time, sounding, thinned
+from natlib_audio.encoders.pooling import downsample_mask, mean_and_peak, mean_over_time, nonpadding
 from natlib_audio.encoders.resnet import AudioResNet
 from natlib_audio.encoders.wav2vec import Wav2Vec
 
@@ -108,7 +108,7 @@ class TestPooling:
         spectra = torch.zeros(3, 1, 2, 4)
         spectra[0, 0, 1, :2] = 1.0
         spectra[1, 0, 0, 3] = -1.0
-        assert sounding(spectra).tolist() == [
+        assert nonpadding(spectra).tolist() == [
             [True, True, False, False],
             [False, False, False, True],
             [True, True, True, True],
@@ -122,8 +122,8 @@ class TestPooling:
 
     def test_a_coarser_frame_counts_if_it_covers_one_that_does(self) -> None:
         valid = torch.tensor([[True] * 3 + [False] * 5])
-        assert thinned(valid, 4).tolist() == [[True, True, False, False]]
-        assert thinned(valid, 8) is valid
+        assert downsample_mask(valid, 4).tolist() == [[True, True, False, False]]
+        assert downsample_mask(valid, 8) is valid
 
 
 class TestCheckpoints:

@@ -12,7 +12,7 @@ from natlib_audio import Audio, Augmentation, Mel
 from natlib_audio import waves as on_waves
 from natlib_audio.augmentation import masked_spectra, masked_waves, one_wave
 from natlib_audio.log_mel import band_hertz, warped_bands
-from natlib_audio.spectra import moved_bands
+from natlib_audio.spectra import interpolate_bands
 
 from .sounds import RATE, batch_of, hiss, tone
 
@@ -254,7 +254,7 @@ class TestWarp:
         plain = modality.plain(batch_of(tone(1000)))[:, 0]
         factor = 1.3
         place = warped_bands(mel, RATE, torch.tensor([factor]))
-        moved = moved_bands(plain, place)
+        moved = interpolate_bands(plain, place)
         hertz = band_hertz(mel, RATE)
         found = hertz[int(moved[0, :, 25].argmax())]
         assert found == pytest.approx(1000 / factor, rel=0.1)

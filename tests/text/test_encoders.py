@@ -57,7 +57,7 @@ def checkpoint(folder: Path, kind: str = "bert", **config: Any) -> Path:
 def completed(folder: Path, **settings: Any) -> TextTransformer:
     recipe = TextTransformer(checkpoint=str(folder), vocabulary=VOCABULARY)
     return recipe.completed(
-        settings.get("surroundings", ((), ())),
+        settings.get("special_tokens", ((), ())),
         settings.get("length", LENGTH),
         settings.get("trained", False),
     )
@@ -156,8 +156,8 @@ class TestCheckpoint:
         import transformers
 
         folder = checkpoint(tmp_path / "bert")
-        surroundings = ((3,), (4, 5))
-        encoder = completed(folder, surroundings=surroundings).build(SHAPE).eval()
+        special_tokens = ((3,), (4, 5))
+        encoder = completed(folder, special_tokens=special_tokens).build(SHAPE).eval()
         model = transformers.AutoModel.from_pretrained(folder).eval()
         text = tokens(3, 12)
         found = encoder(text)
@@ -248,7 +248,7 @@ class TestCheckpoint:
         with pytest.raises(ConfigError, match=r"reads at most 16 tokens of a text; lower"):
             completed(folder, length=17)
         with pytest.raises(ConfigError, match=r"reads at most 14 tokens of a text; lower"):
-            completed(folder, length=15, surroundings=((1,), (2,)))
+            completed(folder, length=15, special_tokens=((1,), (2,)))
         larger = TextTransformer(checkpoint=str(folder), vocabulary=VOCABULARY + 1)
         with pytest.raises(ConfigError, match=r"the tokenizer has 61 tokens, .* knows 60"):
             larger.completed(((), ()), LENGTH, False)

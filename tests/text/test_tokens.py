@@ -87,8 +87,8 @@ class TestTokens:
         assert np.array_equal(cut, full[:length])
 
     def test_what_stands_around_a_text(self) -> None:
-        assert TextTokenizer(word_pieces().to_str().encode()).surroundings() == ((3,), (4,))
-        assert TextTokenizer(TRAINED).surroundings() == ((), ())
+        assert TextTokenizer(word_pieces().to_str().encode()).special_tokens() == ((3,), (4,))
+        assert TextTokenizer(TRAINED).special_tokens() == ((), ())
 
     def test_where_words_begin(self) -> None:
         pieces = TextTokenizer(word_pieces().to_str().encode())

@@ -10,7 +10,7 @@ import natlib
 from natlib.data import Batch
 from natlib.errors import ConfigError, DataError
 from natlib_vector import Augmentation, Vector
-from natlib_vector.augmentation import changed_rows
+from natlib_vector.augmentation import augment_rows
 
 ROWS = torch.arange(4000.0, dtype=torch.float64).view(500, 8)
 
@@ -24,14 +24,14 @@ def batch_of(modality: Vector, count: int = 64) -> Batch:
 class TestViews:
     def test_values_of_others_come_from_the_same_column(self) -> None:
         torch.manual_seed(0)
-        changed = changed_rows(Augmentation(corrupt=0.4, dropout=0.0), ROWS)
+        changed = augment_rows(Augmentation(corrupt=0.4, dropout=0.0), ROWS)
         assert torch.equal(changed % 8, ROWS % 8)
         # One in 500 gets its own value back.
         assert float((changed != ROWS).double().mean()) == pytest.approx(0.4, abs=0.03)
 
     def test_dropout_makes_values_missing(self) -> None:
         torch.manual_seed(0)
-        changed = changed_rows(Augmentation(corrupt=0.0, dropout=0.25), ROWS)
+        changed = augment_rows(Augmentation(corrupt=0.0, dropout=0.25), ROWS)
         gone = changed.isnan()
         assert float(gone.double().mean()) == pytest.approx(0.25, abs=0.03)
         assert torch.equal(changed[~gone], ROWS[~gone])
@@ -54,9 +54,9 @@ class TestViews:
 
     def test_a_setting_leaves_the_random_numbers_of_others(self) -> None:
         torch.manual_seed(0)
-        one = changed_rows(Augmentation(corrupt=0.3, dropout=0.0), ROWS)
+        one = augment_rows(Augmentation(corrupt=0.3, dropout=0.0), ROWS)
         torch.manual_seed(0)
-        other = changed_rows(Augmentation(corrupt=0.3, dropout=0.5), ROWS)
+        other = augment_rows(Augmentation(corrupt=0.3, dropout=0.5), ROWS)
         kept = ~other.isnan()
         assert torch.equal(one[kept], other[kept])
 

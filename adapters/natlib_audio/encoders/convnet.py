@@ -7,7 +7,12 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib_audio.encoders.pooling import check_spectrogram, mean_and_peak, sounding, thinned
+from natlib_audio.encoders.pooling import (
+    check_spectrogram,
+    downsample_mask,
+    mean_and_peak,
+    nonpadding,
+)
 
 __all__ = ["AudioConvNet"]
 
@@ -15,9 +20,9 @@ __all__ = ["AudioConvNet"]
 class AudioConvNet(EncoderRecipe):
     """Convolutions over time and frequency, one over time, then mean and maximum over time.
 
-    Each of the first halves the resolution in both directions. The last sees all bands of a few
-    frames at once, so that it knows where on the scale something happens; what it finds is
-    averaged over the clip, padding left out, and beside it stands the strongest.
+    Each of the first convolutions halves the resolution in both directions. The last one sees all
+    bands of a few frames at once, so that its features depend on absolute frequency. Mean and
+    maximum leave padding out.
     """
 
     kind: Literal["audio_convnet"] = "audio_convnet"
@@ -26,10 +31,10 @@ class AudioConvNet(EncoderRecipe):
     features: PositiveInt = 256
     """Channels of the convolution over time; there are twice as many features."""
     frames: PositiveInt = 5
-    """Frames that it sees at once, of those that are left."""
+    """Frames that it sees at once, after the resolution was halved."""
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
-        """See :meth:`EncoderRecipe.build`; any [channels, bands, frames] will do."""
+        """See :meth:`EncoderRecipe.build`; inputs are [channels, bands, frames] of any size."""
         check_spectrogram(input_shape, self.kind)
         return _Convolutions(self, input_shape)
 
@@ -47,7 +52,7 @@ class _Convolutions(Encoder):
                 nn.ReLU(inplace=True),
             )
             channels, bands = width, (bands + 1) // 2
-        # Channels last in memory: a third faster on a CPU, and activations follow the weights.
+        # Channels last in memory: a third faster on a CPU; activations follow the weights' layout.
         cast("Any", self.body).to(memory_format=torch.channels_last)
         self.last = nn.Sequential(
             nn.Conv1d(
@@ -69,5 +74,7 @@ class _Convolutions(Encoder):
         for name, stage in self.body.items():
             outputs[name] = maps = stage(maps)
         outputs["frames"] = maps = self.last(maps.flatten(1, 2))
-        outputs["features"] = mean_and_peak(maps, thinned(sounding(inputs), maps.shape[2]))
+        outputs["features"] = mean_and_peak(
+            maps, downsample_mask(nonpadding(inputs), maps.shape[2])
+        )
         return outputs

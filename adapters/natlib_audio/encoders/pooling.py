@@ -1,4 +1,4 @@
-"""Means over the frames of a clip that are no padding."""
+"""Pooling over the frames of a clip that are not padding."""
 
 import torch
 import torch.nn.functional as F
@@ -6,14 +6,14 @@ from torch import Tensor
 
 from natlib.errors import ConfigError
 
-__all__ = ["check_spectrogram", "mean_and_peak", "mean_over_time", "sounding", "thinned"]
+__all__ = ["check_spectrogram", "downsample_mask", "mean_and_peak", "mean_over_time", "nonpadding"]
 
 
 def check_spectrogram(input_shape: tuple[int, ...], kind: str) -> None:
-    """See that inputs are spectrograms.
+    """Refuse inputs that are not spectrograms.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError: the shape is not [channels, bands, frames].
     """
     if len(input_shape) != 3:
         raise ConfigError(
@@ -22,30 +22,30 @@ def check_spectrogram(input_shape: tuple[int, ...], kind: str) -> None:
         )
 
 
-def sounding(inputs: Tensor) -> Tensor:
-    """bool[b, t], the frames of spectra float32[b, c, m, t] that are no padding.
+def nonpadding(inputs: Tensor) -> Tensor:
+    """bool[b, t], the frames of spectra float32[b, c, m, t] that are not padding.
 
-    Padding is exactly 0 in every band, and so is what a view has blanked out. Of a clip that is
-    nothing else, every frame counts.
+    Padding and time masks are exactly 0 in every band. If nothing else is left of a clip, all its
+    frames are returned.
     """
     found = (inputs != 0).flatten(1, 2).any(1)
     return found | ~found.any(1, keepdim=True)
 
 
-def thinned(valid: Tensor, count: int) -> Tensor:
-    """bool[b, count]: which of fewer frames cover a valid one of bool[b, t]."""
+def downsample_mask(valid: Tensor, count: int) -> Tensor:
+    """bool[b, count]: which of fewer frames cover a valid frame of bool[b, t]."""
     if valid.shape[1] == count:
         return valid
     return F.adaptive_max_pool1d(valid.float(), count) > 0
 
 
 def mean_over_time(values: Tensor, valid: Tensor) -> Tensor:
-    """Tensor[b, c], the mean of Tensor[b, c, t] over frames that are valid, bool[b, t]."""
+    """Tensor[b, c], the mean of Tensor[b, c, t] over the valid frames, bool[b, t]."""
     weight = valid[:, None, :].to(values.dtype)
     return (values * weight).sum(2) / weight.sum(2).clamp(min=1)
 
 
 def mean_and_peak(values: Tensor, valid: Tensor) -> Tensor:
-    """Tensor[b, 2 * c], mean and maximum of Tensor[b, c, t] over frames that are valid."""
+    """Tensor[b, 2 * c], mean and maximum of Tensor[b, c, t] over the valid frames."""
     peak = values.masked_fill(~valid[:, None, :], -torch.inf).amax(2)
     return torch.cat([mean_over_time(values, valid), peak], dim=1)

@@ -5,7 +5,12 @@ from typing import Literal
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib_audio.encoders.pooling import check_spectrogram, mean_over_time, sounding, thinned
+from natlib_audio.encoders.pooling import (
+    check_spectrogram,
+    downsample_mask,
+    mean_over_time,
+    nonpadding,
+)
 
 __all__ = ["AudioResNet"]
 
@@ -15,8 +20,8 @@ _DIM = {18: 512, 34: 512, 50: 2048}
 class AudioResNet(EncoderRecipe):
     """torchvision's residual network (He et al., CVPR 2016) on spectrograms.
 
-    Its first convolution reads one channel; features are means over bands, and over the frames
-    that are no padding.
+    Its first convolution reads one channel; features are means over bands and over the frames that
+    are not padding.
     """
 
     kind: Literal["audio_resnet"] = "audio_resnet"
@@ -24,7 +29,7 @@ class AudioResNet(EncoderRecipe):
     """Number of layers."""
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
-        """See :meth:`EncoderRecipe.build`; any [channels, bands, frames] will do."""
+        """See :meth:`EncoderRecipe.build`; inputs are [channels, bands, frames] of any size."""
         check_spectrogram(input_shape, self.kind)
         return _Residual(self.depth, input_shape[0])
 
@@ -49,6 +54,6 @@ class _Residual(Encoder):
         outputs, maps = {}, inputs
         for name, stage in self.body.items():
             outputs[name] = maps = stage(maps)
-        valid = thinned(sounding(inputs), maps.shape[3])
+        valid = downsample_mask(nonpadding(inputs), maps.shape[3])
         outputs["features"] = mean_over_time(maps.mean(2), valid)
         return outputs

@@ -1,4 +1,4 @@
-"""Transformers over waveforms in the manner of wav2vec 2.0 and HuBERT, through ``transformers``."""
+"""wav2vec 2.0, HuBERT and the like over waveforms, with ``transformers``."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -29,24 +29,24 @@ class Wav2Vec(EncoderRecipe):
 
     kind: Literal["wav2vec"] = "wav2vec"
     architecture: Literal["wav2vec2", "hubert"] = "wav2vec2"
-    """Which of the two a model with fresh weights is like."""
+    """Architecture of a model with fresh weights."""
     layers: PositiveInt = 4
     """Number of layers."""
     width: PositiveInt = 256
-    """Width of each, and the number of features."""
+    """Width of each layer, and the number of features."""
     heads: PositiveInt = 4
-    """Heads of attention in each."""
+    """Attention heads in each layer."""
     channels: PositiveInt = 128
-    """Channels of the convolutions before them."""
+    """Channels of the convolutions before the layers."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of outputs that is dropped in training."""
+    """Dropout probability of outputs in training."""
     checkpoint: str | None = None
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
-    Then the settings above are those of the checkpoint; set ``data.rate`` to what it was trained
-    with, 16000 for nearly all."""
+    The checkpoint then determines the settings above; set ``data.rate`` to the rate that it was
+    trained with, 16000 for nearly all."""
     config: dict[str, Any] | None = None
     """The checkpoint's ``config.json``; filled in when a run begins, so that a trained model can
-    be read without the checkpoint that it began from."""
+    be loaded without the checkpoint that it started from."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -55,7 +55,7 @@ class Wav2Vec(EncoderRecipe):
         return self
 
     def completed(self, values: int) -> Self:
-        """The recipe with what a checkpoint says filled in.
+        """The recipe with the architecture of its checkpoint filled in.
 
         Args:
             values: length of an input.
@@ -74,11 +74,11 @@ class Wav2Vec(EncoderRecipe):
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [values].
 
-        A checkpoint gives its own weights, not fresh ones. If its folder is gone, the weights
-        are fresh: those of a trained model are read afterwards.
+        With a checkpoint, the encoder has the weights of the checkpoint. If its folder is gone,
+        they are fresh, and those of a trained model are loaded afterwards.
 
         Raises:
-            ConfigError: the checkpoint cannot be read, or inputs are no waves.
+            ConfigError: the checkpoint cannot be read, or inputs are not waves.
         """
         if len(input_shape) != 1:
             raise ConfigError(
@@ -122,13 +122,13 @@ class Wav2Vec(EncoderRecipe):
             left = (left - kernel) // stride + 1
         if left < 1:
             raise ConfigError(
-                f"inputs of {values:,} values are too short for wav2vec, which makes one vector of "
-                f"a few hundred; raise data.seconds or data.rate"
+                f"inputs of {values:,} values are too short for wav2vec, which needs a few hundred "
+                f"for one vector; raise data.seconds or data.rate"
             )
 
 
 class _Wav2Vec(Encoder):
-    """A model of ``transformers``; it gets waves, and a mask where it was trained with one."""
+    """A model of ``transformers`` on waves, with an attention mask if it was trained with one."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class _Wav2Vec(Encoder):
         self._lengths: Any = model._get_feat_extract_output_lengths
         config: Any = model.config
         self.dim = int(config.hidden_size)
-        # Others were trained on padded waves without a mask (their documentation says so).
+        # The others were trained on padded waves without a mask, as their documentation says.
         self._masked = config.feat_extract_norm == "layer"
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class _Wav2Vec(Encoder):
         valid = _sounding(inputs)
         output = self.model(inputs, attention_mask=self._mask(valid), output_hidden_states=True)
         outputs = {}
-        # Not every model returns what comes out of its convolutions: HuBERT does not.
+        # Not every model returns the output of its convolutions: HuBERT does not.
         if "extract_features" in output:
             outputs["convolutions"] = output.extract_features
         for number, layer in enumerate(output.hidden_states):
@@ -169,14 +169,14 @@ class _Wav2Vec(Encoder):
         return valid.long() if self._masked else None
 
     def _mean(self, outputs: Tensor, valid: Tensor) -> Tensor:
-        """The mean over the vectors that come from what is no padding."""
+        """The mean over the vectors of values that are not padding."""
         count = self._lengths(valid.sum(1)).clamp(min=1)
         place = torch.arange(outputs.shape[1], device=outputs.device)
         return mean_over_time(outputs.transpose(1, 2), place < count[:, None])
 
 
 def _sounding(inputs: Tensor) -> Tensor:
-    """bool[b, t]: all up to the last value of waves float32[b, t] that is not 0."""
+    """bool[b, t]: everything up to the last nonzero value of waves float32[b, t]."""
     found = inputs != 0
     last = inputs.shape[1] - 1 - found.flip(1).int().argmax(1)
     last = torch.where(found.any(1), last, inputs.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""Where sounds come from."""
+"""Sources of sounds."""
 
 from natlib_audio.sources.find import NAMES, find_source
 

@@ -1,4 +1,4 @@
-"""Synthesised notes, labelled by timbre: something to try without any data."""
+"""Synthesised notes, labelled by timbre: a source that needs no data."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from natlib_audio.sources.timbres import TIMBRES, note
 __all__ = ["Notes", "NotesSplit"]
 
 RATE = 8_000
-"""Values in a second."""
+"""Sampling rate in hertz."""
 
 _SECONDS = 1.0
 _COUNTS: dict[Split, int] = {"train": 1600, "test": 400}
 _STREAM: dict[Split, int] = {"train": 0, "test": 1}
-# Another way to make them is another version: the digest says so.
+# Raised when the synthesis changes; it is part of the digest.
 _VERSION = b"notes 1"
 
 
 class NotesSplit:
-    """The notes of one split: note i is made when it is asked for, from its number alone.
+    """The notes of one split; note i is synthesised on demand and depends on i alone.
 
     Args:
         split: ``train`` or ``test``.
@@ -62,7 +62,7 @@ class NotesSplit:
 
 
 class Notes(Source):
-    """Notes of eight timbres, pitches from 110 to 880 Hz, each as if recorded elsewhere."""
+    """Notes of eight timbres, 110 to 880 Hz, each with its own frequency response and noise."""
 
     def split(self, split: Split, cache: Path | None = None) -> NotesSplit | None:
         return NotesSplit(split) if split in _COUNTS else None
@@ -71,7 +71,7 @@ class Notes(Source):
 def _recorded(
     sound: npt.NDArray[np.float64], random: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """The sound through a microphone with a response of its own, smooth in frequency."""
+    """The sound with a random, smooth frequency response, as of a microphone."""
     spectrum = np.fft.rfft(sound)
     octave = np.log2(np.linspace(1, len(spectrum), len(spectrum)) / len(spectrum)) + 6
     decibels = np.interp(octave, np.arange(7), random.normal(0, 6, 7))

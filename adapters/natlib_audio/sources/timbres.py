@@ -1,7 +1,7 @@
-"""Timbres: what a synthesised note is made of.
+"""Timbres of synthesised notes.
 
-Additive synthesis: partials with amplitudes and envelopes of their own, and breath. The names
-say what a timbre is meant to remind of; none is modelled on a recording.
+Additive synthesis: partials with their own amplitudes and envelopes, and breath noise. The names
+say what a timbre resembles; none is modelled on a recording.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Timbre:
         ratios: frequencies of the partials, as multiples of the pitch.
         slope: amplitudes fall with the number of a partial to this power.
         even: factor on partials of even number.
-        attack: seconds until a note is fully there.
+        attack: seconds until a note has its full level.
         decay: time constant in seconds after that; None for a note that is held.
         damping: how much faster higher partials decay: the rate grows by this for each.
         brightening: how much later higher partials come in, in attacks for each.
         vibrato: depth of vibrato in cents.
-        breath: level of noise beside the partials.
+        breath: level of noise relative to the partials.
     """
 
     ratios: tuple[float, ...] = tuple(float(n) for n in range(1, 25))

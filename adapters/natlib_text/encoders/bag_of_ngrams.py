@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib_text.encoders.tokens import known_vocabulary, trimmed
+from natlib_text.encoders.tokens import require_vocabulary, trimmed
 
 __all__ = ["BagOfNgrams"]
 
@@ -39,7 +39,7 @@ class BagOfNgrams(EncoderRecipe):
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens]."""
-        return _Bag(self, known_vocabulary(self.vocabulary, self.kind, input_shape))
+        return _Bag(self, require_vocabulary(self.vocabulary, self.kind, input_shape))
 
 
 class _Bag(Encoder):
@@ -69,13 +69,13 @@ class _Bag(Encoder):
         code = tokens
         for size in range(2, self._ngrams + 1):
             # The n-gram that ends at a token continues the shorter one that ends before it.
-            code = _mixed(code[:, :-1], tokens[:, size - 1 :])
+            code = _hash(code[:, :-1], tokens[:, size - 1 :])
             inside = tokens[:, size - 1 :] != 0
             found.append(torch.where(inside, self._first + code % self._buckets, 0))
         return torch.cat(found, 1)
 
 
-def _mixed(code: Tensor, token: Tensor) -> Tensor:
+def _hash(code: Tensor, token: Tensor) -> Tensor:
     """A number of 31 bits, each of which depends on all of both."""
     for multiplier in _MULTIPLIERS:
         code = ((code + token) * multiplier) & _31_BITS

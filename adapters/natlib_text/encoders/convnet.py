@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib_text.encoders.tokens import (
-    known_vocabulary,
     mean_over_tokens,
+    require_vocabulary,
     trimmed,
     vectors_of_stages,
 )
@@ -33,7 +33,7 @@ class TextConvNet(EncoderRecipe):
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens]."""
-        return _ConvNet(self, known_vocabulary(self.vocabulary, self.kind, input_shape))
+        return _ConvNet(self, require_vocabulary(self.vocabulary, self.kind, input_shape))
 
 
 class _ConvNet(Encoder):

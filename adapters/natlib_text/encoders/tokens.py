@@ -5,7 +5,7 @@ from torch import Tensor
 from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError
 
-__all__ = ["known_vocabulary", "mean_over_tokens", "trimmed", "vectors_of_stages"]
+__all__ = ["mean_over_tokens", "require_vocabulary", "trimmed", "vectors_of_stages"]
 
 
 def trimmed(tokens: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def vectors_of_stages(stages: dict[str, Tensor], mask: Tensor, width: int) -> di
     return {name: pool_stage(mean, width) for name, mean in means.items()}
 
 
-def known_vocabulary(vocabulary: int | None, kind: str, input_shape: tuple[int, ...]) -> int:
+def require_vocabulary(vocabulary: int | None, kind: str, input_shape: tuple[int, ...]) -> int:
     """The size of the vocabulary.
 
     Raises:

@@ -11,8 +11,8 @@ from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import ConfigError
 from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
 from natlib_text.encoders.tokens import (
-    known_vocabulary,
     mean_over_tokens,
+    require_vocabulary,
     trimmed,
     vectors_of_stages,
 )
@@ -57,12 +57,12 @@ class TextTransformer(EncoderRecipe):
         return self
 
     def completed(
-        self, surroundings: tuple[tuple[int, ...], tuple[int, ...]], length: int, trained: bool
+        self, special_tokens: tuple[tuple[int, ...], tuple[int, ...]], length: int, trained: bool
     ) -> Self:
         """The recipe with what a checkpoint demands filled in.
 
         Args:
-            surroundings: what the tokenizer puts before and after a text.
+            special_tokens: what the tokenizer puts before and after a text.
             length: tokens of a text.
             trained: whether the tokenizer was trained on the texts, and so fits no checkpoint.
 
@@ -84,7 +84,7 @@ class TextTransformer(EncoderRecipe):
                 f"the tokenizer has {self.vocabulary:,} tokens, the checkpoint {folder} knows "
                 f"{known:,}; set data.tokenizer to the folder of its own tokenizer"
             )
-        before, after = surroundings
+        before, after = special_tokens
         room = most_tokens(architecture)
         if room is not None and length + len(before) + len(after) > room:
             raise ConfigError(
@@ -108,7 +108,7 @@ class TextTransformer(EncoderRecipe):
         Raises:
             ConfigError: the checkpoint cannot be read.
         """
-        vocabulary = known_vocabulary(self.vocabulary, self.kind, input_shape)
+        vocabulary = require_vocabulary(self.vocabulary, self.kind, input_shape)
         if self.checkpoint is not None:
             folder = Path(self.checkpoint).expanduser()
             return _Transformer(load_checkpoint(folder, self.architecture), self, 1)
