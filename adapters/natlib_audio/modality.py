@@ -50,26 +50,27 @@ class Audio(Modality):
     eight timbres, made from a seed."""
     labels: str | None = None
     """A table (CSV, TSV, JSON lines or parquet) with the columns ``file``, relative to the source,
-    and ``label``, for evaluation only, and ``split`` where it is to say train, val or test."""
+    ``label``, for evaluation only, and optionally ``split`` with train, val or test."""
     representation: Literal["log_mel", "waveform"] = "log_mel"
     """What an encoder reads: a log-mel spectrogram [1, bands, frames], or the wave [values]."""
     rate: int | None = Field(default=None, ge=1_000, le=192_000)
-    """Values in a second, in hertz: clips of other rates are resampled. By default the median of
+    """Sampling rate of inputs in hertz; other clips are resampled. By default the median rate of
     the first clips, at most 16,000."""
     seconds: float | None = Field(default=None, gt=0)
-    """Length of an input. Shorter clips are padded with zeros that encoders leave out of their
-    means; of longer ones, views show a random part and evaluation the middle. By default as long
-    as nine of ten of the first clips, at most 4 seconds."""
+    """Length of an input. Shorter clips are padded with zeros, which encoders leave out of their
+    means; of longer clips, views show a random part and evaluation uses the middle. By default the
+    length that nine of ten of the first clips do not exceed, at most 4 seconds."""
     longest: float = Field(default=10.0, gt=0)
-    """Seconds of a clip that are read; a longer one loses both ends. At least ``seconds``."""
+    """Seconds of a clip that are read; both ends of a longer one are cut off. At least
+    ``seconds``."""
     equal_level: bool = True
-    """Bring every input to the same loudness."""
+    """Scale every input to the same level."""
     mel: Mel = Mel()
     """How spectrograms are computed."""
     mean: float | None = None
-    """Subtracted from every value of an input; by default the mean of training clips."""
+    """Mean that is subtracted from inputs; by default that of training clips."""
     std: float | None = Field(default=None, gt=0)
-    """Divided by; by default their standard deviation."""
+    """Standard deviation that inputs are divided by; by default that of training clips."""
     cache_gib: float = Field(default=2.0, ge=0)
     """Keep all decoded clips in memory if they need at most this many GiB."""
     augment: Augmentation = Augmentation()
@@ -108,7 +109,7 @@ class Audio(Modality):
         return self.model_validate({**dict(self), **update})
 
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
-        """See :meth:`Modality.complete`: wav2vec reads waveforms, the others spectrograms."""
+        """See :meth:`Modality.complete`: checks that the encoder reads this representation."""
         wanted = {"audio_convnet": "log_mel", "audio_resnet": "log_mel", "wav2vec": "waveform"}
         needed = wanted.get(recipe.kind, self.representation)
         if needed != self.representation:
@@ -154,7 +155,10 @@ class Audio(Modality):
 
     @torch.no_grad()
     def raw(self, batch: Batch) -> Tensor:
-        """Statistics of log-mel over time, float[b, 3 * bands]: mean, deviation, change."""
+        """Statistics of log-mel spectra over time: float[b, 3 * bands].
+
+        See :func:`natlib_audio.statistics.spectral_statistics`.
+        """
         wave, valid = self._middle(batch)
         rate = self._rate()
         with torch.autocast(wave.device.type, enabled=False):
@@ -210,7 +214,7 @@ class Audio(Modality):
         return max(1, round(self.seconds * self._rate()))
 
     def _check_form(self) -> None:
-        """See that spectra can be computed, before anything is decoded."""
+        """Refuse settings of spectra that do not fit, before anything is decoded."""
         log_mel(self.mel, torch.zeros(1, self._values()), self._rate())
 
     def _view(self, wave: Tensor, length: Tensor) -> Tensor:
@@ -223,7 +227,7 @@ class Audio(Modality):
         return masked_spectra(self.augment, self.mel, self._rate(), spectra, shown)[:, None]
 
     def _middle(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The middle of each clip float32[b, n], and bool[b, n]: what of it is no padding."""
+        """The middle of each clip float32[b, n], and its valid part, bool[b, n]."""
         wave, length = at_rate(batch, self._rate())
         n = self._values()
         view, valid = waves.cut_out(wave, length, waves.centre_cut(length, n), n, False)

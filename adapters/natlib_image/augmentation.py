@@ -1,4 +1,4 @@
-"""Which augmentations there are, and how one view is made."""
+"""Augmentation of images: its settings, and how a view is made."""
 
 from typing import Annotated, Literal, Self
 
@@ -32,24 +32,24 @@ class Augmentation(Settings):
     flip: Probability = 0.5
     """Probability of flipping left to right."""
     jitter: Probability = 0.8
-    """Probability of changing the colours at all."""
+    """Probability of changing brightness, contrast, saturation and hue."""
     brightness: float = Field(default=0.4, ge=0)
     """Brightness is multiplied by a factor in [1 - x, 1 + x]."""
     contrast: float = Field(default=0.4, ge=0)
-    """The same for contrast."""
+    """Contrast, likewise."""
     saturation: float = Field(default=0.2, ge=0)
-    """The same for saturation."""
+    """Saturation, likewise."""
     hue: float = Field(default=0.1, ge=0, le=0.5)
-    """Hue is turned by up to this share of the full circle, either way."""
+    """Hue is rotated by up to this share of the full circle, in either direction."""
     grey: Probability = 0.2
     """Probability of removing all colour."""
     blur: Probability | None = None
-    """Probability of a Gaussian blur; by default 0.5, and 0 for views of at most 64 pixels
-    (SimCLR leaves it out on CIFAR)."""
+    """Probability of a Gaussian blur; by default 0.5, or 0 for views of at most 64 pixels (as in
+    SimCLR on CIFAR)."""
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     """Smallest and largest standard deviation of the blur, in pixels."""
     solarise: Probability = 0.0
-    """Probability of inverting what is brighter than one half."""
+    """Probability of solarisation: inverting values above one half."""
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
@@ -67,15 +67,15 @@ def one_view(
     """One augmented view of each image, float[b, 3, size, size] in [0, 1].
 
     Args:
-        settings: which operations, how strong.
+        settings: which operations, and how strong.
         pixels: float[b, 3, H, W] in [0, 1], padded.
         height: int64[b], valid height of each image.
         width: int64[b], valid width.
         size: side of a view.
     """
     count, device = len(pixels), pixels.device
-    # Everything is drawn in every call, whatever is turned off: a setting that changes
-    # leaves the random numbers of the others as they were.
+    # All random numbers are drawn in every call, so that turning one operation off leaves those of
+    # the others unchanged.
     if settings.crop == "plain":
         boxes = plain_boxes(height, width, size)
     else:
@@ -114,7 +114,7 @@ def one_view(
 
 
 def default_blur(size: int) -> float:
-    """Probability of a blur where none is set."""
+    """Default probability of a blur."""
     return 0.5 if size > 64 else 0.0
 
 

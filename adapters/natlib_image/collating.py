@@ -1,4 +1,4 @@
-"""Decoded images of different extents, put together as one batch."""
+"""Collate decoded images of different sizes into a batch."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ __all__ = ["collate"]
 def collate(samples: Sequence[DecodedImage | Unreadable]) -> Batch:
     """A batch whose ``data`` holds ``pixels``, ``height`` and ``width``.
 
-    ``pixels`` is uint8[b, 3, H, W], padded with zeros at the right and at the bottom to the
-    largest extent in the batch; ``height`` and ``width`` are int64[b], what is not padding.
+    ``pixels`` is uint8[b, 3, H, W], padded with zeros on the right and at the bottom to the largest
+    size in the batch; ``height`` and ``width`` are int64[b], the size without padding.
     """
     good = [sample for sample in samples if isinstance(sample, DecodedImage)]
     extents = torch.tensor([sample.pixels.shape[1:] for sample in good], dtype=torch.int64)

@@ -1,9 +1,9 @@
-"""Colour augmentation of whole batches, with other random numbers for each image.
+"""Colour augmentation of whole batches, independent for each image.
 
-Written by hand because of speed. Brightness, saturation, hue and grey are 3 x 3 matrices on
-RGB, so an image's product of them is one matrix; contrast adds a constant. All of it is a
-single ``baddbmm``, where kornia goes to HSV and back: on one CPU core kornia's chain makes
-four to five thousand views of 32 x 32 pixels in a second, this one 25 to 50 thousand
+Written by hand for speed. Brightness, saturation, hue and grey are 3 x 3 matrices on
+RGB, so their product is one matrix per image; contrast adds a constant. All of it is a
+single ``baddbmm``, where kornia converts to HSV and back: on one CPU core kornia makes four to five
+thousand views of 32 x 32 pixels in a second, this module 25 to 50 thousand
 (``benchmarks/image_views.py``).
 
 Two consequences: values are clipped to [0, 1] once and not after each operation, and hue is
@@ -33,7 +33,7 @@ def _in_rgb(matrix_yiq: list[list[float]]) -> Tensor:
 # A rotation by t about the luminance axis is  grey + cos t * even + sin t * odd.
 _GREY = torch.tensor([_LUMA, _LUMA, _LUMA])
 _EVEN = _in_rgb([[0.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-# From red over green to blue, the way in which the hue of HSV is counted.
+# From red over green to blue, the direction of the hue in HSV.
 _ODD = _in_rgb([[0.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
@@ -58,10 +58,10 @@ def jitter(
     grey_33, even_33, odd_33 = (m.to(pixels.device) for m in (_GREY, _EVEN, _ODD))
     angle_B11 = (2 * math.pi * hue).view(-1, 1, 1)
     saturation_B11 = torch.where(grey, 0.0, saturation).view(-1, 1, 1)
-    # Scaling the chroma plane is saturation, turning it is hue: the two share an expression.
+    # Saturation scales the chroma plane and hue rotates it, so one expression does both.
     matrix_B33 = grey_33 + saturation_B11 * (angle_B11.cos() * even_33 + angle_B11.sin() * odd_33)
     flat_B3P = pixels.flatten(2)
-    # Rotation and saturation leave luminance alone, so its mean is known beforehand.
+    # Neither changes luminance, so its mean is known in advance.
     luma_B = brightness * (flat_B3P.mean(2) @ grey_33[0])
     shift_B11 = ((1 - contrast) * luma_B).view(-1, 1, 1)
     matrix_B33 = matrix_B33 * (brightness * contrast).view(-1, 1, 1)
@@ -70,6 +70,6 @@ def jitter(
 
 
 def solarise(pixels: Tensor, chosen: Tensor) -> Tensor:
-    """Invert what is brighter than one half in the chosen images (bool[b])."""
+    """Invert values above one half in the chosen images (bool[b])."""
     inverted = (pixels >= 0.5) & chosen.view(-1, 1, 1, 1)
     return torch.where(inverted, 1 - pixels, pixels)

@@ -1,4 +1,4 @@
-"""How images become samples."""
+"""Decode images to samples, and keep them in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

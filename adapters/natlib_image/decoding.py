@@ -1,4 +1,4 @@
-"""From a file, a PIL image or an array to uint8 pixels of a known short side."""
+"""Decode a file, a PIL image or an array to uint8 pixels with a given short side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,16 @@ from natlib.errors import DataError
 __all__ = ["EXTENSIONS", "MAX_ASPECT", "DecodedImage", "decode", "open_image"]
 
 EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
-"""How the names of images end, in upper or lower case."""
+"""Suffixes of the names of image files, in upper or lower case."""
 
 MAX_ASPECT = 2.0
-"""Longer images lose both ends: the long side is at most this many times the short one.
+"""Longest aspect ratio; both ends of longer images are cut off.
 
-A batch is padded to its largest extent, so that one strip of 10,000 x 256 pixels would
-make 255 other images forty times as large. Photographs (16:9 at most) are never cut."""
+A batch is padded to its largest image, so that one strip of 10,000 x 256 pixels would make 255
+other images forty times as large. Photographs (16:9 at most) are never cut."""
 
 
-# What brings an image of each EXIF orientation the right way up.
+# Turns an image of each EXIF orientation upright.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -53,7 +53,7 @@ def open_image(item: str | Path | Image.Image | npt.NDArray[Any]) -> Image.Image
     """A PIL image of a path, a PIL image, or a uint8 array [h, w], [h, w, 1], [h, w, 3 or 4].
 
     Raises:
-        DataError: an array of another type or shape, or something else altogether.
+        DataError: an array of another type or shape, or an object of another type.
         OSError: no such file, or not an image.
     """
     if isinstance(item, Image.Image):

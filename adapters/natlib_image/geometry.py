@@ -1,7 +1,7 @@
-"""Boxes inside each image, and the crop of a whole batch by its boxes.
+"""Boxes inside each image, and crops of a whole batch by its boxes.
 
-kornia's crops are not used, since they know the extent of the padded batch only and not
-of each image in it: a crop would show padding.
+kornia's crops are not used: they know only the size of the padded batch and not that of each
+image in it, so a crop would show padding.
 
 Shapes: b images in the batch, H x W pixels of the padded batch, s pixels a side of a view.
 """
@@ -14,12 +14,12 @@ from torch import Tensor
 
 __all__ = ["Boxes", "centre_boxes", "corner_boxes", "crop", "plain_boxes", "resized_boxes"]
 
-# Draws before a box that fits its image is given up on: torchvision's number.
+# Draws before giving up on a box that fits its image, as many as torchvision's.
 _TRIES = 10
 
 
 class Boxes(NamedTuple):
-    """One box an image, in pixels of the padded batch, each float32[b]."""
+    """One box for each image, in pixels of the padded batch, each float32[b]."""
 
     left: Tensor
     top: Tensor
@@ -79,7 +79,7 @@ def centre_boxes(height: Tensor, width: Tensor, share: float) -> Boxes:
 
 
 def corner_boxes(height: Tensor, width: Tensor, share: float) -> list[Boxes]:
-    """Squares as those of :func:`centre_boxes` in the four corners, and that one."""
+    """Squares of the size of :func:`centre_boxes` in the four corners, and the central one."""
     centre = centre_boxes(height, width, share)
     right, bottom = width.float() - centre.width, height.float() - centre.height
     zero = torch.zeros_like(right)
@@ -106,14 +106,14 @@ def crop(
 ) -> Tensor:
     """Cut a box out of each image, scale it to a square and mirror it: one ``grid_sample``.
 
-    Bilinear. Decoding has brought images near the size of a view already, so that a box is
-    hardly ever more than twice as large and antialiasing would not show.
+    Bilinear. Decoding scales images close to the size of a view, so a box is hardly ever more than
+    twice as large and antialiasing would make no visible difference.
 
     Args:
         pixels: float[b, 3, H, W].
-        height: int64[b], the valid height of each image; nothing below is ever read.
+        height: int64[b], the valid height of each image; padding is never read.
         width: int64[b], the valid width.
-        boxes: what to cut out.
+        boxes: the box of each image.
         size: s, the side of a view.
         mirror: bool[b], which views are flipped left to right.
 

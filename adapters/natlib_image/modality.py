@@ -37,7 +37,7 @@ from natlib_image.sources import NAMES, find_source
 
 __all__ = ["Image"]
 
-# Images up to this side are used as they are; larger ones in ImageNet's way.
+# Images up to this side are used at their own size; larger ones as for ImageNet.
 _SMALL = 64
 _LARGE = 224
 _PEEK = 64
@@ -63,13 +63,13 @@ class Image(Modality):
     root: str | None = None
     """Folder in which torchvision keeps its data sets."""
     download: bool = False
-    """Let torchvision download the data set if it is not there."""
+    """Whether torchvision may download the data set if it is missing."""
     size: int | None = Field(default=None, ge=4)
     """Side of a view in pixels. By default 224, or as large as the images where the median of
     their short sides is at most 64; never more than ``resize``."""
     resize: int | None = Field(default=None, ge=4)
     """Short side to which images are scaled when they are decoded. By default ``size`` if that is
-    at most 64, otherwise ``size`` * 256 / 224."""
+    at most 64, else ``size`` * 256 / 224."""
     mean: Triple = (0.485, 0.456, 0.406)
     """Mean of each channel, subtracted (ImageNet's by default)."""
     std: Triple = (0.229, 0.224, 0.225)
@@ -137,10 +137,10 @@ class Image(Modality):
 
     @torch.no_grad()
     def ten_crops(self, batch: Batch) -> Iterator[Tensor]:
-        """The corners and the middle of each image, and the same mirrored, one after the other.
+        """Ten crops of each image: the four corners and the centre, each also mirrored.
 
-        Each Tensor[b, 3, size, size] as ``plain`` gives it. Predictions for the ten are averaged
-        (Krizhevsky et al., NIPS 2012).
+        Each crop is a Tensor[b, 3, size, size], prepared as by ``plain``. Predictions for the ten
+        are averaged (Krizhevsky et al., NIPS 2012).
         """
         pixels, height, width = _unpack(batch)
         for boxes in corner_boxes(height, width, self._size() / self._resize()):
@@ -185,7 +185,7 @@ class Image(Modality):
         return Thumbnail.from_pixels(np.asarray(picture))
 
     def preview(self, inputs: Tensor) -> Thumbnail | None:
-        """See :meth:`Modality.preview`: the pixels, before they were normalised."""
+        """See :meth:`Modality.preview`: the pixels before normalisation."""
         mean, std = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.std).view(3, 1, 1)
         pixels = (inputs.float().cpu() * std + mean).clamp(0, 1).mul(255).round().byte()
         return Thumbnail.from_pixels(pixels.permute(1, 2, 0).contiguous().numpy())
@@ -209,9 +209,9 @@ class Image(Modality):
         return crop(pixels, height, width, boxes, self._size())
 
     def _normalise(self, images: Tensor) -> Tensor:
-        """Normalise in place: what comes in was just made by ``crop``.
+        """Normalise in place, since ``crop`` has just made these images.
 
-        Channels come last in memory, and a network keeps it so: convolutions are faster by a
+        Channels come last in memory, and networks keep this layout: convolutions are faster by a
         sixth on a CPU.
         """
         mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
@@ -225,7 +225,7 @@ def _unpack(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _natural_size(typical: int) -> int:
-    """The side of a view that suits images of which the typical one is so large."""
+    """The side of a view for images of this typical side."""
     return max(4, typical) if typical <= _SMALL else _LARGE
 
 
@@ -235,7 +235,7 @@ def _typical_side(source: Source, name: str) -> int:
         try:
             with open_image(item) as image:
                 sides.append(min(image.size))
-        except Exception:  # damaged; the median of the others will do
+        except Exception:  # damaged; the others suffice for a median
             continue
     if not sides:
         raise DataError(f"none of the first images in {name} can be read; is it image data?")

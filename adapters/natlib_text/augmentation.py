@@ -1,4 +1,4 @@
-"""Which augmentations there are, and how one view is made."""
+"""Augmentation of texts: its settings, and how a view is made."""
 
 from typing import Annotated, Self
 
@@ -14,12 +14,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmentation(Settings):
-    """How views differ: a span of the text, with gaps, without some tokens, out of order.
+    """How views differ: each is a span of the text, with tokens deleted and words out of order.
 
     A probability, a share or a distance of 0 turns an operation off, and ``crop_scale: [1, 1]``
     the crop. With everything off, views differ only by the dropout of the encoder (two passes
     of the same text, as in SimCSE: Gao et al., EMNLP 2021, arXiv 2104.08821). Every text and
-    every view draws its own random numbers; at least one token is left.
+    every view draws its own random numbers; at least one token remains.
     """
 
     crop_scale: tuple[float, float] = (0.3, 1.0)
@@ -27,12 +27,12 @@ class Augmentation(Settings):
     delete: Probability = 0.5
     """Probability of deleting a span from inside the view."""
     delete_share: Probability = 0.3
-    """Largest share of the view's tokens in the span that is deleted."""
+    """Longest deleted span, as a share of the view's tokens."""
     drop: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Probability of leaving out a token, for each token by itself."""
+    """Probability of deleting a token, independent for each token."""
     shuffle: int = Field(default=3, ge=0)
-    """Words change places with their neighbours; none moves by more than this many places
-    (Lample et al., ICLR 2018, arXiv 1711.00043). The tokens of a word stay together."""
+    """Words are shuffled locally; none moves by more than this many places (Lample et al., ICLR
+    2018, arXiv 1711.00043). The tokens of a word stay together."""
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -46,9 +46,9 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     """One augmented view of each text.
 
     Args:
-        settings: which operations, how strong.
+        settings: which operations, and how strong.
         tokens: int64[b, t], padded with zeros on the right; each row has a token.
-        word_starts: bool[v + 1], which tokens begin a word.
+        word_starts: bool[v + 1], the tokens that begin a word.
 
     Returns:
         int64[b, t], padded with zeros on the right.
@@ -56,8 +56,8 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     device = tokens.device
     count_B = (tokens != 0).sum(1)
     place_T = torch.arange(tokens.shape[1], device=device)
-    # Everything is drawn in every call, whatever is turned off: a setting that changes
-    # leaves the random numbers of the others as they were.
+    # All random numbers are drawn in every call, so that turning one operation off leaves those of
+    # the others unchanged.
     draw_5B = torch.rand(5, len(tokens), device=device)
     token_draw_BT = torch.rand(tokens.shape, device=device)
     word_draw_BW = torch.rand(len(tokens), tokens.shape[1] + 1, device=device)
@@ -74,10 +74,10 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     keep_BT &= ~_within(place_T, gap_start_B, gap_B)
 
     keep_BT &= token_draw_BT >= settings.drop
-    # If nothing is left, the first token of the span is.
+    # If no token is left, keep the first one of the span.
     keep_BT |= (place_T == start_B[:, None]) & ~keep_BT.any(1, keepdim=True)
 
-    # The sort below takes places in rising order of what is written here.
+    # Sort keys of the tokens; deleted tokens are sorted to the end.
     order_BT = place_T.expand(tokens.shape).float()
     if settings.shuffle:
         word_BT = word_starts[tokens].cumsum(1)
@@ -89,7 +89,7 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
 
 
 def _random_start(draw_B: Tensor, room_B: Tensor) -> Tensor:
-    """A whole number from 0 to ``room`` (included), each as likely as the others."""
+    """A uniformly random integer from 0 to ``room``, both included."""
     return torch.minimum((draw_B * (room_B + 1)).long(), room_B)
 
 

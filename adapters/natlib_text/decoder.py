@@ -1,4 +1,4 @@
-"""How texts become samples."""
+"""Decode texts to samples, and keep them in memory with their tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class TextDecoder:
     See :class:`natlib.data.Decoder`.
 
     Attributes:
-        tokenizer: what makes tokens of texts.
+        tokenizer: splits texts into tokens.
         length: tokens of a text that are read.
     """
 
@@ -68,13 +68,13 @@ class TextDecoder:
         return DecodedText(index, decode(item, self.length * BYTES_PER_TOKEN))
 
     def nbytes(self, sample: DecodedText) -> float:
-        # A token takes four bytes, and there are hardly more of them than a quarter of the bytes.
+        # A token takes four bytes, and a text has hardly more than one token for four bytes.
         return 2 * len(sample.text.encode())
 
     def store(
         self, load: Callable[[int], DecodedText | Unreadable], plan: PreloadPlan
     ) -> TextStore | None:
-        """Threads of the tokenizer do the work, no worker processes."""
+        """See :meth:`natlib.data.Decoder.store`; uses threads of the tokenizer, no workers."""
         kept: list[Kept] = []
         unreadable: list[Unreadable] = []
         used = 0
@@ -110,7 +110,7 @@ class TextDecoder:
             if len(own):
                 found.append(DecodedText(sample.index, sample.text, own))
             else:
-                found.append(Unreadable(sample.index, "the tokenizer finds nothing in it"))
+                found.append(Unreadable(sample.index, "the tokenizer finds no token in it"))
         return found
 
 

@@ -1,4 +1,4 @@
-"""From a stored text to a string."""
+"""Decode stored texts to strings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,21 @@ from natlib.errors import DataError
 __all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "first_bytes"]
 
 BYTES_PER_TOKEN = 32
-"""Bytes of a text that are read for each token that is kept.
+"""Bytes of a text that are read for each token of an input.
 
-A token of English takes four or five. A line of a gigabyte would otherwise be tokenised whole,
-only to be cut to a few hundred tokens.
+An English token has four or five bytes. Without a limit, a line of a gigabyte would be tokenised
+completely, and then cut to a few hundred tokens.
 """
 
 
 @dataclass(frozen=True)
 class DecodedText:
-    """A sample.
+    """One sample.
 
     Attributes:
-        index: its number.
-        text: without white space around it, cut to what can matter.
-        tokens: int32[t], at least one, as the encoder reads them; None if they are not known yet.
+        index: its stable index.
+        text: the text without surrounding white space, cut to what can become tokens of an input.
+        tokens: int32[t], at least one, as the encoder reads them; None if not tokenised yet.
     """
 
     index: int
@@ -55,11 +55,11 @@ def first_bytes(item: Any, limit: int) -> bytes:
     Args:
         item: a string, bytes in memory, a :class:`pathlib.Path` to a file that holds one text, or
             a :class:`FileSpan`.
-        limit: bytes that matter; the one beyond tells that the text goes on.
+        limit: bytes that are needed; one more shows that the text is longer.
 
     Raises:
         OSError: the file cannot be read.
-        DataError: the item is nothing of that kind.
+        DataError: the item has another form.
     """
     if isinstance(item, str):
         return item.encode()[: limit + 1]
@@ -93,7 +93,7 @@ def decode(item: Any, limit: int) -> str:
     try:
         text = cut.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character may lie across the limit.
+        # The limit may cut a character in two.
         if len(content) <= limit or error.start < limit - 3:
             raise DataError(
                 f"not UTF-8: byte 0x{cut[error.start]:02x} at {error.start:,}"

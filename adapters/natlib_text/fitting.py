@@ -1,4 +1,4 @@
-"""What is learnt from the training texts before training: tokenizer and TF-IDF."""
+"""Fit the tokenizer and TF-IDF on training texts, before training."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from natlib_text.tokenizer import TextTokenizer, all_threads, train_tokenizer
 
 __all__ = ["fit"]
 
-_LOOKED_AT = 1000
+_CHECKED = 1000
 
 
 def fit(
@@ -27,21 +27,21 @@ def fit(
     vocabulary: int,
     lowercase: bool,
 ) -> dict[str, bytes]:
-    """The files that a run keeps.
+    """Fit both, and return them as files by name.
 
     Args:
         texts: the training texts.
-        rows: int64[m], the ones to train on; None for all.
-        source: what they are called in messages.
-        given: the tokenizer, if none is to be trained.
+        rows: int64[m], the texts to train on; None for all.
+        source: what to call the source in messages.
+        given: a ``tokenizer.json`` to use; None trains a tokenizer.
         limit: bytes of a text that are read.
-        most: texts that are looked at, at most.
-        vocabulary: how many tokens a tokenizer that is trained has.
-        lowercase: whether it makes capitals small.
+        most: largest number of texts to fit on.
+        vocabulary: number of tokens of a tokenizer that is trained.
+        lowercase: whether a tokenizer that is trained converts texts to lower case.
 
     Raises:
-        DataError: more than 5 % of the texts cannot be read, or all are the same token.
-        ConfigError: ``given`` is no tokenizer.
+        DataError: more than 5 % of the texts cannot be read, or the texts have a single token.
+        ConfigError: ``given`` is not a tokenizer.
     """
     rows = torch.arange(len(texts)) if rows is None else rows
     chosen = rows[torch.tensor(evenly_spaced(len(rows), most))]
@@ -54,7 +54,7 @@ def fit(
     check_unreadable(unreadable, ChosenNames(texts.names, chosen.numpy()), "texts")
     if given is None:
         given = train_tokenizer(read, vocabulary, lowercase)
-    _check_tokens(TextTokenizer(given), read[:_LOOKED_AT], limit, source)
+    _check_tokens(TextTokenizer(given), read[:_CHECKED], limit, source)
     return {tokenizer.FILE: given, tfidf.FILE: TfIdf.fit(read).to_bytes()}
 
 

@@ -1,4 +1,4 @@
-"""Where the lines or paragraphs of a text file begin and end."""
+"""An index of the lines or paragraphs of a text file."""
 
 import hashlib
 import os
@@ -18,23 +18,23 @@ __all__ = ["LineIndex", "Unit", "index_lines"]
 Unit = Literal["line", "paragraph"]
 
 _BLOCK = 16 << 20
-# Another layout of the file in the cache is another version.
+# Raised when the layout of the cached file changes.
 _VERSION = 1
-_KEPT = {"stamp", "starts", "ends", "lines"}
+_ARRAYS = {"stamp", "starts", "ends", "lines"}
 _INK = np.ones(256, dtype=np.bool_)
-_INK[[9, 10, 11, 12, 13, 32]] = False  # white space of ASCII; there is no other in one byte
+_INK[[9, 10, 11, 12, 13, 32]] = False  # ASCII white space; no other is a single byte
 
 Offsets = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class LineIndex:
-    """The samples of a text file; blank lines are none.
+    """The samples of a text file; blank lines are not samples.
 
     Attributes:
-        starts: int64[n], the byte at which each begins.
-        ends: int64[n], the byte after its last one, without the end of the line.
-        lines: int64[n], the number of its first line, from 1.
+        starts: int64[n], offset of the first byte of each.
+        ends: int64[n], offset after its last byte, without the end of the line.
+        lines: int64[n], number of its first line, counted from 1.
     """
 
     starts: Offsets
@@ -43,7 +43,7 @@ class LineIndex:
 
 
 def index_lines(path: Path, unit: Unit, cache: Path | None = None) -> LineIndex:
-    """Read a text file once, block by block.
+    """Index a text file; reads it once, block by block.
 
     Args:
         path: the file.
@@ -61,7 +61,7 @@ def index_lines(path: Path, unit: Unit, cache: Path | None = None) -> LineIndex:
         key = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
         kept = cache / f"{unit}s-{key}.npz"
         known = read_arrays(kept) or {}
-        if known.keys() == _KEPT and np.array_equal(known["stamp"], stamp):
+        if known.keys() == _ARRAYS and np.array_equal(known["stamp"], stamp):
             return LineIndex(known["starts"], known["ends"], known["lines"])
         index = _index(path, unit)
         write_arrays(kept, stamp=stamp, starts=index.starts, ends=index.ends, lines=index.lines)
@@ -82,8 +82,8 @@ def _index(path: Path, unit: Unit) -> LineIndex:
 
 
 def _lines(path: Path) -> Iterator[tuple[Offsets, Offsets, npt.NDArray[np.bool_]]]:
-    """Starts and ends of all lines, and whether there is anything in them."""
-    before, start, ink_so_far = 0, 0, False  # of the line that the last block broke off in
+    """Starts and ends of all lines, and whether they hold more than white space."""
+    before, start, ink_so_far = 0, 0, False  # of the line that continues from the last block
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             array = np.frombuffer(block, dtype=np.uint8)

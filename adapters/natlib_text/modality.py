@@ -56,23 +56,23 @@ class Text(Modality):
     Python's standard library."""
     unit: Unit = "line"
     """What a sample of a .txt file is: a ``line``, or a ``paragraph`` (lines up to a blank one).
-    Blank lines are no samples."""
+    Blank lines are skipped."""
     column: str | None = None
     """Column of a table that holds the texts. By default ``text``, or the only one there is."""
     label: str | None = None
     """Column that holds labels, for evaluation only. By default ``label``, if there is one."""
     split: str | None = None
-    """Column that says train, val or test. By default ``split``, if there is one."""
+    """Column that holds train, val or test. By default ``split``, if there is one."""
     length: int = Field(default=128, ge=1)
-    """Tokens of a text that are read; what is longer loses its end."""
+    """Largest number of tokens of an input; longer texts are cut at the end."""
     tokenizer: str | None = None
     """A folder with a ``tokenizer.json``. By default a tokenizer is trained on the texts."""
     vocabulary: int = Field(default=8192, ge=256)
-    """Tokens of a tokenizer that is trained, the 256 bytes among them."""
+    """Number of tokens of a tokenizer that is trained, including the 256 bytes."""
     lowercase: bool = True
-    """Make capitals small (only where a tokenizer is trained)."""
+    """Convert texts to lower case (only if a tokenizer is trained)."""
     fit_samples: int = Field(default=50_000, ge=1)
-    """Training texts that tokenizer and TF-IDF are fitted on, at most."""
+    """Largest number of training texts that tokenizer and TF-IDF are fitted on."""
     cache_gib: float = Field(default=2.0, ge=0)
     """Keep all texts and their tokens in memory if they need at most this many GiB."""
     augment: Augmentation = Augmentation()
@@ -117,9 +117,9 @@ class Text(Modality):
     def with_fitted(self, files: dict[str, bytes]) -> Self:
         if set(files) != set(_FITTED):
             odd = min(set(files) ^ set(_FITTED))
-            what = f"is no file of {self.kind}" if odd in files else "is missing"
+            what = f"is not a file of {self.kind}" if odd in files else "is missing"
             raise ConfigError(
-                f"what the modality '{self.kind}' has fitted is not complete: '{odd}' {what}; "
+                f"the fitted files of the modality '{self.kind}' are not complete: '{odd}' {what}; "
                 "copy the folder 'fitted' from the run that it belongs to"
             )
         _tokenizer(files[tokenizer.FILE])
@@ -129,20 +129,20 @@ class Text(Modality):
         return modality
 
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
-        """See :meth:`Modality.complete`: an encoder of tokens has a setting ``vocabulary``."""
+        """See :meth:`Modality.complete`: fills in ``vocabulary``, and what a checkpoint needs."""
         if "vocabulary" not in type(recipe).model_fields:
             raise ConfigError(
                 f"the encoder '{recipe.kind}' does not read tokens; use 'bag_of_ngrams', "
                 "'text_convnet' or 'text_transformer', or give yours a setting 'vocabulary'"
             )
         tokens = self._tokenizer()
-        asked = getattr(recipe, "vocabulary", None)
-        if asked is not None and asked < tokens.size:
+        given = getattr(recipe, "vocabulary", None)
+        if given is not None and given < tokens.size:
             raise ConfigError(
-                f"the encoder has a vocabulary of {asked:,}, but the tokenizer {tokens.size:,} "
+                f"the encoder has a vocabulary of {given:,}, but the tokenizer has {tokens.size:,} "
                 "tokens; leave encoder.vocabulary out, it is filled in"
             )
-        recipe = recipe.model_copy(update={"vocabulary": asked or tokens.size})
+        recipe = recipe.model_copy(update={"vocabulary": given or tokens.size})
         if isinstance(recipe, TextTransformer):
             trained = self.tokenizer is None
             return recipe.completed(tokens.special_tokens(), self.length, trained)
@@ -153,7 +153,7 @@ class Text(Modality):
         path = Path(source).expanduser()
         columns = {"label": self.label, "split": self.split}
         if source not in NAMES and path.is_file():
-            # Another table need not have the labels and splits of the first one.
+            # Another table may come without labels and splits.
             there = _column_names(path)
             columns = {key: name for key, name in columns.items() if name in there}
         missing = {key: columns.get(key) for key in ("label", "split")}
@@ -203,7 +203,7 @@ class Text(Modality):
         return _shortened(sample.text)
 
     def preview(self, inputs: Tensor) -> Thumbnail | None:
-        """See :meth:`Modality.preview`: the words that the tokens stand for."""
+        """See :meth:`Modality.preview`: the text of the tokens."""
         return _shortened(self._tokenizer().decode(inputs.tolist()))
 
     def _source(self) -> Source:
@@ -229,7 +229,7 @@ def _shortened(text: str) -> Thumbnail:
     return Thumbnail.from_text(words)
 
 
-# By content: the modality is copied now and then, and what it has fitted stays the same.
+# Cached by content, since the modality is copied and its fitted files stay the same.
 @lru_cache(maxsize=4)
 def _tokenizer(content: bytes) -> TextTokenizer:
     return TextTokenizer(content)
@@ -242,7 +242,7 @@ def _word_starts(content: bytes) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _column_names(path: Path) -> list[str]:
-    """Names of the columns of a file; none if it is no table."""
+    """Names of the columns of a file; none if it is not a table."""
     if not is_table(path):
         return []
     from natlib.data.tables import column_names

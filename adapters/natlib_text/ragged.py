@@ -1,4 +1,4 @@
-"""Rows of different lengths in one buffer."""
+"""Arrays of different lengths in one buffer."""
 
 from collections.abc import Iterable
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Ragged(Generic[T]):
-    """A list of arrays without an object for each: worker processes share its pages.
+    """A list of arrays in a single buffer, whose memory worker processes share.
 
     Args:
         rows: one-dimensional arrays of one type.

@@ -1,4 +1,4 @@
-"""TF-IDF of words and pairs of words: what a text is without any encoder."""
+"""TF-IDF of words and pairs of words: the raw-input baseline of texts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "TfIdf"]
 
 FILE = "tfidf.safetensors"
-"""The name of the file that a run keeps it in."""
+"""The file of a run that holds it."""
 
 _BUCKETS = 1 << 20
 _MOST_TERMS = 1 << 17
-# A term of a single text says nothing about another one.
+# A term that occurs in a single text cannot relate it to another.
 _FEWEST_TEXTS = 2
 _BLOCK = 1024
 
@@ -31,7 +31,7 @@ _BLOCK = 1024
 def _hasher() -> "HashingVectorizer":
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    # Hashed, so that what is kept is numbers and not a list of words out of private texts.
+    # Hashed, so that files hold numbers and not words of private texts.
     return HashingVectorizer(
         ngram_range=(1, 2), n_features=_BUCKETS, alternate_sign=False, norm=None, dtype=np.float32
     )
@@ -46,9 +46,9 @@ class TfIdf:
     frequent 131,072 are kept.
 
     Attributes:
-        buckets: int32[r], rising: the terms that are counted.
-        frequency: int32[r], in how many texts each occurred.
-        texts: how many texts there were.
+        buckets: int32[r], ascending: the terms that are used.
+        frequency: int32[r], number of texts that each occurred in.
+        texts: number of texts.
     """
 
     buckets: npt.NDArray[np.int32]
@@ -57,10 +57,10 @@ class TfIdf:
 
     @classmethod
     def fit(cls, texts: Iterable[str]) -> "TfIdf":
-        """Count in how many texts every term occurs."""
-        hasher, waiting, total = _hasher(), iter(texts), 0
+        """Count the texts that every term occurs in."""
+        hasher, remaining, total = _hasher(), iter(texts), 0
         frequency = np.zeros(_BUCKETS, dtype=np.int32)
-        while block := list(islice(waiting, _BLOCK)):
+        while block := list(islice(remaining, _BLOCK)):
             frequency += np.bincount(hasher.transform(block).indices, minlength=_BUCKETS).astype(
                 np.int32
             )
@@ -73,10 +73,10 @@ class TfIdf:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "TfIdf":
-        """Read what :meth:`to_bytes` wrote.
+        """Read a file that :meth:`to_bytes` wrote.
 
         Raises:
-            ConfigError: it is something else.
+            ConfigError: the file is damaged.
         """
         try:
             arrays = load(content)
@@ -104,7 +104,7 @@ class TfIdf:
         known = np.zeros(len(column), dtype=bool)
         inside = column < len(self.buckets)
         known[inside] = self.buckets[column[inside]] == counts.indices[inside]
-        # scikit-learn's smoothing: as if one more text held every term.
+        # scikit-learn's smoothing: as if one more text contained every term.
         idf = (np.log((1 + self.texts) / (1 + self.frequency)) + 1).astype(np.float32)
         values = (1 + np.log(counts.data[known])) * idf[column[known]]
         ends = np.concatenate([[0], np.cumsum(known)])[counts.indptr]

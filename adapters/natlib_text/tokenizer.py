@@ -1,4 +1,4 @@
-"""From text to tokens."""
+"""Tokenizers: Hugging Face's, given or trained on the texts."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from natlib.errors import ConfigError, one_line
 __all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
 
 FILE = "tokenizer.json"
-"""The name of the file in a folder of a tokenizer or checkpoint, as Hugging Face calls it."""
+"""The file of a tokenizer in a folder that Hugging Face's libraries wrote."""
 
-# How the three families of tokenizers mark the beginning of a word, or its continuation.
+# How tokenizers mark a token that begins a word, or one that continues it.
 _WORD_BEGINS = ("Ġ", "▁")
 _WORD_GOES_ON = "##"
 _THREADS = "TOKENIZERS_PARALLELISM"
@@ -29,14 +29,14 @@ _THREADS = "TOKENIZERS_PARALLELISM"
 class TextTokenizer:
     """A tokenizer of Hugging Face's ``tokenizers``, with 0 left free for padding.
 
-    An encoder reads 0 as padding and k + 1 as the tokenizer's token k, whichever number the
-    tokenizer itself has for padding, if it has one.
+    An encoder reads 0 as padding and k + 1 as the tokenizer's token k, whatever number the
+    tokenizer itself uses for padding.
 
     Args:
-        content: a ``tokenizer.json``.
+        content: the content of a ``tokenizer.json``.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the content is not a tokenizer.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -56,25 +56,25 @@ class TextTokenizer:
 
     @cached_property
     def size(self) -> int:
-        """How many tokens it knows; the largest number that an encoder gets."""
+        """Number of tokens, which is the largest number that an encoder reads."""
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
     def encode(self, texts: Sequence[str], length: int) -> list[npt.NDArray[np.int32]]:
-        """The first tokens of each text, int32[t] with t up to ``length``; nothing is added."""
+        """The first tokens of each text, int32[t] with t <= ``length``, without special tokens."""
         self._tokenizer.enable_truncation(length)
         found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(one.ids, dtype=np.int32) + 1 for one in found]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Words that tokens stand for; padding is left out."""
+        """The text of some tokens; padding is left out."""
         if self._tokenizer.decoder is None:
-            # Ours say nowhere how pieces become words again: they are bytes.
+            # Tokenizers trained here have no decoder: their tokens are bytes.
             self._tokenizer.decoder = decoders.ByteLevel()
         text: str = self._tokenizer.decode([token - 1 for token in tokens if token])
         return text
 
     def special_tokens(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What the tokenizer puts before and after a text ([CLS] and [SEP], say), as numbers."""
+        """The special tokens before and after a text ([CLS] and [SEP], say), as numbers."""
         self._tokenizer.no_truncation()
         bare = self._tokenizer.encode("a", add_special_tokens=False).ids
         full = self._tokenizer.encode("a", add_special_tokens=True).ids
@@ -83,7 +83,7 @@ class TextTokenizer:
         return tuple(token + 1 for token in full[:before]), tuple(token + 1 for token in after)
 
     def word_starts(self) -> Tensor:
-        """bool[size + 1], which tokens begin a word; all of them, if the tokenizer does not say."""
+        """bool[size + 1], the tokens that begin a word; all, if the tokenizer marks none."""
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         starts = torch.ones(self.size + 1, dtype=torch.bool)
         begin = any(token.startswith(_WORD_BEGINS) for token in vocabulary)
@@ -99,12 +99,12 @@ def read_tokenizer(folder: Path) -> bytes:
     """The ``tokenizer.json`` of a folder.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such folder, or it has no such file.
     """
     if not folder.is_dir():
         raise ConfigError(
-            f"the tokenizer {folder} is no folder; expected one that holds {FILE}, "
-            "or none to train a tokenizer on the texts (data.tokenizer)"
+            f"the tokenizer {folder} is not a folder; expected a folder with {FILE}, "
+            "or nothing to train a tokenizer on the texts (data.tokenizer)"
         )
     try:
         return (folder / FILE).read_bytes()
@@ -117,19 +117,19 @@ def read_tokenizer(folder: Path) -> bytes:
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, lowercase: bool) -> bytes:
-    """Byte pair encoding of the most frequent pieces of words; nothing is unknown to it.
+    """Train a byte-level BPE tokenizer, which has no unknown tokens.
 
-    Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016,
-    on bytes as in GPT-2: a character that did not occur is spelt in bytes.
+    Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016, on
+    bytes as in GPT-2: a character that did not occur in training is encoded as bytes.
 
     Args:
-        texts: what to count.
-        vocabulary: how many tokens, 256 for the bytes among them; fewer if the texts do not
-            have as many pieces that occur twice.
-        lowercase: whether capitals are made small.
+        texts: the texts to train on.
+        vocabulary: number of tokens, including 256 for the bytes; fewer if the texts do not have
+            that many pairs that occur twice.
+        lowercase: whether texts are converted to lower case.
 
     Returns:
-        A ``tokenizer.json``.
+        The content of a ``tokenizer.json``.
     """
     tokenizer = Tokenizer(models.BPE())
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
@@ -143,16 +143,16 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, lowercase: bool) -> b
     )
     with all_threads():
         tokenizer.train_from_iterator(texts, trainer)
-    # Written anew, so that equal tokenizers are equal bytes.
+    # Serialised again, so that equal tokenizers are equal bytes.
     return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False).encode()
 
 
 @contextmanager
 def all_threads() -> Iterator[None]:
-    """Tokenise in several threads; afterwards in one, unless the user has said otherwise.
+    """Tokenise with all threads inside, and with one afterwards, unless the user has set it.
 
-    Worker processes are forked, and the library's threads do not survive that: it would warn
-    in each of them. With one thread, said beforehand, there is nothing to warn of.
+    The library's threads do not survive a fork, and it would warn in every forked worker process.
+    With a single thread, set before the fork, it does not.
     """
     if _THREADS in os.environ:
         yield

@@ -1,4 +1,4 @@
-"""Vectors in .npy and .npz files, and the sets that come with scikit-learn."""
+"""Sources of vectors: .npy and .npz files, and the data sets of scikit-learn."""
 
 import zipfile
 from pathlib import Path
@@ -14,16 +14,16 @@ from natlib_vector.source import Rows
 __all__ = ["EMBEDDED", "Arrays", "Embedded"]
 
 EMBEDDED = ("breast_cancer", "digits", "wine")
-"""Labelled sets that come with scikit-learn."""
+"""Labelled data sets that come with scikit-learn."""
 
 _PREFIX: dict[Split, str] = {"train": "", "val": "val_", "test": "test_"}
 
 
 class Arrays:
-    """An .npy file [n, c], or an .npz file with ``vectors`` and, if there are any, ``labels``;
-    in an .npz file the same with ``val_`` and ``test_``.
+    """An .npy file [n, c], or an .npz file with ``vectors`` and perhaps ``labels``.
 
-    Labels are whole numbers (negative: none) or strings.
+    An .npz file may hold the same with ``val_`` and ``test_`` in front. Labels are integers
+    (negative for none) or strings.
 
     Args:
         path: the file; nothing in it is unpickled, and an .npy file is mapped, not read.
@@ -88,7 +88,7 @@ class Arrays:
 
 
 class Embedded:
-    """A set that comes with scikit-learn; every fifth sample is for the test.
+    """A data set that comes with scikit-learn; every fifth sample is a test sample.
 
     Args:
         name: one of :data:`EMBEDDED`.

@@ -1,4 +1,4 @@
-"""How views of a row differ."""
+"""Augmentation of rows: its settings, and how a view is made."""
 
 import torch
 from pydantic import Field
@@ -16,21 +16,21 @@ class Augmentation(Settings):
     """
 
     corrupt: float = Field(default=0.3, ge=0, le=1)
-    """Probability that a column takes the value of another sample of the batch (SCARF: Bahri et
-    al., ICLR 2022, arXiv 2106.15147, with 0.6 in one of two views)."""
+    """Probability that a column gets the value of another sample of the batch (SCARF: Bahri et al.,
+    ICLR 2022, arXiv 2106.15147, which uses 0.6 in one of two views)."""
     dropout: float = Field(default=0.1, ge=0, le=1)
-    """Probability that a column is missing."""
+    """Probability that the value of a column is removed."""
     noise: float = Field(default=0.1, ge=0)
-    """Standard deviation of Gaussian noise on numbers, in units of their own."""
+    """Standard deviation of Gaussian noise on numbers, relative to that of their column."""
 
 
 def augment_rows(settings: Augmentation, rows: Tensor) -> Tensor:
-    """Rows float64[b, c] with some values exchanged and some missing (NaN).
+    """Rows float64[b, c] with some values exchanged between samples and some missing (NaN).
 
-    A column of categories changes as a whole, which it could not do once it is one-hot.
+    This happens before categories become one-hot, so that a category changes as a whole.
     """
-    # Everything is drawn in every call, whatever is turned off: a setting that changes leaves
-    # the random numbers of the others as they were.
+    # All random numbers are drawn in every call, so that turning one operation off leaves those of
+    # the others unchanged.
     exchanged, dropped = torch.rand(2, *rows.shape, device=rows.device)
     donor = torch.randint(len(rows), rows.shape, device=rows.device) if len(rows) else rows.long()
     rows = torch.where(exchanged < settings.corrupt, rows.gather(0, donor), rows)

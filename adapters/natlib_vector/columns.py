@@ -1,4 +1,4 @@
-"""What is learnt of the columns from the training samples, and how rows become inputs."""
+"""Columns as fitted on training samples, and how rows become inputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,26 +14,26 @@ from natlib.errors import DataError
 
 __all__ = ["Column", "Columns", "sound"]
 
-# Rows that are looked at together, so that a mapped file is never in memory as a whole.
+# Rows that are processed together, so that a mapped file is never in memory as a whole.
 _BLOCK = 65_536
 
 Matrix = npt.NDArray[Any]
 
 
 class Column(Settings):
-    """One column. In a matrix of rows a category is its number, and what is missing is NaN."""
+    """One column. In a matrix of rows, a category is its number and a missing value is NaN."""
 
     name: str
     mean: float = 0.0
     scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Standard deviation; 0 for a constant, which is left out of the inputs."""
+    """Standard deviation; 0 for a constant column, which is left out of the inputs."""
     categories: tuple[str, ...] | None = None
-    """Of a column of categories, what there is; None for numbers."""
+    """The categories of the column; None for numbers."""
     missing: bool = False
-    """Whether a training sample lacked it: only then does an input say so."""
+    """Whether a training sample lacked a value: only then do inputs have a flag for it."""
 
     def number(self, value: Any) -> float:
-        """A value as it stands in a matrix of rows.
+        """The number of a value in a matrix of rows.
 
         Raises:
             ValueError: text where a number is expected.
@@ -42,7 +42,7 @@ class Column(Settings):
             return float("nan")
         if self.categories is None:
             return float(value)
-        # A category that training never met is as good as missing.
+        # A category that training samples do not have counts as missing.
         known = str(value) in self.categories
         return float(self.categories.index(str(value))) if known else float("nan")
 
@@ -56,15 +56,15 @@ class Columns(Settings):
     def fit(
         cls, names: Sequence[str], categories: Mapping[str, tuple[str, ...]], matrix: Matrix
     ) -> "Columns":
-        """Learn means, standard deviations and what may be missing.
+        """Compute means, standard deviations and which columns have missing values.
 
         Args:
             names: name of each column.
-            categories: of those that hold categories, what there is.
-            matrix: [n, c], the training rows; those that are not sound do not count.
+            categories: the categories of the columns that have some.
+            matrix: [n, c], the training rows; unusable rows are ignored, see :func:`sound`.
 
         Raises:
-            DataError: there is no sound row, or nothing in the rows varies.
+            DataError: no row is usable, or every column is constant.
         """
         count = np.zeros(len(names))
         total = np.zeros(len(names))
@@ -74,13 +74,13 @@ class Columns(Settings):
         mean = total / np.maximum(count, 1)
         spread, rows = np.zeros(len(names)), 0
         for block in _sound_blocks(matrix):
-            with np.errstate(over="ignore"):  # said below, with the name of the column
+            with np.errstate(over="ignore"):  # an error below, with the name of the column
                 spread += np.nansum(np.square(block - mean), 0)
             rows += len(block)
         if rows == 0:
             raise DataError("no row holds finite numbers; is it the right file?")
         scale = np.sqrt(spread / np.maximum(count, 1))
-        # Sums of equal numbers round: a millionth of a millionth is no variation.
+        # Sums of equal numbers have rounding errors, which are not variation.
         scale[scale <= 1e-12 * np.abs(mean)] = 0.0
         if not np.isfinite(scale).all():
             name = names[int(np.flatnonzero(~np.isfinite(scale))[0])]
@@ -111,7 +111,7 @@ class Columns(Settings):
         """One row of a matrix from a mapping by name, or from values in the order of the columns.
 
         Raises:
-            ValueError: a value is lacking, or one too many, or text where a number is expected.
+            ValueError: there are too few or too many values, or text where a number is expected.
         """
         names = [c.name for c in self.columns]
         if isinstance(item, Mapping):
@@ -124,11 +124,11 @@ class Columns(Settings):
         return np.array([c.number(v) for c, v in zip(self.columns, item, strict=True)])
 
     def encode(self, rows: Tensor, clip: float, noise: float | None = None) -> Tensor:
-        """Inputs: standardised numbers, then a flag where missing, then one-hot categories.
+        """Inputs: standardised numbers, then flags of missing values, then one-hot categories.
 
         Args:
             rows: float64[b, c].
-            clip: standardised numbers are cut off at this size.
+            clip: standardised numbers are clipped to this magnitude.
             noise: standard deviation of Gaussian noise on standardised numbers; None draws none.
 
         Returns:
@@ -140,7 +140,7 @@ class Columns(Settings):
         numbers = ((rows[:, chosen] - mean) / scale).float().clamp(-clip, clip)
         if noise is not None:
             numbers = numbers + noise * torch.randn_like(numbers)
-        # After the noise: what is missing is the mean, exactly.
+        # After the noise, so that a missing value is exactly the mean.
         numbers = numbers.nan_to_num(0.0)
         flagged = [i for i, c in enumerate(self.columns) if c.missing]
         parts = [numbers, rows[:, flagged].isnan().float()]
@@ -152,7 +152,7 @@ class Columns(Settings):
 
 
 def sound(rows: Matrix) -> npt.NDArray[np.bool_]:
-    """bool[n]: which rows can be used: nothing infinite, and not everything missing."""
+    """bool[n]: the usable rows, which hold no infinity and at least one value."""
     return np.asarray(~np.isinf(rows).any(1) & ~np.isnan(rows).all(1))
 
 

@@ -49,17 +49,17 @@ class Vector(Modality):
     ...); a table (.csv, .tsv, .jsonl, each also with .gz, or .parquet); or a set that comes with
     scikit-learn: ``breast_cancer``, ``wine``, or ``digits``, the default."""
     columns: tuple[str, ...] | None = None
-    """Columns of a table to learn from; by default all others but ``ignore``."""
+    """Columns of a table to use; by default all but ``ignore``, ``label`` and ``split``."""
     ignore: tuple[str, ...] = ()
-    """Columns of a table to leave out, those that number or name the rows, say."""
+    """Columns of a table to leave out, identifiers of rows for example."""
     label: str | None = None
     """Column of labels, for evaluation only; by default ``label``, if there is such a column."""
     split: str | None = None
-    """Column that says train, val or test; by default ``split``, if there is such a column."""
+    """Column that holds train, val or test; by default ``split``, if there is such a column."""
     max_categories: int = Field(default=64, ge=1)
-    """Different texts that a column of categories may hold."""
+    """Largest number of categories of a column."""
     clip: float = Field(default=10.0, gt=0)
-    """Numbers are cut off at so many standard deviations from their mean."""
+    """Numbers are clipped to so many standard deviations from their mean."""
     augment: Augmentation = Augmentation()
     """How views differ from each other."""
 
@@ -107,7 +107,7 @@ class Vector(Modality):
             return other
         from natlib.data.tables import column_names
 
-        # Labels serve evaluation only: what is merely embedded may come without.
+        # Labels serve evaluation only; a table to embed may come without.
         label = self.label if self.label in column_names(path) else None
         return other.model_copy(update={"label": label})
 
@@ -206,5 +206,5 @@ class Vector(Modality):
 
 
 def _rows(batch: Batch) -> Tensor:
-    """float64[b, c]: in float32, large numbers that differ by little would be equal."""
+    """float64[b, c]; in float32, large numbers that differ little would be equal."""
     return batch.data["values"].double()

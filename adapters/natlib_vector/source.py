@@ -15,11 +15,11 @@ class Rows(NamedTuple):
     """The rows of a split.
 
     Attributes:
-        matrix: [n, c], numbers of any type; a category is its number, what is missing is NaN.
+        matrix: [n, c], numbers of any type; a category is its number, a missing value is NaN.
         names: name of each column.
-        categories: of the columns that hold categories, what there is.
-        labels: int64[n], -1 where there is none; None if nothing has a label.
-        classes: what the labels stand for.
+        categories: the categories of the columns that have some.
+        labels: int64[n], -1 for a row without a label; None if no row has one.
+        classes: names of the labels.
     """
 
     matrix: npt.NDArray[Any]

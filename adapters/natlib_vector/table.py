@@ -1,4 +1,4 @@
-"""Tables: CSV, TSV, JSON lines or parquet files."""
+"""Tables as a source of vectors: CSV, TSV, JSON lines or parquet files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +18,14 @@ from natlib_vector.source import Rows
 
 __all__ = ["Table"]
 
-# Of what should be numbers, more than this share is numbers.
+# A column with more than this share of numbers is meant to hold numbers.
 _NUMERIC = 0.5
-# Texts that stand for nothing, in any case of letters.
+# Texts that mean a missing value, in upper or lower case.
 _MISSING = pa.array(["", "?", "na", "n/a", "nan", "null", "none"])
 
 
 class Table:
-    """Columns of numbers as they are, columns of text as categories.
+    """Columns of numbers, and columns of text as categories.
 
     Args:
         path: the file.
@@ -33,8 +33,9 @@ class Table:
         ignored: columns to leave out.
         label: the column of labels; by default ``label``, if there is such a column.
         split: the column that names the split; by default ``split``, if there is such a column.
-        most: texts that a column of categories may hold.
-        fitted: what an earlier table taught: its columns are read, as what they were.
+        most: largest number of categories of a column.
+        fitted: columns that were fitted on an earlier table; the same columns are read here, with
+            the same types and categories.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Table:
         every = table.column_names
         label = "label" if self.label is None and "label" in every else self.label
         by = "split" if self.split is None and "split" in every else self.split
-        # Of another table only the fitted columns are read; what was left out may be missing.
+        # Only the fitted columns of another table are read; ignored columns may be missing.
         left_out = () if self.fitted is not None else self.ignored
         names = [n for n in every if n not in (label, by, *left_out)]
         names = names if self.wanted is None else list(self.wanted)
@@ -87,7 +88,7 @@ class Table:
         return Rows(matrix, names, categories, None if labels is None else labels[own], classes)
 
     def _check(self, table: pa.Table, names: Sequence[str | None]) -> None:
-        """See that columns are there, those that have a name."""
+        """Refuse a table that lacks one of these columns; None is ignored."""
         for name in names:
             try:
                 if name is not None:
@@ -98,7 +99,7 @@ class Table:
     def _categories(
         self, name: str, values: pa.Array, train: npt.NDArray[np.int64]
     ) -> tuple[str, ...] | None:
-        """What a column of categories holds in training rows; None for a column of numbers."""
+        """The categories of a column in training rows; None for a column of numbers."""
         if self.fitted is not None:
             return next(c.categories for c in self.fitted.columns if c.name == name)
         if not _is_text(values.type):
@@ -122,7 +123,7 @@ class Table:
         self, name: str, values: pa.Array, known: tuple[str, ...] | None
     ) -> npt.NDArray[np.float64]:
         if known is not None:
-            # Texts that training never met are as good as missing.
+            # A category that training samples do not have counts as missing.
             codes = pc.index_in(_text(values), value_set=pa.array(known, pa.string()))
             return _float(codes)
         try:
@@ -135,8 +136,8 @@ class Table:
 
 
 def _plain(values: pa.ChunkedArray) -> pa.Array:
-    joined = values.combine_chunks()
-    return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+    array = values.combine_chunks()
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -144,7 +145,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _text(values: pa.Array) -> pa.Array:
-    """The same as trimmed text; null where it stands for nothing."""
+    """The values as trimmed text; null for missing values."""
     try:
         trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
     except pa.ArrowException as error:
@@ -186,7 +187,7 @@ def _labels(name: str | None, table: pa.Table) -> tuple[Tensor | None, list[str]
     if pa.types.is_integer(values.type):
         encoded, classes = encode_labels(pc.fill_null(values.cast(pa.int64()), -1).to_numpy())
         return encoded[0], classes
-    # Numbered as text, and -1 where there is none.
+    # Numbered in the order of their texts; -1 for missing ones.
     text = _text(values)
     known = sorted(text.unique().drop_null().to_pylist())
     codes = pc.index_in(text, value_set=pa.array(known, pa.string()))

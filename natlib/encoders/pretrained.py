@@ -30,7 +30,7 @@ def read_architecture(folder: Path) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise ConfigError(
-            f"the checkpoint {folder} is no folder; expected one that save_pretrained has written"
+            f"the checkpoint {folder} is not a folder; expected one that save_pretrained wrote"
         )
     names = {file.name for file in folder.iterdir()}
     for wanted in (("config.json",), _WEIGHTS):

@@ -243,7 +243,7 @@ def test_data_that_cannot_be_trained_on(make: Make, tmp_path: Path, run: Path) -
         (["data.augment.nois=0.1"], ["unknown key", "did you mean", "noise"]),
         (
             ["data.representation=waveform", "encoder={kind: wav2vec, checkpoint: /no/such}"],
-            ["/no/such is no folder"],
+            ["/no/such is not a folder"],
         ),
     ],
 )

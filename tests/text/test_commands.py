@@ -262,9 +262,9 @@ def test_data_that_cannot_be_trained_on(make: Make, tmp_path: Path, run: Path) -
     [
         ("data.column=txet", ["no column 'txet'", "did you mean 'text'?"]),
         ("data.label=lable", ["no column 'lable'", "did you mean 'label'?"]),
-        ("data.tokenizer=/no/such/folder", ["/no/such/folder is no folder", "data.tokenizer"]),
+        ("data.tokenizer=/no/such/folder", ["/no/such/folder is not a folder", "data.tokenizer"]),
         ("encoder={kind: convnet}", ["'convnet' does not read tokens"]),
-        ("encoder={kind: text_transformer, checkpoint: /no/such}", ["/no/such is no folder"]),
+        ("encoder={kind: text_transformer, checkpoint: /no/such}", ["/no/such is not a folder"]),
         ("data.vocabulary=12", ["data.vocabulary", "greater than or equal to 256"]),
         ("data.augment.dropp=0.1", ["unknown key", "did you mean", "drop"]),
     ],

@@ -103,7 +103,7 @@ class TestEveryEncoder:
 
     def test_needs_a_vocabulary_and_tokens(self, recipe: EncoderRecipe) -> None:
         unknown = recipe.model_copy(update={"vocabulary": None})
-        with pytest.raises(ConfigError, match="does not know how many tokens there are"):
+        with pytest.raises(ConfigError, match="needs the number of tokens"):
             unknown.build(SHAPE)
         with pytest.raises(ConfigError, match=r"needs inputs \[tokens\], got \[3, 8, 8\]"):
             recipe.build((3, 8, 8))
@@ -256,7 +256,7 @@ class TestCheckpoint:
         (folder / "config.json").write_text(json.dumps(config | {"is_encoder_decoder": True}))
         with pytest.raises(ConfigError, match="is an encoder with a decoder"):
             completed(folder)
-        with pytest.raises(ConfigError, match=r"the checkpoint .*gone is no folder"):
+        with pytest.raises(ConfigError, match=r"the checkpoint .*gone is not a folder"):
             completed(tmp_path / "gone")
 
 

@@ -105,7 +105,7 @@ class TestFitted:
         ("change", "message"),
         [
             ({"tokenizer.json": None}, "'tokenizer.json' is missing"),
-            ({"other.json": b""}, "'other.json' is no file of text"),
+            ({"other.json": b""}, "'other.json' is not a file of text"),
             ({"tokenizer.json": b"{"}, r"tokenizer\.json is no tokenizer"),
             ({"tfidf.safetensors": b"{"}, r"tfidf\.safetensors is damaged"),
         ],
@@ -128,7 +128,7 @@ class TestEncoders:
         assert modality.complete(larger) == larger
 
     def test_one_that_is_too_small(self, modality: Text) -> None:
-        with pytest.raises(ConfigError, match=r"vocabulary of 20, but the tokenizer 300 tokens"):
+        with pytest.raises(ConfigError, match=r"of 20, but the tokenizer has 300 tokens"):
             modality.complete(BagOfNgrams(vocabulary=20))
 
     def test_one_that_does_not_read_tokens(self, modality: Text) -> None:

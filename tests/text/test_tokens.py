@@ -116,7 +116,7 @@ class TestFolders:
         assert read_tokenizer(tmp_path) == TRAINED
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"gone is no folder; expected one that holds"):
+        with pytest.raises(ConfigError, match=r"gone is not a folder; expected a folder with"):
             read_tokenizer(tmp_path / "gone")
         (tmp_path / "vocab.txt").touch()
         with pytest.raises(ConfigError, match=r"no readable tokenizer\.json \(found: vocab\.txt\)"):
@@ -196,4 +196,4 @@ class TestBatches:
         tokenizer = TextTokenizer(json.dumps(inner).encode())
         batch = collate([DecodedText(0, "\x01"), DecodedText(1, "a")], tokenizer, 4)
         assert batch.index.tolist() == [1]
-        assert batch.unreadable == [Unreadable(0, "the tokenizer finds nothing in it")]
+        assert batch.unreadable == [Unreadable(0, "the tokenizer finds no token in it")]

@@ -22,11 +22,11 @@ class ConvNet(EncoderRecipe):
     widths: tuple[int, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)
     """Channels of each convolution; the last is the number of features."""
     sobel: bool = False
-    """Begin with a fixed Sobel filter instead of the colours, as the 2017 paper does; the preset
-    ``nat2017`` switches it on for this encoder, too."""
+    """Begin with a fixed Sobel filter, which replaces colours by gradients, as in the 2017 paper;
+    the preset ``nat2017`` turns it on for this encoder too."""
 
     def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:
-        """See :meth:`EncoderRecipe.build`; any [channels, height, width] will do."""
+        """See :meth:`EncoderRecipe.build`; inputs are [channels, height, width] of any size."""
         if len(input_shape) != 3:
             raise ConfigError(
                 f"a convnet needs inputs [channels, height, width], got {list(input_shape)}"

@@ -19,11 +19,11 @@ class ResNet(EncoderRecipe):
     depth: Literal[18, 34, 50] = 18
     """Number of layers."""
     small_stem: bool = False
-    """Begin with a 3 x 3 convolution of stride 1 and no pooling, for images of up to 64 pixels:
-    the usual 7 x 7 stem leaves a quarter of the resolution."""
+    """Begin with a 3 x 3 convolution of stride 1 without pooling, for images of up to 64 pixels;
+    the usual 7 x 7 stem reduces the resolution to a quarter."""
 
     def build(self, input_shape: tuple[int, ...]) -> StagedEncoder:
-        """See :meth:`EncoderRecipe.build`; any [channels, height, width] will do."""
+        """See :meth:`EncoderRecipe.build`; inputs are [channels, height, width] of any size."""
         if len(input_shape) != 3:
             raise ConfigError(
                 f"a resnet needs inputs [channels, height, width], got {list(input_shape)}"

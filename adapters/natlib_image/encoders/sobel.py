@@ -10,8 +10,8 @@ __all__ = ["Sobel"]
 class Sobel(nn.Module):
     """Horizontal and vertical gradient of the mean of the three channels; not trained.
 
-    Tensor[b, 3, h, w] to Tensor[b, 2, h, w]. The paper found that little is lost by it,
-    and with it the network cannot get by on colour.
+    Tensor[b, 3, h, w] to Tensor[b, 2, h, w]. The paper found that this loses little, and it keeps
+    the network from relying on colour.
     """
 
     kernel: Tensor

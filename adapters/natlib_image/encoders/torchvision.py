@@ -14,19 +14,19 @@ from natlib.errors import ConfigError, one_line
 __all__ = ["Torchvision", "TorchvisionEncoder"]
 
 _CLASSES = 1000
-# Modules that hold a network's blocks, in those families where no top-level child is a block.
+# Modules that hold the blocks of networks whose top-level children are not blocks.
 _BODIES = ("features", "layers", "trunk_output", "encoder.layers", "blocks")
 
 
 class TorchvisionEncoder(Encoder):
     """A torchvision network whose classifier has been removed.
 
-    Stages are the outputs of the network's top-level children, and of the blocks of the one
-    that is its body, in the order in which they run; the last is ``features``. Maps are in
-    the network's own layout ([b, h, w, c] in Swin, [b, tokens, c] in ViT).
+    Stages are the outputs of the network's top-level children, and of the blocks of its body, in
+    the order in which they run; the last is ``features``. Maps have the network's own layout
+    ([b, h, w, c] in Swin, [b, tokens, c] in ViT).
 
     Args:
-        net: from images to features Tensor[b, f].
+        net: maps images to features Tensor[b, f].
         dim: f.
     """
 
@@ -45,7 +45,7 @@ class TorchvisionEncoder(Encoder):
         def watch(name: str, module: nn.Module) -> Any:
             def keep(_: nn.Module, __: Any, output: Any) -> None:
                 if isinstance(output, Tensor):
-                    # A copy, since an activation that follows may work in place.
+                    # A copy, since the next activation may work in place.
                     outputs[name] = output.clone()
 
             return module.register_forward_hook(keep)
@@ -104,10 +104,10 @@ class Torchvision(EncoderRecipe):
         return TorchvisionEncoder(net, dim)
 
     def _arguments(self, input_shape: tuple[int, ...]) -> dict[str, Any]:
-        """What the constructor needs to know beside the name."""
+        """Arguments of the constructor besides the name."""
         arguments: dict[str, Any] = {}
         if self.name in ("googlenet", "inception_v3"):
-            # Further classifiers, which would make the output a tuple.
+            # No auxiliary classifiers, which would make the output a tuple.
             arguments |= {"aux_logits": False, "init_weights": True}
         if self.name.startswith("vit_"):
             arguments["image_size"] = input_shape[-1]
@@ -117,7 +117,7 @@ class Torchvision(EncoderRecipe):
 
 
 def _remove_classifier(net: nn.Module) -> None:
-    """Put an identity in place of the last layer that has one output for each class."""
+    """Replace the last layer with one output per class by an identity."""
     last = None
     for name, module in net.named_modules():
         width = getattr(module, "out_features", getattr(module, "out_channels", None))

@@ -1,4 +1,4 @@
-"""Where images come from."""
+"""Sources of images."""
 
 from natlib_image.sources.find import NAMES, find_source
 

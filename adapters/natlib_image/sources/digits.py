@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn: something to try without any data."""
+"""Handwritten digits that come with scikit-learn: a source that needs no data."""
 
 from pathlib import Path
 

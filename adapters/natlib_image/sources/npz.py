@@ -1,4 +1,4 @@
-"""Arrays in an .npz file."""
+"""Arrays in an .npz file, as a source of images."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Data sets that torchvision knows, by name."""
+"""Data sets of torchvision, as sources by name."""
 
 import hashlib
 import inspect

@@ -1,1 +1,1 @@
-"""Encoders for text: they read numbers of tokens, and 0 as padding."""
+"""Encoders for text; inputs are token numbers, with 0 as padding."""

@@ -1,4 +1,4 @@
-"""A bag of n-grams: the mean of what each token, and each run of tokens, stands for."""
+"""A bag of n-grams: the mean of the embeddings of tokens and n-grams."""
 
 from typing import Annotated, Literal
 
@@ -14,26 +14,26 @@ __all__ = ["BagOfNgrams"]
 # Odd and large; products of 31 bits with them fit into int64.
 _MULTIPLIERS = (0x9E3779B1, 0x85EBCA6B)
 _31_BITS = 0x7FFFFFFF
-# AdamW moves a weight by about the learning rate in a step, whatever the size of the weight.
+# AdamW moves a weight by about the learning rate in each step, whatever its size.
 _STD = 0.1
 
 
 class BagOfNgrams(EncoderRecipe):
-    """The mean of the vectors of a text's tokens and n-grams.
+    """The mean of the embeddings of a text's tokens and n-grams.
 
     The encoder of fastText (Joulin et al., EACL 2017, arXiv 1607.01759): n-grams are hashed
-    into buckets. Quick on any machine, and blind to all order but that inside an n-gram.
+    into buckets. Fast on any machine; ignores word order except inside an n-gram.
     """
 
     kind: Literal["bag_of_ngrams"] = "bag_of_ngrams"
     width: int = Field(default=256, ge=1)
     """Number of features."""
     ngrams: int = Field(default=2, ge=1, le=5)
-    """Longest run of tokens that has a vector; 1 for tokens alone."""
+    """Longest n-gram that has an embedding; 1 for tokens alone."""
     buckets: int = Field(default=32_768, ge=1)
-    """Vectors that the n-grams of two tokens and more share."""
+    """Embeddings that all n-grams of two tokens and more share."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the features that are dropped in training."""
+    """Dropout probability of features in training."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
 
@@ -64,11 +64,11 @@ class _Bag(Encoder):
         return {"mean": mean, "features": self.dropout(mean)}
 
     def _numbers(self, tokens: Tensor) -> Tensor:
-        """int64[b, n], rows of the table: the tokens, then n-grams of two, three, ..."""
+        """int64[b, n], rows of the embedding table: the tokens, then n-grams of two, three, ..."""
         found = [tokens]
         code = tokens
         for size in range(2, self._ngrams + 1):
-            # The n-gram that ends at a token continues the shorter one that ends before it.
+            # An n-gram is the shorter one before it, and one more token.
             code = _hash(code[:, :-1], tokens[:, size - 1 :])
             inside = tokens[:, size - 1 :] != 0
             found.append(torch.where(inside, self._first + code % self._buckets, 0))
@@ -76,7 +76,7 @@ class _Bag(Encoder):
 
 
 def _hash(code: Tensor, token: Tensor) -> Tensor:
-    """A number of 31 bits, each of which depends on all of both."""
+    """A hash of 31 bits of both."""
     for multiplier in _MULTIPLIERS:
         code = ((code + token) * multiplier) & _31_BITS
         code = code ^ (code >> 15)

@@ -17,17 +17,17 @@ __all__ = ["TextConvNet"]
 
 
 class TextConvNet(EncoderRecipe):
-    """Vectors of tokens, then convolutions over neighbours, then the mean over the text."""
+    """Embeddings of tokens, convolutions over neighbours, and the mean over the text."""
 
     kind: Literal["text_convnet"] = "text_convnet"
     embedding: int = Field(default=128, ge=1)
-    """Width of the vector of a token."""
+    """Width of the embedding of a token."""
     widths: tuple[PositiveInt, ...] = Field(default=(256, 256), min_length=1)
     """Channels of each convolution; the last is the number of features."""
     kernel: int = Field(default=3, ge=1)
     """Tokens that a convolution sees at once; an odd number."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the vectors' entries that are dropped in training."""
+    """Dropout probability of the embeddings in training."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
 
@@ -47,7 +47,7 @@ class _ConvNet(Encoder):
             nn.Conv1d(a, b, recipe.kernel, padding="same")
             for a, b in zip(before, recipe.widths, strict=False)
         )
-        # Not batch norm: how much of a batch is padding would change what it measures.
+        # Not batch norm, whose statistics would depend on the padding in a batch.
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in recipe.widths)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class _ConvNet(Encoder):
         layers = zip(self.convolutions, self.norms, strict=True)
         for number, (convolution, norm) in enumerate(layers, start=1):
             values = convolution(values.transpose(1, 2)).transpose(1, 2)
-            # Padding stays zero, as a convolution sees what lies beyond the ends.
+            # Padding stays zero, as convolutions assume beyond the ends of a text.
             values = norm(values).relu() * mask[:, :, None]
             outputs[f"conv{number}"] = values
         outputs["features"] = mean_over_tokens(values, mask)

@@ -1,4 +1,4 @@
-"""What encoders of tokens have in common."""
+"""Functions that encoders of tokens share."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ __all__ = ["mean_over_tokens", "require_vocabulary", "trimmed", "vectors_of_stag
 
 
 def trimmed(tokens: Tensor) -> Tensor:
-    """The tokens as int64[b, t] with t as small as the longest text of the batch allows."""
+    """The tokens as int64[b, t], cut to the longest text of the batch."""
     tokens = tokens.long()
     longest = int((tokens != 0).sum(1).max()) if len(tokens) else 0
     return tokens[:, : max(1, longest)]
@@ -22,7 +22,7 @@ def mean_over_tokens(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def vectors_of_stages(stages: dict[str, Tensor], mask: Tensor, width: int) -> dict[str, Tensor]:
-    """Of each stage Tensor[b, t, f], the mean over tokens where bool[b, t] is true."""
+    """The mean of each stage, Tensor[b, t, f], over tokens where bool[b, t] is true."""
     means = {
         name: mean_over_tokens(output, mask) if output.ndim == 3 else output
         for name, output in stages.items()
@@ -31,16 +31,16 @@ def vectors_of_stages(stages: dict[str, Tensor], mask: Tensor, width: int) -> di
 
 
 def require_vocabulary(vocabulary: int | None, kind: str, input_shape: tuple[int, ...]) -> int:
-    """The size of the vocabulary.
+    """The size of the vocabulary, once inputs are known to be tokens.
 
     Raises:
-        ConfigError: it has not been filled in, or inputs are no rows of tokens.
+        ConfigError: the size has not been filled in, or inputs are not rows of tokens.
     """
     if len(input_shape) != 1:
         raise ConfigError(f"{kind} needs inputs [tokens], got {list(input_shape)}; use text")
     if vocabulary is None:
         raise ConfigError(
-            f"{kind} does not know how many tokens there are; the modality fills that in when "
-            "a run begins, elsewhere set 'vocabulary'"
+            f"{kind} needs the number of tokens; the modality fills it in when a run begins, "
+            "elsewhere set 'vocabulary'"
         )
     return vocabulary

@@ -1,4 +1,4 @@
-"""Transformers over tokens, through Hugging Face's ``transformers``."""
+"""Transformers over tokens, with Hugging Face's ``transformers``."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,34 +21,34 @@ __all__ = ["TextTransformer"]
 
 
 class TextTransformer(EncoderRecipe):
-    """A transformer encoder, and the mean of its outputs over the tokens of a text.
+    """A transformer encoder and the mean of its outputs over the tokens of a text.
 
     By default a small BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) with fresh weights;
-    with ``checkpoint``, whatever is in that folder.
+    with ``checkpoint``, the model in that folder.
     """
 
     kind: Literal["text_transformer"] = "text_transformer"
     layers: int = Field(default=4, ge=1)
     """Number of layers."""
     width: int = Field(default=256, ge=1)
-    """Width of each, and the number of features."""
+    """Width of each layer, and the number of features."""
     heads: int = Field(default=4, ge=1)
-    """Heads of attention in each."""
+    """Attention heads in each layer."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of outputs and of attention that is dropped in training."""
+    """Dropout probability of outputs and attention in training."""
     checkpoint: str | None = None
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
-    Set ``data.tokenizer`` to the folder of its tokenizer as well. Then ``layers``, ``width``,
-    ``heads`` and ``dropout`` are those of the checkpoint."""
+    Also set ``data.tokenizer`` to the folder of its tokenizer. The checkpoint then determines
+    ``layers``, ``width``, ``heads`` and ``dropout``."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
     before: tuple[int, ...] = ()
-    """What stands before each text; the modality fills it in."""
+    """Special tokens before each text; the modality fills them in."""
     after: tuple[int, ...] = ()
-    """What stands after each text; the modality fills it in."""
+    """Special tokens after each text; the modality fills them in."""
     architecture: dict[str, Any] | None = None
     """The checkpoint's ``config.json``; the modality fills it in, so that a trained model can be
-    read without the checkpoint that it began from."""
+    loaded without the checkpoint that it started from."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -59,15 +59,15 @@ class TextTransformer(EncoderRecipe):
     def completed(
         self, special_tokens: tuple[tuple[int, ...], tuple[int, ...]], length: int, trained: bool
     ) -> Self:
-        """The recipe with what a checkpoint demands filled in.
+        """The recipe with everything that its checkpoint determines filled in.
 
         Args:
-            special_tokens: what the tokenizer puts before and after a text.
+            special_tokens: the tokens that the tokenizer puts before and after a text.
             length: tokens of a text.
-            trained: whether the tokenizer was trained on the texts, and so fits no checkpoint.
+            trained: whether the tokenizer was trained on the texts, so that it fits no checkpoint.
 
         Raises:
-            ConfigError: the checkpoint cannot be read, or does not fit tokenizer and length.
+            ConfigError: the checkpoint cannot be read, or does not fit the tokenizer or ``length``.
         """
         if self.checkpoint is None:
             return self
@@ -102,8 +102,8 @@ class TextTransformer(EncoderRecipe):
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens].
 
-        A checkpoint gives its own weights, not fresh ones. If its folder is gone, the weights
-        are fresh: those of a trained model are read afterwards.
+        With a checkpoint, the encoder has the weights of the checkpoint. If its folder is gone,
+        they are fresh, and those of a trained model are loaded afterwards.
 
         Raises:
             ConfigError: the checkpoint cannot be read.
@@ -133,9 +133,9 @@ class _Transformer(Encoder):
     """A model of ``transformers``.
 
     Args:
-        model: it gets numbers of tokens and a mask.
-        recipe: what stands around a text.
-        shift: what is taken off the numbers of tokens, which leave 0 to padding.
+        model: the model, which reads token numbers and an attention mask.
+        recipe: gives the special tokens around a text.
+        shift: subtracted from token numbers, in which 0 is padding.
     """
 
     def __init__(self, model: nn.Module, recipe: TextTransformer, shift: int) -> None:
@@ -149,7 +149,7 @@ class _Transformer(Encoder):
         self._padding = int(getattr(config, "pad_token_id", None) or 0)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if not len(inputs):  # which the models of transformers do not take
+        if not len(inputs):  # which the models of transformers refuse
             return torch.zeros(0, self.dim, device=inputs.device)
         tokens, mask = self._prepared(inputs)
         output = self.model(input_ids=tokens, attention_mask=mask)
@@ -169,11 +169,11 @@ class _Transformer(Encoder):
         return vectors_of_stages(self.stages(inputs), mask != 0, width)
 
     def _prepared(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers as the model knows them, and the mask int64[b, t] of what is no padding."""
+        """Token numbers of the model, and its attention mask int64[b, t]."""
         tokens = _surrounded(trimmed(inputs), self._before, self._after)
         mask = tokens != 0
         numbers = torch.where(mask, tokens - self._shift, self._padding)
-        # A row of nothing but padding would have nothing to attend to.
+        # A row of only padding would have nothing to attend to.
         mask[:, 0] = True
         return numbers, mask.long()
 

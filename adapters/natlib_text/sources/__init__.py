@@ -1,4 +1,4 @@
-"""Where texts come from."""
+"""Sources of texts."""
 
 from natlib_text.sources.find import NAMES, find_source
 

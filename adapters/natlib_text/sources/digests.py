@@ -1,4 +1,4 @@
-"""Digests of texts, which tell whether a source still holds the same samples."""
+"""Digests of texts: equal if and only if a source still has the same samples."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _EXCERPT_BYTES = 1024
 
 
 def digest_of(parts: Iterable[bytes]) -> bytes:
-    """SHA-256 of some bytes, and of where each part ends."""
+    """SHA-256 of all parts and their lengths."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -22,6 +22,6 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
 
 
 def excerpts(texts: SourceSplit) -> list[bytes]:
-    """The beginnings of some of the texts, from all over: enough to recognise a large file."""
+    """The beginnings of some texts from all over a source: enough to recognise a large file."""
     rows = evenly_spaced(len(texts), _EXCERPTS)
     return [first_bytes(texts.item(row), _EXCERPT_BYTES) for row in rows]

@@ -1,4 +1,4 @@
-"""Docstrings of Python's standard library: real text that every installation carries."""
+"""Docstrings of Python's standard library: real text that every installation has."""
 
 import ast
 import sys
@@ -17,7 +17,7 @@ from natlib_text.sources.digests import digest_of
 
 __all__ = ["DocstringTexts", "Docstrings"]
 
-# Not in every installation, or not in every version of Python, or no documentation.
+# Not in every installation or version of Python, or without documentation.
 _LEFT_OUT = {"distutils", "idlelib", "lib2to3", "test", "tkinter", "turtledemo", "this"}
 _NO_CODE = {"__pycache__", "idle_test", "site-packages", "test", "tests"}
 _FEWEST_WORDS = 5
@@ -34,7 +34,7 @@ class DocstringTexts:
 
     Args:
         texts: the docstrings.
-        names: what each belongs to, ``json.decoder.JSONDecoder`` for example.
+        names: the object that each documents, ``json.decoder.JSONDecoder`` for example.
         labels: int64[n], the package of each.
         classes: names of the packages.
     """
@@ -60,8 +60,8 @@ class DocstringTexts:
 class Docstrings(Source):
     """Docstrings of modules, classes and functions; the package is the label.
 
-    They are read from the source files, nothing is imported. Which there are depends on
-    the version of Python.
+    They are read from the source files without importing any. The set depends on the version of
+    Python.
     """
 
     def split(self, split: Split, cache: Path | None = None) -> DocstringTexts | None:
@@ -70,7 +70,7 @@ class Docstrings(Source):
         found = _standard_library()
         if not found:
             raise DataError(
-                "the source files of Python's standard library are not there, so it has no "
+                "this Python has no source files of its standard library, so there are no "
                 "docstrings to train on; give a source (--data)"
             )
         classes = sorted({package for package, _, _ in found})
@@ -89,21 +89,21 @@ class Docstrings(Source):
 
 @lru_cache(maxsize=1)
 def _standard_library() -> list[tuple[str, str, str]]:
-    """Package, name and text of every docstring; each name and each text once."""
+    """Package, name and text of every docstring, without duplicate names or texts."""
     root = Path(sysconfig.get_path("stdlib"))
     seen: set[str] = set()
-    kept = []
+    found = []
     for package in sorted(sys.stdlib_module_names - _LEFT_OUT):
         own = []
         if not package.startswith("_"):
             for name, text in _docstrings(root, package):
-                # A function that is defined for each platform has one name and several texts.
+                # A function that is defined once per platform has one name and several texts.
                 if not seen & {name, text} and len(text.split()) >= _FEWEST_WORDS:
                     seen |= {name, text}
                     own.append((package, name, text))
         if len(own) >= _FEWEST:
-            kept += own
-    return kept
+            found += own
+    return found
 
 
 def _docstrings(root: Path, package: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +114,7 @@ def _docstrings(root: Path, package: str) -> Iterator[tuple[str, str]]:
             continue
         try:
             tree = ast.parse(file.read_bytes())
-        except SyntaxError:  # a file that is bad on purpose, or a template
+        except SyntaxError:  # a deliberately broken file, or a template
             continue
         module = ".".join(part for part in parts if part != "__init__")
         yield from _inside(tree, module)
@@ -126,7 +126,7 @@ def _inside(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
         if text:
             yield name, text
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr):  # most of a tree, and nothing is defined in it
+        if isinstance(child, ast.expr):  # expressions, most of a tree, define nothing
             continue
         own = getattr(child, "name", None) if isinstance(child, _Documented) else None
         yield from _inside(child, f"{name}.{own}" if own else name)

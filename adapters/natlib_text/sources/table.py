@@ -1,4 +1,4 @@
-"""A table with a column of texts."""
+"""Tables with a column of texts, as a source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ class TableTexts:
     """Some rows of a table.
 
     Args:
-        name: of the file.
-        texts: the column.
-        rows: which ones.
+        name: name of the file.
+        texts: the column of texts.
+        rows: int64[m], the rows.
         labels: int64[n] of all rows, or None.
-        classes: what they stand for.
+        classes: names of the labels.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TableTexts:
         return len(self._rows)
 
     def item(self, index: int) -> memoryview:
-        # A view of the file that is mapped: of a huge value, only the beginning is read.
+        # A view of the mapped file, so that only the beginning of a huge value is read.
         content = self._texts[int(self._rows[index])].as_buffer()
         return memoryview(b"" if content is None else content)
 
@@ -123,10 +123,7 @@ class TextTable(Source):
 
 
 def _labels(values: pa.ChunkedArray) -> tuple[Tensor, list[str]]:
-    """Numbers and names of classes, in their natural order; -1 where there is no label.
-
-    A row has none if its value is missing, empty or negative.
-    """
+    """Labels int64[n], -1 for a value that is missing, empty or negative; and sorted classes."""
     if pa.types.is_integer(values.type):
         values = pc.if_else(pc.less(values, 0), None, values)
     elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):

@@ -1,4 +1,4 @@
-"""A text file: a sample is a line, or a paragraph."""
+"""Text files as a source: each line or paragraph is a sample."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ __all__ = ["FileTexts", "TextFile"]
 
 
 class FileTexts:
-    """Lines or paragraphs, read from the file when they are asked for.
+    """Lines or paragraphs, read from the file on demand.
 
     Args:
         path: the file.
-        index: where they are.
+        index: their positions.
     """
 
     def __init__(self, path: Path, index: LineIndex) -> None:
@@ -46,7 +46,7 @@ class TextFile(Source):
 
     Args:
         path: the file.
-        unit: what a sample is.
+        unit: whether a sample is a line or a paragraph.
     """
 
     def __init__(self, path: Path, unit: Unit) -> None:
