@@ -1,4 +1,4 @@
-"""Pages to look at: what a run has learnt, whether it works, and how runs differ."""
+"""HTML reports of a run, and comparisons of runs."""
 
 from natlib.report.comparison import Comparison, compare, write_comparison
 from natlib.report.report import write_report

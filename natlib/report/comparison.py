@@ -1,4 +1,4 @@
-"""Several runs beside each other: what differs, what came of it, and the curves."""
+"""Compare runs: settings that differ, results, and curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ _ABSENT = "-"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs beside each other.
+    """A comparison of runs.
 
     Attributes:
-        runs: their names, each its own.
-        settings: what differs: a line of texts for each setting, in the order of the runs.
-        metrics: the last value of each metric that tells something at the end.
-        evaluations: figures of every evaluation that a run has.
+        runs: their names, all different.
+        settings: for each setting that differs, its text in each run.
+        metrics: for each metric, its last value in each run.
+        evaluations: for each figure of an evaluation, its value in each run.
         logs: what each run has written down.
     """
 
@@ -37,7 +37,7 @@ class Comparison:
 
     @property
     def groups(self) -> dict[str, dict[str, list[str]]]:
-        """The lines of the table, by what they are about."""
+        """The lines of the table in groups, by heading."""
         return {
             "settings that differ": self.settings,
             "metrics at the end": self.metrics,
@@ -46,18 +46,18 @@ class Comparison:
 
 
 def compare(runs: Sequence[Path | str]) -> Comparison:
-    """Read runs and put them beside each other.
+    """Read the logs of runs and compare them.
 
     Args:
         runs: two run directories or more.
 
     Raises:
-        ConfigError: there are fewer than two, or one is given twice.
+        ConfigError: there are fewer than two runs, or one is given twice.
         RunNotFoundError: there is no run.
         DataError: the metrics of a run are damaged.
     """
     if len(runs) < 2:
-        raise ConfigError("one run has nothing to be compared with; give two runs or more")
+        raise ConfigError("a comparison needs two runs or more, got one; give another one")
     paths = [Path(run).resolve() for run in runs]
     for path in paths:
         if paths.count(path) > 1:
@@ -74,18 +74,18 @@ def compare(runs: Sequence[Path | str]) -> Comparison:
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Write a page with the table, and a chart of each metric with a curve for each run.
+    """Write a page with the table, and for each metric a chart with a curve for each run.
 
     Args:
-        comparison: what to show.
-        path: where to.
+        comparison: the comparison.
+        path: the file to write.
 
     Raises:
         ConfigError: the name does not end in .html.
         CheckpointError: it cannot be written.
     """
     if path.suffix.lower() != ".html":
-        raise ConfigError(f"{path} is no name of a page; expected one that ends in .html")
+        raise ConfigError(f"{path} is not the name of a page; expected one that ends in .html")
     sections = [
         Section("curves", "Curves", "curves.html.j2", {"panels": _panels(comparison)}),
         Section(
@@ -129,7 +129,7 @@ def _all_metrics(logs: Sequence[RunLog]) -> list[str]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The last parts of paths, as many as it takes to tell them apart."""
+    """The last components of the paths, as many as are needed to make them different."""
     deepest = max(len(path.parts) for path in paths)
     for depth in range(1, deepest):
         names = ["/".join(path.parts[-depth:]) for path in paths]
@@ -155,7 +155,7 @@ def _different(flat: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 def _figures(run: RunLog) -> dict[str, str]:
-    """Figures of all evaluations, by evaluation, column and row."""
+    """The figures of all evaluations, by column, row and evaluation."""
     return {
         f"{result.columns[column]}, {row}" + ("" if name == "standard" else f" ({name})"): str(
             figures[column]

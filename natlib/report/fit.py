@@ -1,4 +1,4 @@
-"""How well samples hit their targets, beside random points.
+"""Cosines of samples with their targets, and of random points with theirs.
 
 Shapes: u samples, b samples in a batch, m slots of a sample, d target dimensions.
 """
@@ -20,22 +20,22 @@ from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["Fit", "measure_fit", "nat_part", "read_table"]
 
-# Slots of random points, which no training uses.
+# Slots from here on are used for random points and by no training.
 _RANDOM = 2**61
 _DRAWS = 4
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How well samples hit their targets.
+    """How near samples are to their targets.
 
     Attributes:
-        owned: whether samples own their slots (a bank); otherwise targets are fresh ones.
-        cosine: float[u], mean cosine of each sample with its targets; of fresh ones, over
-            several deals.
+        owned: whether samples own their slots (a bank); otherwise targets are fresh.
+        cosine: float[u], mean cosine of each sample with its targets; fresh ones are assigned
+            several times.
         random: float[·], the same for random points and fresh targets.
         random_distance: mean squared distance of random points to the mean of their targets.
-        batch: b, the samples that were matched with each other.
+        batch: b, the number of samples that are assigned targets together.
     """
 
     owned: bool
@@ -54,7 +54,7 @@ def nat_part(objective: ObjectiveModule) -> tuple[str, NATModule] | None:
 
 
 def measure_fit(log: RunLog, subject: Subject) -> Fit | None:
-    """How well the samples of a report hit their targets; None if the objective has none.
+    """How near the samples of a report are to their targets; None if the objective has none.
 
     Raises:
         CheckpointError: the table of a bank cannot be read.
@@ -93,26 +93,26 @@ def measure_fit(log: RunLog, subject: Subject) -> Fit | None:
 
 
 def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | None:
-    """The table of who owns what in a checkpoint; None where there is none.
+    """The table of slots in a checkpoint; None if there is none.
 
     Args:
         checkpoint: its folder.
-        part: name of the objective's part that owns the table; empty for the objective itself.
-        samples: n, the samples that the table should have.
+        part: module name of the objective's part that has the table; empty for the objective.
+        samples: n, the number of samples that the table should have.
 
     Raises:
-        CheckpointError: the checkpoint is damaged, or of other samples.
+        CheckpointError: the checkpoint is damaged, or belongs to other samples.
     """
     prefix = f"objective.{part}." if part else "objective."
     key = f"{prefix}assignment.table.permutation"
     file = checkpoint / "weights.safetensors"
     try:
         with safe_open(file, "pt") as tensors:
-            if key not in tensors.keys():  # noqa: SIM118  (it is no mapping)
+            if key not in tensors.keys():  # noqa: SIM118  (it is not a mapping)
                 return None
             permutation = tensors.get_tensor(key)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}; remove this checkpoint") from error
+        raise CheckpointError(f"{file} cannot be read: {error}; delete this checkpoint") from error
     if permutation.shape[1] != samples:
         raise CheckpointError(
             f"{file} has slots for {permutation.shape[1]} samples, and the data set has {samples}; "
@@ -129,7 +129,7 @@ def _latest_table(log: RunLog, part: str, samples: int) -> AssignmentTable | Non
 
 
 def _fresh_fit(module: NATModule, z_UD: Tensor, batch: int, seed: int) -> Tensor:
-    """Mean cosine float[u] with fresh targets, over several draws in batches of random samples."""
+    """Mean cosine float[u] with fresh targets, over several draws of targets and random batches."""
     own = torch.Generator().manual_seed(seed)
     total = torch.zeros(len(z_UD))
     parts = max(1, len(z_UD) // batch)

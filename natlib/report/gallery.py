@@ -1,4 +1,4 @@
-"""What samples look like, on a page."""
+"""Thumbnails of samples as HTML."""
 
 import base64
 import io
@@ -9,20 +9,20 @@ from PIL import Image
 
 from natlib.data import Modality, SampleSet, Thumbnail
 
-__all__ = ["Gallery", "picture_size", "shown"]
+__all__ = ["Gallery", "picture_size", "thumbnail_html"]
 
-# Pictures up to this side are enlarged, and then their pixels should be seen.
+# Pictures up to this many pixels a side are enlarged without smoothing.
 _SMALL = 48
-# Photographs and spectrograms of more bytes than this are compressed with loss.
+# Pictures of more bytes than this are compressed lossily.
 _HEAVY, _QUALITY = 3_000, 82
 
 
 class Gallery:
-    """Thumbnails of samples, each made once.
+    """Thumbnails of samples, each created once.
 
     Args:
-        modality: what makes them.
-        samples: of what.
+        modality: creates the thumbnails.
+        samples: the samples.
     """
 
     def __init__(self, modality: Modality, samples: SampleSet) -> None:
@@ -31,28 +31,28 @@ class Gallery:
         self._made: dict[int, Thumbnail | None] = {}
 
     def thumbnail(self, index: int) -> Thumbnail | None:
-        """The thumbnail of the sample with a stable index; None where there is none."""
+        """The thumbnail of the sample with this stable index; None if it has none."""
         if index not in self._made:
             self._made[index] = self._modality.thumbnail(self._samples[index])
         return self._made[index]
 
     def html(self, index: int) -> Markup:
-        """An element that shows a sample."""
-        return shown(self.thumbnail(index))
+        """An HTML element that shows a sample."""
+        return thumbnail_html(self.thumbnail(index))
 
     def words(self) -> bool:
-        """Whether samples are shown as text."""
+        """Whether thumbnails are text."""
         first = next((thumbnail for thumbnail in self._made.values() if thumbnail), None)
         return first is not None and first.media == "text/plain"
 
 
-def shown(thumbnail: Thumbnail | None) -> Markup:
-    """A thumbnail as an element of a page; a dash where there is none."""
+def thumbnail_html(thumbnail: Thumbnail | None) -> Markup:
+    """A thumbnail as an HTML element; a dash if there is none."""
     if thumbnail is None:
         return Markup('<span class="thumbnail">-</span>')
     size = picture_size(thumbnail)
     if size is None:
-        return Markup(thumbnail.to_html())  # escapes words by itself
+        return Markup(thumbnail.to_html())  # escapes text itself
     media, data = "image/png", thumbnail.data
     if len(data) > _HEAVY:
         file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What each metric of a run means, and which are drawn into one picture."""
+"""What the metrics of a run mean, and which are drawn in one chart."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -11,13 +11,13 @@ __all__ = ["PANELS", "Panel", "panels_of"]
 
 @dataclass(frozen=True)
 class Panel:
-    """Metrics that are read together.
+    """Metrics that share a chart.
 
     Attributes:
-        title: what they are about.
-        names: the metrics; one that is compared with comes last.
+        title: the title of the chart.
+        names: the metrics; a baseline comes last.
         meaning: how to read them.
-        references: lines to read them against.
+        references: horizontal lines to compare with.
     """
 
     title: str
@@ -27,47 +27,49 @@ class Panel:
 
 
 PANELS = (
-    Panel("Loss", ("loss",), "What is minimised. It should fall; how far depends on its parts."),
+    Panel("Loss", ("loss",), "What is minimised. It should fall; how far depends on its terms."),
     Panel(
         "Distance to the targets",
         ("loss_target",),
-        "Mean squared distance from an embedding to the mean of its targets. The matching alone "
-        "brings it down to what random points reach; a bank gets below once samples have learnt "
-        "where they belong.",
+        "Mean squared distance of an embedding to the mean of its targets. The assignment alone "
+        "lowers it to the value of random points; with a bank it falls below that once the encoder "
+        "has learnt the targets of its samples.",
     ),
     Panel(
         "Distance between the views",
         ("loss_alignment",),
-        "Of a sample. Falling is good as long as embeddings stay spread; it may rise at first.",
+        "Mean squared distance between the views of a sample. A fall is good as long as embeddings "
+        "stay spread; it may rise at first.",
         (Reference(0.0, "views agree"), Reference(2.0, "nothing in common")),
     ),
     Panel(
-        "How well the matching does",
+        "Cosine with the targets",
         ("matched_cosine", "own_cosine", "random_cosine"),
-        "Cosine with the targets after the matching and before it. random_cosine is what random "
-        "points get for nothing. In a stream, coming near it shows spread; in a bank, own_cosine "
-        "is the curve to watch, and it should rise.",
+        "After the matching (matched_cosine) and before it (own_cosine). random_cosine is that of "
+        "random points after the matching. In a stream, matched_cosine near it shows spread; in a "
+        "bank, own_cosine is the curve to watch, and it should rise.",
     ),
     Panel(
-        "Slots that changed hands",
+        "Reassigned slots",
         ("reassigned",),
         "Share of a batch's slots that the matching gave to another sample. In a bank it falls as "
-        "the table settles; in a stream slots are fresh, and it says nothing.",
-        (Reference(1.0, "all of them"),),
+        "the table settles; in a stream slots are fresh, and it is meaningless.",
+        (Reference(1.0, "all slots"),),
     ),
     Panel(
         "Spread of the embeddings",
         ("embedding_std",),
         "Healthy runs end above 0.9.",
-        (Reference(1.0, "as even as the sphere"), Reference(0.0, "one point")),
+        (Reference(1.0, "uniform on the sphere"), Reference(0.0, "one point")),
     ),
     Panel(
-        "Directions in use",
+        "Effective rank",
         ("effective_rank",),
-        "Effective rank of the embeddings of a batch. It may dip while classes form.",
+        "The number of directions that the embeddings of a batch use. It may dip while classes "
+        "form.",
     ),
     Panel(
-        "kNN accuracy on the way",
+        "kNN accuracy during training",
         ("knn",),
         "In percent, on training samples whose labels training does not use.",
     ),
@@ -80,35 +82,35 @@ PANELS = (
     Panel(
         "Change of the weights",
         ("weight_change",),
-        "How far an update moved the weights of the encoder, as a share of their length.",
+        "Norm of an update of the encoder's weights, as a share of their norm.",
     ),
     Panel("Samples per second", ("samples_per_second",), "Over all processes."),
     Panel(
         "Time spent waiting",
         ("loader_share", "solver_share"),
         "Share of the time that training waited for samples, and for matchings.",
-        (Reference(0.2, "worth doing something about"),),
+        (Reference(0.2, "worth improving"),),
     ),
     Panel(
         "Uneven cells",
         ("uneven_cells",),
-        "How far the masses of the samples' cells are from equal.",
+        "Relative deviation of the masses of the samples' cells from equal masses.",
         (Reference(0.0, "equal"),),
     ),
 )
 """The metrics of natlib's own objective."""
 
-# Of combined objectives; the names of the parts are the user's.
+# Metrics of combined objectives, which contain the names of the parts.
 _FAMILIES = (
-    (r"gradient_cosine_\w+", "Do the parts pull in one direction?",
-     "Cosine of the gradients at the encoder: below 0, two parts work against each other.",
-     (Reference(0.0, "indifferent"),)),
-    (r"gradient_share_\w+", "Who pulls how strongly?",
+    (r"gradient_cosine_\w+", "Do the gradients of the parts agree?",
+     "Cosine of the gradients at the encoder's features: below 0, two parts oppose each other.",
+     (Reference(0.0, "unrelated"),)),
+    (r"gradient_share_\w+", "Which part dominates?",
      "Norm of each part's weighted gradient, over the sum of the norms.", ()),
     (r"weight_\w+", "Weights of the parts", "As scheduled.", ()),
-    (r"loss_\w+", "Parts of the loss", "As they are, without their weights.", ()),
+    (r"loss_\w+", "Terms of the loss", "Without their weights.", ()),
 )  # fmt: skip
-# An estimate of what is left says nothing afterwards.
+# The estimated time left is meaningless afterwards.
 _NOT_SHOWN = {"seconds_left"}
 
 
@@ -118,8 +120,8 @@ def panels_of(
     """The panels for the metrics of a run; every metric is in one of them.
 
     Args:
-        names: metrics that the run has.
-        references: further lines, by metric.
+        names: the metrics of the run.
+        references: additional reference lines, by metric.
     """
     left = [name for name in names if name not in _NOT_SHOWN]
     found = []
@@ -138,7 +140,7 @@ def panels_of(
 
 
 def _like(name: str) -> str:
-    """What a metric of a further part means: that of the one whose name it ends in."""
+    """The meaning of a metric of another part: that of the metric whose name it ends with."""
     for panel in PANELS:
         for known in panel.names:
             if name.endswith(f"_{known}"):

@@ -1,4 +1,4 @@
-"""Sections, and the page that they make together."""
+"""Render sections to a page, and write it."""
 
 import base64
 import hashlib
@@ -26,8 +26,8 @@ class Section:
     Attributes:
         name: its anchor.
         title: its heading.
-        template: file in ``templates`` that shows it.
-        values: what the template needs. Text in them is escaped, markup is not.
+        template: its file in ``templates``.
+        values: the values that the template uses. Text in them is escaped, markup is not.
     """
 
     name: str
@@ -37,20 +37,20 @@ class Section:
 
 
 def note(name: str, title: str, text: str) -> Section:
-    """A section that says in a sentence why there is nothing to see."""
+    """A section with a sentence that says why there is nothing to show."""
     return Section(name, title, "note.html.j2", {"text": text})
 
 
 def render(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
-    """A page that needs no other file.
+    """A self-contained HTML page.
 
-    Names and texts of samples come from anywhere. Everything is escaped, and a policy in the
-    page lets browsers run natlib's own script and no other, and load nothing at all.
+    Names and texts of samples are untrusted: everything is escaped, and the page's content security
+    policy allows natlib's own script only, and no requests.
 
     Args:
-        title: of the page.
-        facts: pairs of what and how much, for the top of the page.
-        sections: what follows.
+        title: the title of the page.
+        facts: pairs of a name and a value, for the head of the page.
+        sections: the sections, in order.
     """
     environment = _environment()
     script = _text("map.js")
@@ -63,7 +63,7 @@ def render(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Sect
         title=title,
         facts=facts,
         sections=shown,
-        # They are natlib's own files, and stand in elements whose content is not escaped.
+        # natlib's own files, in elements whose content must not be escaped.
         style=Markup(_text("page.css")),
         script=Markup(script),
         digest=digest,
@@ -72,7 +72,7 @@ def render(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Sect
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page beside and rename it, so that no browser ever opens half of one.
+    """Write a page to a temporary file and rename it, so that no browser opens a partial page.
 
     Raises:
         CheckpointError: it cannot be written.

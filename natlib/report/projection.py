@@ -1,4 +1,4 @@
-"""Many dimensions in two: principal components, and UMAP where it is installed."""
+"""Two-dimensional layouts of features: principal components, and UMAP if it is installed."""
 
 import re
 import warnings
@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["clusters", "has_umap", "principal_components", "umap"]
 
-# UMAP looks at so many principal components; what is left is mostly noise, and costs time.
+# UMAP gets this many principal components: the rest is mostly noise and takes time.
 _COMPONENTS = 50
 _NEIGHBOURS = 15
 _EPOCHS = 200
@@ -30,18 +30,18 @@ def has_umap() -> bool:
 
 
 def principal_components(features: Tensor, count: int = 2) -> Tensor:
-    """Coordinates along the directions in which features differ most.
+    """Coordinates along the directions of largest variance.
 
     Args:
         features: Tensor[u, f].
-        count: how many directions.
+        count: the number of directions.
 
     Returns:
-        float64[u, count]; a direction is turned so that its largest weight is positive, and
-        coordinates are zero where there are fewer directions.
+        float64[u, count]; the sign of a direction makes its largest weight positive, and
+        coordinates are zero if there are fewer directions.
     """
     centred = features.double() - features.double().mean(0)
-    # Of the two Gram matrices, the smaller one.
+    # Use the smaller one of the two Gram matrices.
     if centred.shape[0] >= centred.shape[1]:
         _, vectors = torch.linalg.eigh(centred.T @ centred)
         directions = vectors.flip(1)[:, :count]
@@ -56,7 +56,7 @@ def principal_components(features: Tensor, count: int = 2) -> Tensor:
 
 
 def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tensor:
-    """A layout in which neighbours by cosine stay neighbours; far distances mean nothing.
+    """A layout that preserves neighbours by cosine; large distances are meaningless.
 
     McInnes et al., "UMAP: Uniform Manifold Approximation and Projection", 2018,
     arXiv 1802.03426.
@@ -64,7 +64,7 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
     Args:
         features: Tensor[u, f], u at least 5.
         seed: the same seed gives the same layout.
-        progress: called with the epochs done and the epochs in all.
+        progress: called with the number of epochs done and their total.
 
     Returns:
         float64[u, 2].
@@ -72,13 +72,12 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
     import umap as package
 
     points = principal_components(F.normalize(features.double(), dim=1), _COMPONENTS)
-    # The last bit of a product may depend on where in memory its factors are, and the layout on
-    # the last bit.
+    # The last bit of a product may depend on memory alignment, and the layout on the last bit.
     points = points.round(decimals=6)
-    tell = progress or (lambda done, total: None)
-    tell(0, _EPOCHS)
-    with _threads_kept(), warnings.catch_warnings():
-        # It warns that a seed costs threads; that is what is wanted.
+    report = progress or (lambda done, total: None)
+    report(0, _EPOCHS)
+    with _threads_restored(), warnings.catch_warnings():
+        # It warns that a seed disables threads, which is intended.
         warnings.simplefilter("ignore")
         layout = package.UMAP(
             n_neighbors=min(_NEIGHBOURS, len(points) - 1),
@@ -86,15 +85,19 @@ def umap(features: Tensor, seed: int, progress: Progress | None = None) -> Tenso
             init="pca",
             random_state=seed,
             n_jobs=1,
-            tqdm_kwds={"disable": False, "file": _Ear(tell), "bar_format": "{n}/{total} "},
+            tqdm_kwds={
+                "disable": False,
+                "file": _ProgressFile(report),
+                "bar_format": "{n}/{total} ",
+            },
         ).fit_transform(points.numpy().astype(np.float32))
-    tell(_EPOCHS, _EPOCHS)
+    report(_EPOCHS, _EPOCHS)
     return torch.from_numpy(np.asarray(layout, dtype=np.float64))
 
 
 def clusters(features: Tensor, count: int, seed: int) -> Tensor:
-    """Which of so many clusters a sample belongs to, by k-means on unit features: int64[u]."""
-    # Imported here: it takes over a second, which every command would wait for.
+    """The cluster of each sample, int64[u], by k-means on normalised features."""
+    # Imported here, since the import takes more than a second.
     from sklearn.cluster import KMeans
 
     points = F.normalize(features.float(), dim=1).numpy()
@@ -103,8 +106,8 @@ def clusters(features: Tensor, count: int, seed: int) -> Tensor:
 
 
 @contextmanager
-def _threads_kept() -> Iterator[None]:
-    """Numba, which UMAP runs on, sets the number of threads of the library that torch uses too."""
+def _threads_restored() -> Iterator[None]:
+    """Restore torch's number of threads, which Numba, used by UMAP, changes."""
     before = torch.get_num_threads()
     try:
         yield
@@ -112,15 +115,15 @@ def _threads_kept() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Ear:
-    """A file that UMAP's bar is drawn into, and that passes on what it says."""
+class _ProgressFile:
+    """A file for UMAP's progress bar that parses and reports the progress."""
 
-    def __init__(self, tell: Progress) -> None:
-        self._tell = tell
+    def __init__(self, report: Progress) -> None:
+        self._report = report
 
     def write(self, text: str) -> None:
         if found := re.search(r"(\d+)/(\d+)", text):
-            self._tell(int(found[1]), int(found[2]))
+            self._report(int(found[1]), int(found[2]))
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: nothing is buffered."""

@@ -1,4 +1,4 @@
-"""The report of a run, section by section."""
+"""Write the report of a run."""
 
 from pathlib import Path
 
@@ -36,19 +36,18 @@ def write_report(
     points: int = _POINTS,
     progress: ProgressReporter | None = None,
 ) -> Path:
-    """Write ``report.html`` into a run: one file that needs no other and no network.
+    """Write ``report.html`` into a run directory: a self-contained page that needs no network.
 
-    Where there is no model yet, or the samples cannot be read, the page says so, and shows what
-    can be shown without.
+    If there is no model yet, or the samples cannot be read, the page says so and shows the rest.
 
     Args:
         run: the run directory.
         against: another run, whose layers are compared with those of this one.
-        points: samples to look at, at most; a random part of the training samples.
-        progress: told how far it is.
+        points: maximum number of samples, chosen at random from the training samples.
+        progress: receives the progress.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
         RunNotFoundError: there is no run.
@@ -72,7 +71,7 @@ def write_report(
 
 
 def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> list[Section]:
-    """The sections that need a model and samples."""
+    """The sections that need the model and samples."""
     fit = measure_fit(log, subject)
     return [
         curves(log, _references(subject, fit)),
@@ -88,7 +87,7 @@ def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> li
 
 
 def _references(subject: Subject, fit: Fit | None) -> dict[str, tuple[Reference, ...]]:
-    """Lines that depend on the run, by metric."""
+    """Reference lines that depend on the run, by metric."""
     width = subject.features["head"].shape[1]
     found: dict[str, tuple[Reference, ...]] = {
         "effective_rank": (Reference(width, "all directions"),)
@@ -99,11 +98,11 @@ def _references(subject: Subject, fit: Fit | None) -> dict[str, tuple[Reference,
 
 
 def _subject(log: RunLog, points: int, tell: Tell) -> Subject | Section:
-    """The model and samples of a run, or a note that says why there are none."""
+    """The model and samples of a run, or a note that says why they are missing."""
     try:
         return read_subject(log, points, tell)
     except (DataError, RunNotFoundError) as error:
-        return note("samples", "Samples", f"Nothing can be shown of the samples: {error}.")
+        return note("samples", "Samples", f"No samples can be shown: {error}.")
 
 
 def _facts(log: RunLog) -> list[tuple[str, str]]:

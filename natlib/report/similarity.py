@@ -1,9 +1,9 @@
 """Similarity of representations: linear CKA.
 
 Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019,
-arXiv 1905.00414. The estimator of HSIC is the unbiased one of Song et al., "Feature Selection
-via Dependence Maximization", JMLR 2012: with more features than samples the usual one finds
-everything similar.
+arXiv 1905.00414. HSIC is estimated without bias (Song et al., "Feature Selection via Dependence
+Maximization", JMLR 2012): with more features than samples, the usual estimator finds everything
+similar.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from natlib.evaluation.modes import evaluating
 
 __all__ = ["gram", "hsic", "linear_cka", "similarities", "stage_grams"]
 
-# Activations of all samples at a stage are held at once; those of images are large.
+# Limit of the activations of all samples at all stages, which are in memory together.
 _BYTES = 400 * 2**20
 _FEWEST, _MOST = 48, 512
 
@@ -25,8 +25,8 @@ _FEWEST, _MOST = 48, 512
 def linear_cka(x: Tensor, y: Tensor) -> float:
     """Similarity of two representations of the same samples.
 
-    1 for representations that differ by a rotation, a scale and a shift, about 0 (and as often
-    below as above) for ones that have nothing to do with each other.
+    1 for representations that differ by a rotation, a scale and a shift; about 0, and as often
+    negative as positive, for unrelated ones.
 
     Args:
         x: Tensor[u, f], u at least 4.
@@ -36,9 +36,9 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
 
 
 def gram(x: Tensor) -> Tensor:
-    """Inner products float64[u, u] of samples Tensor[u, ...], after their mean was removed."""
+    """Inner products float64[u, u] of samples Tensor[u, ...], minus their mean."""
     rows = x.flatten(1)
-    # In blocks of features: in float64 the whole would be twice as large as it is.
+    # In blocks of features: converting all to float64 at once would double the memory.
     total = torch.zeros(len(rows), len(rows), dtype=torch.float64)
     for part in rows.split(65_536, dim=1):
         centred = part.double()
@@ -84,13 +84,13 @@ def stage_grams(encoder: Encoder, modality: Modality, batch: Batch) -> dict[str,
     """Gram matrices of an encoder's stages, by name.
 
     Args:
-        encoder: which one.
-        modality: what prepares its inputs.
-        batch: the samples; those at its end are left out where stages are too large.
+        encoder: the encoder.
+        modality: prepares its inputs.
+        batch: the samples; the last ones are left out if stages are too large.
     """
     with evaluating(encoder):
         inputs = modality.plain(batch)
-        # Longest texts decide how long all are: one batch, and stages fit each other.
+        # One batch: the longest text determines the padding, and so the shape of all stages.
         values = sum(stage.numel() for stage in encoder.stages(inputs[:1]).values())
         count = max(_FEWEST, min(_MOST, _BYTES // (4 * values)))
         return {name: gram(stage) for name, stage in encoder.stages(inputs[:count]).items()}

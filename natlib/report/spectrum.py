@@ -1,4 +1,4 @@
-"""How much of their variance features put into each direction."""
+"""How the variance of features is distributed over directions."""
 
 import torch
 from torch import Tensor
@@ -13,18 +13,18 @@ def variance_shares(features: Tensor) -> Tensor:
         features: Tensor[u, f].
 
     Returns:
-        float64[min(u, f)]; they add up to 1, or are all 0 where features do not differ.
+        float64[min(u, f)]; they add up to 1, or are all 0 if features do not differ.
     """
     centred = features.double() - features.double().mean(0)
-    wide = centred.shape[1] > centred.shape[0]
-    gram = centred @ centred.T if wide else centred.T @ centred
+    more_features = centred.shape[1] > centred.shape[0]
+    gram = centred @ centred.T if more_features else centred.T @ centred
     values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
-    # Features that differ by rounding alone do not differ.
+    # Differences due to rounding do not count.
     rounding = torch.finfo(torch.float32).eps ** 2 * features.double().square().sum()
     values = torch.where(values > rounding, values, 0.0)
     return values / values.sum().clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def effective_count(shares: Tensor) -> float:
-    """Exponential of the entropy of shares: in how many directions the variance lies."""
+    """Exponential of the entropy of shares: the effective number of directions."""
     return float(torch.special.entr(shares).sum().exp())

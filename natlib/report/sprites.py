@@ -1,4 +1,4 @@
-"""What thousands of samples look like, small enough for one page."""
+"""Sprite sheets of thumbnails, small enough for one page."""
 
 import base64
 import io
@@ -13,12 +13,12 @@ from natlib.report.gallery import picture_size
 
 __all__ = ["sprites"]
 
-# Pixels of a tile and points up to which tiles are that large: a page of any size stays small.
+# Numbers of samples up to which tiles have this many pixels a side, to limit the size of the page.
 _TILES = ((1_500, 72), (4_000, 48), (10_000, 32))
 _SMALLEST = 24
 _SHEET = 2048
 _QUALITY = 72
-# Drawings and words are sent as they are, up to so many bytes in all.
+# Maximum total size of drawings and texts, which are stored unchanged.
 _BYTES = 6_000_000
 
 
@@ -26,13 +26,13 @@ def sprites(thumbnails: Sequence[Thumbnail | None]) -> dict[str, Any]:
     """Thumbnails as plain data for the script of the page.
 
     Args:
-        thumbnails: of the samples in order.
+        thumbnails: the thumbnails of the samples, in order.
 
     Returns:
-        ``kind`` and what belongs to it: ``tiles`` with ``sheets`` (addresses of pictures),
-        ``width`` and ``height`` of a tile, ``across`` and ``of_sheet`` (tiles in a row and in a
-        sheet) and ``small`` (whether a tile is shown with its pixels); or ``words`` or
-        ``drawings`` with ``items``, None where a sample has none; or ``none``.
+        ``kind`` and its values: ``tiles`` with ``sheets`` (data URLs), ``width`` and ``height`` of
+        a tile, ``across`` and ``of_sheet`` (tiles in a row and in a sheet) and ``small`` (whether
+        tiles are enlarged without smoothing); or ``words`` or ``drawings`` with ``items``, None if
+        a sample has none; or ``none``.
     """
     present = [thumbnail for thumbnail in thumbnails if thumbnail is not None]
     media = {thumbnail.media for thumbnail in present}
@@ -57,7 +57,7 @@ def _within_limit(thumbnails: Sequence[Thumbnail | None]) -> list[str | None]:
 def _tiles(thumbnails: Sequence[Thumbnail | None], present: Sequence[Thumbnail]) -> dict[str, Any]:
     sizes = np.array([picture_size(thumbnail) for thumbnail in present])
     side = next((tile for most, tile in _TILES if len(thumbnails) <= most), _SMALLEST)
-    # The usual shape, with the area of a square of that side; never more than there is.
+    # The median shape, scaled to the area of a square of that side but not enlarged.
     typical = np.median(sizes, axis=0)
     scale = min(1.0, side / float(np.sqrt(typical.prod())))
     width, height = (max(1, round(float(length) * scale)) for length in typical)

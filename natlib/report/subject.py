@@ -1,4 +1,4 @@
-"""The trained model of a run, its samples, and what it makes of them."""
+"""The trained model of a run, its samples and their features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from natlib.training import RunDirectory, decoding_workers
 __all__ = ["Subject", "Tell", "read_subject"]
 
 Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+"""Called with the stage, the number of steps done and their total."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model beside a random one, and the samples that a report shows.
+    """A trained model, a random one, and the samples that a report shows.
 
     Shapes: u samples.
 
     Attributes:
         model: encoder and objective of the run.
-        modality: what prepares inputs.
+        modality: prepares inputs.
         samples: the training samples of the run.
-        index: int64[u], those that the report shows, in rising order.
-        labels: int64[u], -1 where a sample has none; None where nothing has.
+        index: int64[u], the samples that the report shows, in ascending order.
+        labels: int64[u], -1 if a sample has none; None if no sample has any.
         features: Tensor[u, ·] of ``encoder``, ``head`` and ``random``.
         random: the same encoder, untrained.
-        gallery: what samples look like.
-        seed: of all choices.
+        gallery: thumbnails of the samples.
+        seed: seed of all random choices.
     """
 
     model: Model
@@ -50,7 +50,7 @@ class Subject:
     seed: int
 
     def label_of(self, row: int) -> str | None:
-        """The class of a sample, by name; None where it has none."""
+        """The name of a sample's class; None if it has none."""
         if self.labels is None or self.labels[row] < 0:
             return None
         return self.samples.classes[int(self.labels[row])]
@@ -59,12 +59,12 @@ class Subject:
         """The name of a sample."""
         return str(self.samples.names[int(self.index[row])])
 
-    def some(self, count: int) -> Tensor:
-        """Rows int64[count] of random samples, of all classes in turn where there are any."""
+    def draw(self, count: int) -> Tensor:
+        """Rows int64[count] of random samples, with classes in turn if there are labels."""
         own = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(self.index), generator=own)
         if self.labels is not None:
-            # The first of every class, then the second of every class, and so on.
+            # The first sample of every class, then the second one of every class, and so on.
             shuffled = self.labels[order]
             round_of = torch.zeros(len(order), dtype=torch.int64)
             for label in torch.unique(shuffled):
@@ -75,12 +75,12 @@ class Subject:
 
 
 def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
-    """Load the model and embed training samples, as they are.
+    """Load the model and embed training samples without augmentation.
 
     Args:
         log: the run.
-        points: samples to show at most, a random part of them all.
-        tell: told how far it is.
+        points: maximum number of samples, chosen at random.
+        tell: receives the progress.
 
     Raises:
         RunNotFoundError: there is no model yet.

@@ -1,8 +1,8 @@
-"""Conformance checks: what authors of plug-ins run, and what natlib runs over its own parts.
+"""Conformance checks for authors of plug-ins; natlib runs them on its own components too.
 
 Each function takes an instance, tests the contract of its family with many small checks, and
 raises a :class:`ContractError` that says which check failed, what was received, what is expected
-and where to look. It returns the names of the checks that passed. Nothing here needs pytest:
+and where to look. It returns the names of the checks that passed. They do not need pytest:
 
     def test_contract() -> None:
         check_modality(MyModality(source="small"))

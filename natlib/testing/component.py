@@ -1,4 +1,4 @@
-"""What holds for every component, of any family."""
+"""The contract of components of any family."""
 
 from typing import Any, cast
 
@@ -75,7 +75,7 @@ def _registered(component: Component) -> None:
     try:
         known = cast("type[Component] | None", component.registry.get(component.kind))
     except ConfigError:
-        known = None  # not installed yet: nothing can be said
+        known = None  # not installed yet, so it cannot be checked
     expect(
         known in (None, cls),
         f"'{component.kind}' is registered as {known}",
@@ -92,7 +92,7 @@ def _registered(component: Component) -> None:
 
 
 COMPONENT_CHECKS: tuple[Named[Component], ...] = (
-    ("a file keeps it", _file),
+    ("survives a file", _file),
     ("frozen", _frozen),
     ("equal by value", _value),
     ("documented", _documented),

@@ -1,4 +1,4 @@
-"""How a check fails, and how checks are run one after the other."""
+"""Run checks, and report what fails."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,20 +18,20 @@ Named = tuple[str, Callable[[T], None]]
 
 
 class ContractError(NatlibError, AssertionError):
-    """A part does not keep the contract of its family."""
+    """A component violates the contract of its family."""
 
 
 def expect(ok: object, received: str, expected: str, advice: str) -> None:
-    """Fail unless something holds.
+    """Fail unless a condition holds.
 
     Args:
-        ok: whether it holds.
+        ok: the condition.
         received: what was found.
-        expected: what the contract asks for.
+        expected: what the contract requires.
         advice: where to look.
 
     Raises:
-        ContractError: it does not hold.
+        ContractError: the condition does not hold.
     """
     if not ok:
         raise ContractError(f"{received}; expected {expected}; {advice}")
@@ -40,10 +40,10 @@ def expect(ok: object, received: str, expected: str, advice: str) -> None:
 def refuses(
     action: Callable[[], object], errors: type[Exception], what: str, advice: str
 ) -> Exception:
-    """Fail unless an action raises an error of natlib's; returns that error.
+    """Fail unless an action raises one of natlib's errors, and return the error.
 
     Raises:
-        ContractError: it raises nothing, or something else, or more than one line.
+        ContractError: it raises nothing or another error, or the message has several lines.
     """
     try:
         action()
@@ -64,13 +64,18 @@ def refuses(
 
 
 def run_checks(component: Component, subject: T, checks: Iterable[Named[T]]) -> tuple[str, ...]:
-    """Run checks on what is made of a component; torch's global generators stay as they are.
+    """Run checks; the state of torch's global generators is restored.
+
+    Args:
+        component: the component that is checked, for messages.
+        subject: what the checks get.
+        checks: the checks, in order.
 
     Returns:
         The names of the checks, all of which passed.
 
     Raises:
-        ContractError: the first check that fails, with its name in front.
+        ContractError: the first check that fails; the message begins with its name.
     """
     noun = f"{component.registry.noun} '{component.kind}'"
     done = []
@@ -82,7 +87,7 @@ def run_checks(component: Component, subject: T, checks: Iterable[Named[T]]) -> 
                 check(subject)
         except ContractError as error:
             raise ContractError(f"{where}: {error}") from error
-        except Exception as error:  # other people's code: it may fail in any way
+        except Exception as error:  # foreign code may raise anything
             what = " ".join(str(error).split())
             raise ContractError(
                 f"{where}: it raised {type(error).__name__}: {what}; expected no error; "
@@ -93,13 +98,13 @@ def run_checks(component: Component, subject: T, checks: Iterable[Named[T]]) -> 
 
 
 def same(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are equal bit for bit, type and shape included."""
+    """Whether two tensors are equal, including type and shape."""
     return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads for a while."""
+    """Set torch's number of threads within a context."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -19,7 +19,7 @@ class _Subject:
 
     @property
     def inputs(self) -> Tensor:
-        """Fresh each time, whatever was done to them before."""
+        """A copy, so that no check changes the inputs of others."""
         return self.given.clone()
 
     def build(self, seed: int = 0) -> Encoder:
@@ -30,13 +30,13 @@ class _Subject:
 def check_encoder(
     recipe: EncoderRecipe, input_shape: tuple[int, ...], inputs: Tensor | None = None
 ) -> tuple[str, ...]:
-    """Check what an encoder returns, that it trains, and that a copy with its state is the same.
+    """Check what an encoder returns, that it trains, and that its state can be loaded.
 
     Args:
-        recipe: how to build it, with any values.
+        recipe: the recipe, with any values.
         input_shape: shape of one input.
-        inputs: Tensor[b, *input_shape] of at least four samples, where Gaussian noise in float32
-            is not what it reads.
+        inputs: Tensor[b, *input_shape] of at least four samples; by default Gaussian noise in
+            float32.
 
     Returns:
         The names of the checks, all of which passed.
@@ -56,7 +56,7 @@ def _features(subject: _Subject) -> None:
     expect(
         isinstance(encoder, Encoder) and isinstance(encoder.dim, int),
         f"build() returned {type(encoder).__name__} with dim {getattr(encoder, 'dim', None)!r}",
-        "a natlib.encoders.Encoder with dim, a whole number",
+        "a natlib.encoders.Encoder with dim, an integer",
         "derive from Encoder or return a StagedEncoder",
     )
     for count in (len(subject.inputs), 1, 0):
@@ -66,7 +66,7 @@ def _features(subject: _Subject) -> None:
             features.shape == (count, encoder.dim) and features.is_floating_point(),
             f"features of {count} samples are {features.dtype} {list(features.shape)}",
             f"floating point {[count, encoder.dim]}",
-            "return one vector for each sample, also for one sample and for none",
+            "return one vector for each sample, also for a single sample and for none",
         )
         expect(
             features.isfinite().all(),
@@ -88,13 +88,13 @@ def _stages(subject: _Subject) -> None:
     )
     expect(
         torch.equal(list(stages.values())[-1], features),
-        "the last of the stages differs from the features",
+        "the last stage differs from the features",
         "the features",
-        "let the last stage be what forward() returns",
+        "return the output of forward() as the last stage",
     )
 
 
-def _apart(subject: _Subject) -> None:
+def _independent(subject: _Subject) -> None:
     encoder = subject.build().eval()
     inputs = subject.inputs
     with torch.no_grad():
@@ -102,21 +102,21 @@ def _apart(subject: _Subject) -> None:
         few = encoder(subject.inputs[1:3])
     expect(
         torch.equal(features, again),
-        "the same inputs have other features in evaluation mode",
-        "the same ones",
-        "let dropout and the like follow self.training",
+        "in evaluation mode equal inputs have different features",
+        "equal features",
+        "apply dropout and other noise in training mode only",
     )
     expect(
         torch.allclose(few, features[1:3], rtol=1e-3, atol=1e-4),
         "in evaluation mode features depend on the other samples of the batch",
-        "features of each sample alone",
-        "let batch norm and the like follow self.training",
+        "features that depend on their sample alone",
+        "use batch statistics in training mode only",
     )
     expect(
         torch.equal(inputs, subject.given),
-        "the inputs were changed",
-        "them as they were: other views are made of the same memory",
-        "do not work in place on the inputs",
+        "the inputs were modified",
+        "unchanged inputs: other views may share their memory",
+        "do not modify inputs in place",
     )
     expect(
         not torch.equal(features[:1].expand_as(features), features),
@@ -135,8 +135,8 @@ def _trains(subject: _Subject) -> None:
             expect(
                 weight.grad is not None and weight.grad.isfinite().all(),
                 f"the weight '{name}' gets {'no' if weight.grad is None else 'no finite'} gradient",
-                "one for every weight: several processes wait for each",
-                "remove what is not used, or set requires_grad to False",
+                "one for every weight: DistributedDataParallel waits for each",
+                "remove unused weights, or set requires_grad to False",
             )
 
 
@@ -147,26 +147,26 @@ def _fresh(subject: _Subject) -> None:
 
     expect(
         torch.equal(weights(0), weights(0)),
-        "two builds under one seed have other weights",
-        "the same ones",
+        "two builds with the same seed have different weights",
+        "the same weights",
         "draw weights from torch's global generator only",
     )
     expect(
         not len(weights(0)) or not torch.equal(weights(0), weights(1)) or _pretrained(subject),
-        "builds under two seeds have the same weights",
-        "fresh weights: the random encoder is the baseline of every figure",
-        "do not keep a module in the recipe",
+        "builds with different seeds have the same weights",
+        "fresh weights: the random encoder is the baseline of every evaluation",
+        "do not store a module in the recipe",
     )
 
 
 def _pretrained(subject: _Subject) -> bool:
-    """Whether weights come from a checkpoint, so that they are the same whatever the seed."""
+    """Whether weights come from a checkpoint, and so do not depend on the seed."""
     return any(name in type(subject.recipe).model_fields for name in ("checkpoint", "pretrained"))
 
 
 def _state(subject: _Subject) -> None:
     encoder = subject.build()
-    encoder.train()(subject.inputs)  # batch norms learn something
+    encoder.train()(subject.inputs)  # updates the statistics of batch norm
     recipe = type(subject.recipe).model_validate_json(subject.recipe.model_dump_json())
     torch.manual_seed(1)
     twin = recipe.build(tuple(subject.inputs.shape[1:]))
@@ -175,17 +175,17 @@ def _state(subject: _Subject) -> None:
         equal = torch.equal(twin.eval()(subject.inputs), encoder.eval()(subject.inputs))
     expect(
         equal,
-        "an encoder built from the recipe's JSON, with the state of another, has other features",
-        "the same ones: this is how a saved model is loaded",
-        "keep what is random or learnt in parameters or buffers, and the rest in the recipe",
+        "an encoder built from the recipe's JSON, with the same state, has different features",
+        "the same features: this is how a saved model is loaded",
+        "store what is random or learnt in parameters or buffers, and the rest in the recipe",
     )
 
 
 _CHECKS: tuple[Named[_Subject], ...] = (
     ("features", _features),
     ("stages", _stages),
-    ("samples know nothing of each other", _apart),
-    ("every weight learns", _trains),
+    ("samples are independent", _independent),
+    ("every weight has a gradient", _trains),
     ("fresh builds follow the seed", _fresh),
-    ("a copy with its state is the same", _state),
+    ("the state can be loaded", _state),
 )

@@ -17,11 +17,11 @@ __all__ = ["check_modality"]
 def check_modality(modality: Modality, items: Sequence[Any] = ()) -> tuple[str, ...]:
     """Check everything between a source and the first update of the weights.
 
-    Give it a small source: some checks read all training samples, others sixteen of them.
+    Use a small source: some checks read all training samples, others sixteen of them.
 
     Args:
-        modality: not resolved yet; its source, or the one that it has by default, has at least
-            sixteen samples that can be decoded.
+        modality: not resolved yet; its source, or its default one, has at least sixteen samples
+            that can be decoded.
         items: some items that ``samples`` reads (for ``model.embed``): paths or arrays.
 
     Returns:

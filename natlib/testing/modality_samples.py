@@ -1,4 +1,4 @@
-"""Checks of a modality's samples: names, labels, subsets, collating, what cannot be decoded."""
+"""Checks of a modality's samples: names, labels, subsets, collating, unreadable samples."""
 
 import pickle
 
@@ -17,14 +17,14 @@ def _sets(subject: ModalitySubject) -> None:
     for split in ("train", "val", "test"):
         samples, again = (subject.resolved.dataset(split) for _ in range(2))
         if samples is None or again is None:
-            expect(split != "train", "dataset('train') is None", "samples", "they are always there")
+            expect(split != "train", "dataset('train') is None", "samples", "it is never None")
             continue
         count = len(samples)
         names = [samples.names[index] for index in range(count)]
         expect(
             count == len(samples.names) > 0 and len(set(names)) == count,
             f"{count} samples of '{split}' have {len(set(names))} different names",
-            "a name of its own for each",
+            "different names",
             "name samples by path or number",
         )
         _labels(split, samples)
@@ -32,9 +32,9 @@ def _sets(subject: ModalitySubject) -> None:
             names == [again.names[index] for index in range(count)]
             and _equal(samples.labels, again.labels)
             and samples.fingerprint() == again.fingerprint(),
-            f"'{split}' opened twice has other names, labels or another fingerprint",
-            "the same ones: a sample owns its index for the whole run",
-            "sort what the source gives in any order",
+            f"'{split}' opened twice has different names, labels or fingerprints",
+            "the same ones: a sample keeps its index for the whole run",
+            "sort what the source lists in arbitrary order",
         )
 
 
@@ -46,7 +46,7 @@ def _labels(split: str, samples: SampleSet) -> None:
         labels.dtype == torch.int64 and labels.shape == (len(samples),),
         f"labels of '{split}' are {labels.dtype} {list(labels.shape)}",
         f"int64 [{len(samples)}]",
-        "one number for each sample, -1 where there is none",
+        "one number for each sample, -1 for those without a label",
     )
     expect(
         int(labels.min()) >= -1 and int(labels.max()) < len(samples.classes),
@@ -72,13 +72,14 @@ def _subsets(subject: ModalitySubject) -> None:
         found.append([samples.names[index] for index in range(len(samples))])
         expect(
             len(samples) == half and samples.fingerprint() != whole.fingerprint(),
-            f"with max_samples = {half} there are {len(samples)} samples, or the fingerprint stays",
-            f"{half}, and a fingerprint of their own",
+            f"with max_samples = {half} there are {len(samples)} samples, or the fingerprint is "
+            "that of all samples",
+            f"{half} samples with another fingerprint",
             "see Modality.subset",
         )
     expect(
         found[0] != found[1] and len(set(found[0])) == half,
-        "subset_seed changes nothing, or a sample is chosen twice",
+        "subset_seed has no effect, or a sample is chosen twice",
         "another random subset for each seed",
         "see Modality.subset",
     )
@@ -93,16 +94,16 @@ def _preloads(subject: ModalitySubject) -> None:
         and bool((usable[1:] > usable[:-1]).all())
         and len(usable) + len(subject.train.unreadable) <= len(subject.train),
         f"usable is {usable.dtype} {usable[:5].tolist()}...",
-        "int64 indices in rising order, none of them unreadable",
+        "int64 indices in ascending order, without unreadable samples",
         "see SampleSet.preload",
     )
     lazy = subject.resolved.collate([fresh[index] for index in subject.chosen])
     expect(
         lazy.data.keys() == subject.batch.data.keys()
         and all(same(lazy.data[name], value) for name, value in subject.batch.data.items()),
-        "preloaded samples differ from those decoded when asked for",
+        "preloaded samples differ from samples that are decoded on access",
         "the same samples",
-        "decode in one place",
+        "use the same code for both",
     )
 
 
@@ -114,7 +115,7 @@ def _collates(subject: ModalitySubject) -> None:
         and batch.index.tolist() == wanted,
         f"a batch of the samples {wanted[:4]}... has the index {batch.index[:4].tolist()}...",
         "the same indices, in order, int64",
-        "keep each sample's index with it",
+        "collate the index of each sample with it",
     )
     for name, value in batch.data.items():
         expect(
@@ -124,7 +125,7 @@ def _collates(subject: ModalitySubject) -> None:
             and not value.requires_grad,
             f"'{name}' of the batch is {type(value).__name__} {list(getattr(value, 'shape', []))}",
             "a tensor on the CPU with a row for each sample",
-            "whatever differs in length needs padding, and its length beside it",
+            "pad values of different lengths, and store their lengths",
         )
 
 
@@ -136,15 +137,15 @@ def _unreadable(subject: ModalitySubject) -> None:
         batch.unreadable == [bad] and batch.index.tolist() == subject.chosen[:2],
         f"of two good samples and a bad one, the batch holds {batch.index.tolist()} "
         f"and {batch.unreadable}",
-        "the two, and the bad one in `unreadable`",
-        "leave out whatever is Unreadable",
+        "the two good ones, and the bad one in `unreadable`",
+        "leave out samples that are Unreadable",
     )
     nothing = subject.resolved.collate([bad])
     expect(
         len(nothing.index) == 0 and nothing.unreadable == [bad],
-        f"a batch of nothing but a bad sample holds {nothing.index.tolist()}",
+        f"a batch of a single bad sample holds {nothing.index.tolist()}",
         "an empty index, and the sample in `unreadable`",
-        "stack nothing where there is nothing",
+        "return empty tensors if there are no samples",
     )
 
 
@@ -157,19 +158,19 @@ def _workers(subject: ModalitySubject) -> None:
     expect(
         [batch.index.tolist() for batch in loaded] == batches
         and all(same(loaded[1].data[name], value) for name, value in here.data.items()),
-        "batches from a data loader differ from those made here",
+        "batches of worker processes differ from those of this process",
         "the same batches: samples and modality are sent to worker processes",
-        "keep what pickle cannot carry (open files) out of them, or open it when needed",
+        "do not store what cannot be pickled (open files), or open it when needed",
     )
 
 
 def _items(subject: ModalitySubject) -> None:
     resolved = subject.resolved
-    expect(resolved.samples([]) == [], "samples([]) is not []", "nothing for nothing", "see it")
+    expect(resolved.samples([]) == [], "samples([]) is not []", "[]", "see samples()")
     refuses(
         lambda: resolved.samples([object()]),
         DataError,
-        "samples() of an object that is no sample",
+        "samples() of an object that is not a sample",
         "name the item in the error",
     )
     if not subject.items:
@@ -180,7 +181,7 @@ def _items(subject: ModalitySubject) -> None:
         batch.index.tolist() == list(range(len(subject.items)))
         and resolved.plain(batch).shape == (len(subject.items), *resolved.input_shape),
         f"{len(subject.items)} items have the index {batch.index.tolist()}",
-        "0, 1, 2 and so on, and inputs of the usual shape",
+        "0, 1, 2, ..., and inputs of input_shape",
         "number items in their order",
     )
 
@@ -197,7 +198,7 @@ def _thumbnails(subject: ModalitySubject) -> None:
         subject.resolved.thumbnail(Unreadable(0, "gone")) is None,
         "an unreadable sample has a thumbnail",
         "None",
-        "look for Unreadable first",
+        "check for Unreadable first",
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks of a modality before it reads a sample: resolving, what is fitted, presets, errors."""
+"""Checks of a modality's settings: resolving, fitted files, presets, errors."""
 
 import tempfile
 from functools import partial
@@ -19,27 +19,27 @@ __all__ = ["SETTING_CHECKS"]
 def _resolves(subject: ModalitySubject) -> None:
     resolved = subject.resolved
     for name, other in (
-        ("resolving twice", resolved.resolved()),
-        ("resolving anew", subject.modality.resolved()),
+        ("resolving it again", resolved.resolved()),
+        ("resolving a second time", subject.modality.resolved()),
     ):
         expect(
             other.model_dump() == resolved.model_dump() and other.fitted() == resolved.fitted(),
             f"{name} gives {other!r}, or other fitted files",
             f"{resolved!r}",
-            "fill in only what is open, from the source alone",
+            "fill in only what is not set, from the source alone",
         )
     shape = resolved.input_shape
     expect(
         isinstance(shape, tuple) and all(isinstance(n, int) and n > 0 for n in shape),
         f"input_shape is {shape!r}",
-        "a tuple of positive whole numbers, without the batch",
+        "a tuple of positive integers, without the batch dimension",
         "see what plain() returns for one sample",
     )
     if subject.modality.source and Path(subject.modality.source).exists():
         expect(
             Path(str(resolved.source)).is_absolute(),
             f"the resolved source is '{resolved.source}'",
-            "an absolute path: a run is resumed from any folder",
+            "an absolute path: a run may be resumed from another folder",
             "call Path(source).expanduser().absolute()",
         )
 
@@ -51,27 +51,27 @@ def _travels(subject: ModalitySubject) -> None:
         expect(
             isinstance(content, bytes) and name == Path(name).name,
             f"fitted() holds '{name}', a {type(content).__name__}",
-            "bytes by plain file names",
+            "bytes by file name",
             "return the content of small files",
         )
     twin = type(resolved).model_validate_json(resolved.model_dump_json()).with_fitted(files)
     expect(
         twin.fitted() == files and twin.input_shape == resolved.input_shape,
-        "from JSON and its fitted files a modality has another shape or other files",
+        "from JSON and its fitted files, the modality has another shape or other files",
         "the same modality: this is how models are loaded",
-        "put all that resolved() finds into fields or fitted files",
+        "store all that resolved() finds in fields or fitted files",
     )
     expect(
         same(twin.plain(subject.batch), resolved.plain(subject.batch)),
-        "from JSON and its fitted files a modality prepares inputs otherwise",
+        "from JSON and its fitted files, the modality prepares other inputs",
         "the same inputs: this is how models are loaded",
-        "put all that resolved() finds into fields or fitted files",
+        "store all that resolved() finds in fields or fitted files",
     )
     refuses(
         lambda: resolved.with_fitted({**files, "unknown.bin": b"?"}),
         ConfigError,
-        "with_fitted() with a file that nobody wrote",
-        "refuse what you do not know",
+        "with_fitted() with an unknown file",
+        "refuse unknown files",
     )
 
 
@@ -83,7 +83,7 @@ def _elsewhere(subject: ModalitySubject) -> None:
             again.input_shape == resolved.input_shape
             and same(again.plain(subject.batch), resolved.plain(subject.batch)),
             "with_source() changes how inputs are prepared",
-            "the same preparation for other samples",
+            "the same inputs",
             "copy what is resolved and fitted",
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +130,7 @@ def _presets(subject: ModalitySubject) -> None:
             RunConfig.model_validate({**values, "data": data})
         except ValueError as error:
             found = f"the preset '{name}' is not valid: {describe(error)}"
-            expect(False, found, "part of a configuration", "correct the YAML file")
+            expect(False, found, "a part of a valid configuration", "correct the YAML file")
 
 
 def _encoder(subject: ModalitySubject) -> None:
@@ -139,8 +139,8 @@ def _encoder(subject: ModalitySubject) -> None:
         expect(
             subject.resolved.complete(recipe) == recipe,
             "completing an encoder twice changes it",
-            "what is complete to stay as it is",
-            "fill in only what is open",
+            "no change the second time",
+            "fill in only what is not set",
         )
     recipe = subject.resolved.complete(subject.resolved.default_encoder(False))
     torch.manual_seed(0)
@@ -158,7 +158,7 @@ def _encoder(subject: ModalitySubject) -> None:
 
 SETTING_CHECKS: tuple[Named[ModalitySubject], ...] = (
     ("resolving", _resolves),
-    ("travels with a model", _travels),
+    ("saved with a model", _travels),
     ("other sources", _elsewhere),
     ("presets", _presets),
     ("the default encoder", _encoder),

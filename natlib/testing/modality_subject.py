@@ -1,4 +1,4 @@
-"""A modality under test, with what many checks need of it."""
+"""A modality under test, with its samples and a batch."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -37,21 +37,21 @@ class ModalitySubject:
             samples is not None,
             "dataset('train') is None",
             "a sample set",
-            "training samples are always there",
+            "it is never None for 'train'",
         )
         assert samples is not None
         samples.preload(workers=0)
         expect(
             len(samples.usable) >= _BATCH,
             f"{len(samples.usable)} training samples are usable",
-            f"{_BATCH} at least, to check with",
-            "give a larger source",
+            f"{_BATCH} at least for these checks",
+            "use a larger source",
         )
         return samples
 
     @property
     def chosen(self) -> list[int]:
-        """Sixteen usable samples, spread over all of them."""
+        """Sixteen evenly spaced usable samples."""
         usable = self.train.usable
         step = len(usable) // _BATCH
         return [int(index) for index in usable[::step][:_BATCH]]

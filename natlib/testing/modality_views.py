@@ -1,4 +1,4 @@
-"""Checks of what a modality makes of a batch: views, plain inputs, the raw baseline, a step."""
+"""Checks of a modality's inputs: views, plain inputs, the raw baseline, a training step."""
 
 import torch
 from torch import Tensor
@@ -18,16 +18,16 @@ def _plain(subject: ModalitySubject) -> None:
     _inputs(subject, "plain()", plain)
     expect(
         same(plain, again) and torch.equal(torch.get_rng_state(), before),
-        "plain() is another one in each call, or draws random numbers",
-        "the samples as they are",
-        "leave augmentation to views()",
+        "plain() differs from call to call, or draws random numbers",
+        "the samples without augmentation",
+        "augment in views() only",
     )
     few = resolved.collate([subject.train[index] for index in subject.chosen[2:5]])
     expect(
         torch.allclose(resolved.plain(few).float(), plain[2:5].float(), rtol=1e-4, atol=1e-5),
         "plain() of a sample depends on the other samples of its batch",
         "the same input in any batch",
-        "normalise each sample by itself, or by what is fitted to all training samples",
+        "normalise each sample by itself, or by statistics of all training samples",
     )
 
 
@@ -37,13 +37,13 @@ def _inputs(subject: ModalitySubject, what: str, inputs: Tensor) -> None:
         inputs.shape == wanted and not inputs.requires_grad,
         f"{what} is {list(inputs.shape)}, requires_grad {inputs.requires_grad}",
         f"{list(wanted)} without gradient",
-        "make it fit input_shape",
+        "return inputs of input_shape",
     )
     expect(
         inputs.float().isfinite().all(),
         f"{what} holds NaN or infinity",
         "finite numbers",
-        "treat missing values before",
+        "replace missing values",
     )
 
 
@@ -53,52 +53,52 @@ def _views(subject: ModalitySubject) -> None:
     plain = resolved.plain(batch)
     torch.manual_seed(0)
     views = resolved.views(batch, 3)
-    expect(len(views) == 3, f"views(batch, 3) returned {len(views)}", "3", "see it")
+    expect(len(views) == 3, f"views(batch, 3) returned {len(views)}", "3", "see views()")
     for view in views:
         _inputs(subject, "a view", view)
         expect(
             view.dtype == plain.dtype,
             f"a view is {view.dtype}, plain() is {plain.dtype}",
-            "one type",
-            "an encoder reads both",
+            "the same type",
+            "an encoder gets both",
         )
     torch.manual_seed(0)
     again = resolved.views(batch, 3)
     expect(
         all(same(a, b) for a, b in zip(views, again, strict=True)),
-        "under one seed views differ from call to call",
-        "the same ones: a resumed run equals an uninterrupted one",
+        "with the same seed, views differ from call to call",
+        "the same views: a resumed run equals an uninterrupted one",
         "draw from torch's global generator of the batch's device, and from nothing else",
     )
     expect(
         not torch.equal(views[0], views[1]) and not torch.equal(views[1], views[2]),
         "two views of a batch are equal",
-        "independently augmented ones",
-        "draw anew for every view",
+        "independently augmented views",
+        "draw new random numbers for every view",
     )
     expect(
         not torch.equal(resolved.views(batch, 1)[0], views[0]),
-        "another call returns the same views",
-        "others",
+        "two calls return the same views",
+        "different views",
         "do not seed a generator in views()",
     )
     expect(
         all(same(value, kept[name]) for name, value in batch.data.items()),
-        "views() changed the batch",
-        "it as it was: plain() and other views are made of the same memory",
-        "do not work in place on batch.data",
+        "views() modified the batch",
+        "an unchanged batch: plain() and other views read it too",
+        "do not modify batch.data in place",
     )
 
 
 def _own_draws(subject: ModalitySubject) -> None:
-    """Sixteen times the same sample: were one draw shared by a batch, all would be equal."""
+    """Sixteen copies of a sample: if the batch shared its random numbers, all would be equal."""
     sample = subject.train[subject.chosen[0]]
     copies: Batch = subject.resolved.collate([sample] * 16)
     (view,) = subject.resolved.views(copies, 1)
     expect(
         len(view.flatten(1).unique(dim=0)) > 1,
-        "one sample, sixteen times in a batch, has sixteen equal views",
-        "random numbers of its own for every sample",
+        "sixteen copies of a sample in a batch have equal views",
+        "independent random numbers for every sample",
         "draw as many random numbers as the batch has samples",
     )
 
@@ -113,9 +113,14 @@ def _raw(subject: ModalitySubject) -> None:
         and bool(raw.isfinite().all()),
         f"raw() is {raw.dtype} {list(raw.shape)}",
         "finite numbers [b, r], floating point",
-        "flatten what a probe may look at in place of features",
+        "flatten the values that a probe may use in place of features",
     )
-    expect(same(raw, again), "raw() is another one in each call", "one baseline", "draw nothing")
+    expect(
+        same(raw, again),
+        "raw() differs from call to call",
+        "the same baseline",
+        "draw no random numbers",
+    )
 
 
 def _devices(subject: ModalitySubject) -> None:
@@ -127,8 +132,8 @@ def _devices(subject: ModalitySubject) -> None:
     for inputs in (*resolved.views(batch, 2), resolved.plain(batch)):
         expect(
             inputs.device.type == "cuda",
-            f"of a batch on an accelerator, inputs are on {inputs.device.type}",
-            "inputs where the batch is",
+            f"inputs of a batch on an accelerator are on {inputs.device.type}",
+            "inputs on the device of the batch",
             "create tensors with device=...",
         )
 
@@ -144,9 +149,9 @@ def _step(subject: ModalitySubject) -> None:
         output.loss.isfinite()
         and all(g is not None and bool(g.isfinite().all()) for g in gradients)
         and any(g is not None and bool(g.abs().sum() > 0) for g in gradients),
-        f"a step of training has the loss {output.loss.item():.4g}, and weights without gradient",
+        f"a training step has the loss {output.loss.item():.4g}, or weights without a gradient",
         "a finite loss, and a finite gradient for every weight of the default encoder",
-        "look at views() and at the encoder",
+        "check views() and the encoder",
     )
 
 

@@ -46,7 +46,7 @@ class _Subject:
         return nn.Sequential(nn.Flatten(), nn.Linear(width, self.feature_dim))
 
     def features(self, module: ObjectiveModule, encoder: nn.Module, seed: int = 0) -> list[Tensor]:
-        """Features of views that have something in common, then of what the module adds."""
+        """Features of correlated views, then of the module's extra inputs."""
         torch.manual_seed(seed)
         middle = torch.randn(self.samples, *self.input_shape)
         views = [middle + 0.3 * torch.randn_like(middle) for _ in range(self.objective.views)]
@@ -63,11 +63,11 @@ class _Subject:
         return output
 
     def train(self, module: ObjectiveModule, step: int = 0) -> ObjectiveOutput:
-        """A step on data that are others in every step."""
+        """A step; each step has other data."""
         return self.step(module, self.features(module, self.encoder(), step), epoch=step)
 
     def update(self, module: ObjectiveModule, done: float) -> None:
-        """Tell of weights that are others than at the start."""
+        """Call after_update() with changed weights."""
         encoder = self.encoder()
         with torch.no_grad():
             for weight in (*encoder.parameters(), *module.parameters()):
@@ -82,14 +82,14 @@ def check_objective(
     samples: int = 24,
     input_shape: tuple[int, ...] = (1, 4, 4),
 ) -> tuple[str, ...]:
-    """Check an objective in a loop of one's own: loss, gradients, state, evaluation, errors.
+    """Check an objective outside natlib's loop: loss, gradients, state, evaluation, errors.
 
     Args:
         objective: the objective, with any values.
-        feature_dim: f, the number of features to give it.
-        samples: size of the data set, all of which are in one batch; half of them are labelled,
-            for an objective that learns from labels.
-        input_shape: shape of an input; matters to an objective that looks at inputs.
+        feature_dim: f, the number of features.
+        samples: size of the data set, which is a single batch; half of the samples are labelled,
+            for objectives that learn from labels.
+        input_shape: shape of an input, for objectives that use the inputs.
 
     Returns:
         The names of the checks, all of which passed.
@@ -115,8 +115,8 @@ def _output(subject: _Subject) -> None:
         f"{getattr(module, 'loss_is_sum', None)!r}, head "
         f"{type(getattr(module, 'head', None)).__name__}",
         "an ObjectiveModule with a head, whose loss_is_sum is True or False",
-        "set both in __init__: runs start from the head of others, and gradients of several "
-        "processes are averaged by what the loss is",
+        "set both in __init__: a run may start from another one's head, and loss_is_sum decides "
+        "how gradients are averaged over processes",
     )
     output = subject.train(module)
     expect(
@@ -143,15 +143,15 @@ def _gradients(subject: _Subject) -> None:
         grad is not None and grad.isfinite().all() and grad.abs().sum() > 0,
         "no gradient reaches the encoder",
         "a finite one that is not 0",
-        "do not detach what is to learn",
+        "do not detach the features",
     )
     for name, own in module.named_parameters():
         if own.requires_grad:
             expect(
                 own.grad is not None and own.grad.isfinite().all(),
                 f"the weight '{name}' gets no finite gradient",
-                "one for every weight: several processes wait for each",
-                "remove what is not used, or set requires_grad to False",
+                "one for every weight: DistributedDataParallel waits for each",
+                "remove unused weights, or set requires_grad to False",
             )
 
 
@@ -161,9 +161,9 @@ def _generators(subject: _Subject) -> None:
     second = subject.step(streamed, iter(subject.features(streamed, encoder))).loss
     expect(
         torch.equal(first, second),
-        f"views from a generator have the loss {second}, the same in a list {first}",
-        "the same loss: views may be computed while they are asked for",
-        "go through the features once, in order",
+        f"the loss of features from a generator is {second}, of the same list {first}",
+        "the same loss: features may be computed on demand",
+        "iterate over the features once, in order",
     )
 
 
@@ -176,11 +176,11 @@ def _resumes(subject: _Subject) -> None:
     losses = [subject.train(module, 2).loss for module in (whole, other)]
     expect(
         torch.equal(losses[0], losses[1]),
-        f"with the state of another, the third step has the loss {losses[1]}, not {losses[0]}",
+        f"after its state was loaded, the third step has the loss {losses[1]}, not {losses[0]}",
         "the same loss: a resumed run equals an uninterrupted one",
-        "keep every counter, table and average in parameters or buffers",
+        "store every counter, table and average in parameters or buffers",
     )
-    _same_state(whole, other, "after the same step, two modules with one state")
+    _same_state(whole, other, "after the same step, two modules that had equal states")
 
 
 def _evaluates(subject: _Subject) -> None:
@@ -194,16 +194,16 @@ def _evaluates(subject: _Subject) -> None:
         subject.train(module, 1)
     expect(
         z.ndim == 2 and len(z) == subject.samples and z.isfinite().all() and torch.equal(z, again),
-        f"embed() of {subject.samples} samples is {list(z.shape)} and may change or be infinite",
-        "one finite vector for each, always the same in evaluation mode",
-        "let embed() be the head's output",
+        f"embed() of {subject.samples} samples is {list(z.shape)}, not finite or not repeatable",
+        "one finite vector for each, the same in every call in evaluation mode",
+        "return the head's output",
     )
     changed = [n for n, value in module.state_dict().items() if not torch.equal(value, before[n])]
     expect(
         not changed,
         f"evaluation changed '{''.join(changed[:1])}'",
         "a state that only training changes",
-        "look at self.training before updating anything",
+        "check self.training before any update",
     )
 
 
@@ -218,7 +218,7 @@ def _merges(subject: _Subject) -> None:
         work is None or callable(work),
         f"before_epoch(0) returned {work!r}",
         "a function to call, or None",
-        "return None where nothing is due",
+        "return None if there is nothing to do",
     )
 
 
@@ -231,7 +231,7 @@ def _non_finite(subject: _Subject) -> None:
         lambda: subject.step(module, features),
         NonFiniteError,
         "NaN in the features of sample 3",
-        "look for it before anything is updated: it stops a run before it is spoilt",
+        "check before any update, so that the state stays valid",
     )
     position = getattr(error, "position", None)
     expect(position == 3, f"the error names position {position}", "3", "pass position=...")
@@ -244,8 +244,8 @@ def _autocast(subject: _Subject) -> None:
     expect(
         loss.isfinite() and loss.dtype in (torch.float32, torch.float64),
         f"under autocast to bfloat16 the loss is {loss.dtype} {loss.item():.4g}",
-        "a finite one in float32: matching and loss are not rounded",
-        "widen head outputs with .float()",
+        "a finite loss in float32 or float64: matching and loss are not rounded",
+        "convert head outputs with .float()",
     )
 
 
@@ -256,7 +256,7 @@ def _same_state(one: ObjectiveModule, other: ObjectiveModule, what: str) -> None
         not differing,
         f"{what}: '{''.join(differing[:1])}' differs",
         "equal states",
-        "keep what is random in buffers",
+        "store what is random in buffers",
     )
 
 
@@ -264,7 +264,7 @@ _CHECKS: tuple[Named[_Subject], ...] = (
     ("loss, parts and health", _output),
     ("gradients", _gradients),
     ("views one by one", _generators),
-    ("a copy with its state goes on alike", _resumes),
+    ("resuming from a state", _resumes),
     ("evaluation changes nothing", _evaluates),
     ("merging alone changes nothing", _merges),
     ("NaN is noticed", _non_finite),

@@ -10,11 +10,11 @@ from natlib.testing.contract import Named, expect, run_checks, same, threads
 __all__ = ["check_target"]
 
 _LARGEST = 2**62
-_PURE = "let rows() depend on nothing but the component's values and the slot"
+_PURE = "let rows() depend on the component's fields and the slot only"
 
 
 def check_target(targets: TargetDistribution) -> tuple[str, ...]:
-    """Check that targets are a pure function of seed and slot, and lie where they say.
+    """Check that targets are a pure function of seed and slot, and lie in the declared space.
 
     Args:
         targets: the distribution, with any values.
@@ -30,7 +30,7 @@ def check_target(targets: TargetDistribution) -> tuple[str, ...]:
 
 
 def _slots(count: int = 61) -> Tensor:
-    """Slots from all over their range, then many that follow each other, as a run uses them."""
+    """Slots from the whole range, then consecutive ones, as a run uses them."""
     few = torch.randint(0, _LARGEST, (31,), generator=torch.Generator().manual_seed(1))
     few[:3] = torch.tensor([0, _LARGEST, 2**32])
     return torch.cat([few, 2**33 + torch.arange(count - 31)])
@@ -45,7 +45,7 @@ def _shapes(targets: TargetDistribution) -> None:
                 rows.shape == wanted and rows.dtype == dtype,
                 f"rows of slots {list(shape)} in {dtype} are {rows.dtype} {list(rows.shape)}",
                 f"{dtype} {list(wanted)}",
-                "put the dimension behind the shape of the slots, and keep the type asked for",
+                "append the dimension to the shape of the slots, and return the requested type",
             )
 
 
@@ -55,11 +55,11 @@ def _finite(targets: TargetDistribution) -> None:
         rows.isfinite().all(),
         "a target holds NaN or infinity",
         "finite numbers for every slot in [0, 2^62]",
-        "look at logarithms of 0 and at overflow of large slots",
+        "check logarithms of 0 and overflow of large slots",
     )
     expect(
         len(rows.unique(dim=0)) > 1,
-        "4,000 slots have one target",
+        "4,000 slots have the same target",
         "different targets",
         "use the slot",
     )
@@ -69,35 +69,35 @@ def _pure(targets: TargetDistribution) -> None:
     slot = _slots()
     given = slot.clone()
     rows = targets.rows(slot)
-    kept = rows.clone()
-    expect(same(slot, given), "rows() changed its slots", "them as they were", _PURE)
+    before = rows.clone()
+    expect(same(slot, given), "rows() modified its slots", "unchanged slots", _PURE)
     order = torch.randperm(len(slot))
     expect(
         same(targets.rows(slot[order]), rows[order]),
-        "slots in another order have other targets",
-        "the target of a slot wherever it stands",
+        "the target of a slot depends on the order of the slots",
+        "the same target in any order",
         _PURE,
     )
     for size in (1, 2, 7, 60):
         parts = torch.cat([targets.rows(part) for part in slot.split(size)])
         expect(
             same(parts, rows),
-            f"asked for {size} at a time, targets differ",
-            "the target of a slot whatever else is asked for",
+            f"targets differ if {size} are requested at a time",
+            "the same targets, whatever is requested together",
             _PURE,
         )
     expect(
         same(targets.rows(slot[::3]), rows[::3]) and same(targets.rows(slot[5]), rows[5]),
-        "slots of another layout in memory have other targets",
-        "the same ones",
+        "targets depend on the memory layout of the slots",
+        "the same targets",
         "call .contiguous() or .reshape() where the layout matters",
     )
     rows.zero_()
     expect(
-        same(targets.rows(slot), kept),
+        same(targets.rows(slot), before),
         "writing into returned targets changed those of the next call",
-        "fresh memory",
-        "return a copy of what is kept",
+        "new memory in every call",
+        "return a copy of cached values",
     )
 
 
@@ -108,7 +108,7 @@ def _no_state(targets: TargetDistribution) -> None:
     expect(
         same(twin.rows(slot), rows),
         "a copy from JSON has other targets",
-        "the same ones: every process and every resumed run makes its own",
+        "the same targets: every process and every resumed run computes its own",
         _PURE,
     )
     state = torch.get_rng_state()
@@ -117,8 +117,8 @@ def _no_state(targets: TargetDistribution) -> None:
     expect(
         same(targets.rows(slot), rows) and torch.equal(torch.get_rng_state(), before),
         "targets draw from torch's global generator",
-        "numbers that are counted, not drawn",
-        _PURE + "; natlib.targets.UniformSphere shows how",
+        "counter-based random numbers",
+        _PURE + "; see natlib.targets.UniformSphere",
     )
     torch.set_rng_state(state)
 
@@ -131,21 +131,21 @@ def _threads(targets: TargetDistribution) -> None:
         together = targets.rows(slot)
     expect(
         same(alone, together),
-        "with two threads targets differ",
-        "the same ones, bit for bit",
+        "targets depend on the number of threads",
+        "the same targets, bit for bit",
         "sum in a fixed order",
     )
 
 
 def _precision(targets: TargetDistribution) -> None:
     slot = _slots(2000)
-    wide, narrow = targets.rows(slot, torch.float64), targets.rows(slot)
-    gap = float((narrow - wide).abs().mean() / wide.square().mean().sqrt())
+    exact, rounded = targets.rows(slot, torch.float64), targets.rows(slot)
+    gap = float((rounded - exact).abs().mean() / exact.square().mean().sqrt())
     expect(
         gap < 1e-5,
-        f"float32 targets are {gap:.1e} away from float64 ones",
-        "the same numbers up to rounding",
-        "make the same draws for both types",
+        f"float32 and float64 targets differ by {gap:.1e}",
+        "equal targets up to rounding",
+        "use the same random numbers for both types",
     )
 
 
@@ -154,9 +154,9 @@ def _seed(targets: TargetDistribution) -> None:
     other = targets.model_copy(update={"seed": targets.seed + 1})
     expect(
         not torch.equal(targets.rows(slot), other.rows(slot)),
-        "another seed has the same targets",
-        "another set",
-        "use self.seed",
+        "another seed gives the same targets",
+        "other targets",
+        "use self.seed, or set the class variable seeded to False",
     )
 
 
@@ -166,7 +166,7 @@ def _space(targets: TargetDistribution) -> None:
     if targets.on_sphere:
         expect(
             (norms - 1).abs().max() < 1e-5,
-            f"on_sphere is True and norms are {norms.min():.3g} to {norms.max():.3g}",
+            f"on_sphere is True, and norms are {norms.min():.3g} to {norms.max():.3g}",
             "norm 1",
             "normalise the rows, or override on_sphere",
         )
@@ -195,24 +195,24 @@ def _module(targets: TargetDistribution) -> None:
     if not targets.learned:
         expect(
             not state and same(rows, targets.rows(slot)),
-            "targets that are not learned have a state, or other rows once they are built",
+            "targets that are not learned have a state, or other rows after build()",
             "no state and the same rows",
-            "override `learned`, or leave build() as it is",
+            "override `learned`, or do not override build()",
         )
     expect(
         state or not targets.learned,
-        "targets are said to be learned and have no state",
+        "`learned` is True, and the module has no state",
         "weights or buffers",
-        "keep what is learned in parameters or buffers, so that checkpoints hold it",
+        "store what is learned in parameters or buffers, so that checkpoints contain it",
     )
     module.update(slot.view(4, 10), targets.project(torch.randn(10, targets.dim)))
     twin = targets.build()
     twin.load_state_dict(module.state_dict())
     expect(
         torch.equal(twin.rows(slot), module.rows(slot)),
-        "loading the state of built targets into others gives other rows",
-        "the same ones",
-        "keep all that rows() uses in parameters or buffers",
+        "a module with the state of another one has other rows",
+        "the same rows",
+        "store all that rows() uses in parameters or buffers",
     )
 
 
@@ -222,7 +222,7 @@ def _device(targets: TargetDistribution) -> None:
     expect(
         rows.device.type == device.type,
         f"slots on {device.type} have targets on {rows.device.type}",
-        "targets where the slots are",
+        "targets on the device of the slots",
         "create tensors with device=slot.device",
     )
     torch.testing.assert_close(rows.cpu(), targets.rows(torch.arange(100)), atol=1e-4, rtol=1e-4)
@@ -230,12 +230,12 @@ def _device(targets: TargetDistribution) -> None:
 
 _CHECKS: tuple[Named[TargetDistribution], ...] = (
     ("shapes and types", _shapes),
-    ("finite and various", _finite),
+    ("finite and different", _finite),
     ("a pure function of the slot", _pure),
     ("no hidden state", _no_state),
-    ("threads change nothing", _threads),
+    ("independent of threads", _threads),
     ("precision", _precision),
     ("the space of the targets", _space),
     ("built", _module),
-    ("where the slots are", _device),
+    ("device", _device),
 )

@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 def chromium(folder: Path, *arguments: str) -> tuple[str, list[str]]:
-    """What chromium printed, and what its console said."""
+    """The output of chromium, and the messages of its console."""
     assert BROWSER is not None
     command = [BROWSER, *OPTIONS, f"--user-data-dir={folder / 'profile'}", *arguments]
     done = subprocess.run(
@@ -38,8 +38,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     for number, name in enumerate(("<i>one", "two")):
         write_pictures(folder / "photos" / name, 12, first=12 * number)
-    wicked = folder / "photos" / "two" / "<img src=x onerror=document.title='boom'>.png"
-    (folder / "photos" / "two" / "023.png").rename(wicked)
+    hostile = folder / "photos" / "two" / "<img src=x onerror=document.title='boom'>.png"
+    (folder / "photos" / "two" / "023.png").rename(hostile)
     data = ("--modality", "image", "--data", folder / "photos")
     assert_done(natlib("train", *data, *SMALL, "--out", folder / "run"))
     with pytest.MonkeyPatch.context() as patch:
@@ -49,19 +49,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run" / "report.html"
 
 
-def test_the_page_draws_its_map_and_nothing_complains(report: Path, tmp_path: Path) -> None:
-    found, said = chromium(tmp_path, "--dump-dom", report.as_uri())
-    assert said == []
+def test_the_page_draws_its_map_without_errors(report: Path, tmp_path: Path) -> None:
+    found, messages = chromium(tmp_path, "--dump-dom", report.as_uri())
+    assert messages == []
     assert re.search(r'<html[^>]* data-ready="\d+"', found)
     assert re.findall(r'<option value="([^"]+)"', found)[-3:] == [
-        "class", "cluster (k-means)", "how well targets are hit",
+        "class", "cluster (k-means)", "cosine with targets (rank)",
     ]  # fmt: skip
     assert "&lt;i&gt;one (12)" in found
 
 
-def test_a_sample_in_the_address_is_shown_as_text(report: Path, tmp_path: Path) -> None:
-    found, said = chromium(tmp_path, "--dump-dom", f"{report.as_uri()}#sample-23")
-    assert said == []
+def test_the_name_of_a_selected_sample_is_shown_as_text(report: Path, tmp_path: Path) -> None:
+    found, messages = chromium(tmp_path, "--dump-dom", f"{report.as_uri()}#sample-23")
+    assert messages == []
     (tip,) = re.findall(r'<div class="map-tip"[^>]*>(.*?)</strong>', found, flags=re.S)
     assert "<canvas" in tip
     assert "<img" not in tip
@@ -70,7 +70,7 @@ def test_a_sample_in_the_address_is_shown_as_text(report: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("0", True), ("1", False)])
-def test_it_follows_the_scheme_of_the_browser(
+def test_it_follows_the_colour_scheme_of_the_browser(
     report: Path, tmp_path: Path, scheme: str, dark: bool
 ) -> None:
     picture = tmp_path / "page.png"
@@ -83,13 +83,13 @@ def test_it_follows_the_scheme_of_the_browser(
     assert pixels.std() > 5
 
 
-def test_a_page_that_would_load_something_is_kept_from_it(tmp_path: Path) -> None:
-    # Whatever slips through escaping, the policy of the page stops.
+def test_the_security_policy_blocks_foreign_scripts(tmp_path: Path) -> None:
+    # The policy of the page stops what escaping misses.
     text = render("a", [], [Section("a", "b", "note.html.j2", {"text": "c"})])
     (tmp_path / "other.js").write_text("document.title = 'loaded'")
-    wicked = "<script>document.title='ran'</script><script src='other.js'></script></main>"
-    write_page(tmp_path / "page.html", text.replace("</main>", wicked))
-    found, said = chromium(tmp_path, "--dump-dom", (tmp_path / "page.html").as_uri())
+    hostile = "<script>document.title='ran'</script><script src='other.js'></script></main>"
+    write_page(tmp_path / "page.html", text.replace("</main>", hostile))
+    found, messages = chromium(tmp_path, "--dump-dom", (tmp_path / "page.html").as_uri())
     assert "<title>a</title>" in found
-    assert len([line for line in said if "Content Security Policy" in line]) == 2
+    assert len([line for line in messages if "Content Security Policy" in line]) == 2
     assert 'data-ready="' in found

@@ -41,7 +41,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunLog, Subject]:
 
 
 @pytest.mark.parametrize("assignment", [Stream(slots=4), Cells(points=256)], ids=str)
-def test_random_points_get_what_training_logs_as_the_random_line(
+def test_random_points_have_the_cosine_that_training_logs(
     assignment: Assignment, tmp_path: Path
 ) -> None:
     log, subject = trained(tmp_path, NAT(targets=SPHERE, assignment=assignment))
@@ -88,18 +88,18 @@ def test_a_bank_is_measured_with_the_targets_that_samples_own(
         assert float(fit.cosine[row]) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_best_and_worst_are_the_ends(bank: tuple[RunLog, Subject]) -> None:
+def test_the_samples_shown_are_those_at_both_ends(bank: tuple[RunLog, Subject]) -> None:
     log, subject = bank
     fit = measure_fit(log, subject)
     assert fit is not None
     ends = targets(subject, fit).values["ends"]
-    best = [cell["cosine"] for cell in ends["Best"]]
-    worst = [cell["cosine"] for cell in ends["Worst"]]
+    best = [cell["cosine"] for cell in ends["Highest cosine"]]
+    worst = [cell["cosine"] for cell in ends["Lowest cosine"]]
     assert best == sorted(fit.cosine.tolist(), reverse=True)[: len(best)]
     assert worst == sorted(fit.cosine.tolist())[: len(worst)]
 
 
-def test_slots_that_changed_hands_between_checkpoints(bank: tuple[RunLog, Subject]) -> None:
+def test_slots_reassigned_between_checkpoints(bank: tuple[RunLog, Subject]) -> None:
     log, subject = bank
     changes = slots(log, subject).values["changes"]
     folders = complete_checkpoints(log.path / "checkpoints")
@@ -116,7 +116,7 @@ def test_slots_that_changed_hands_between_checkpoints(bank: tuple[RunLog, Subjec
     assert torch.equal(changed_slots(read[0], read[1]), (tables[0] != tables[1]).sum(0))
 
 
-def test_a_table_of_other_samples_is_one_line(bank: tuple[RunLog, Subject]) -> None:
+def test_a_table_of_other_samples_is_refused_in_one_line(bank: tuple[RunLog, Subject]) -> None:
     folder = complete_checkpoints(bank[0].path / "checkpoints")[-1]
     with pytest.raises(CheckpointError, match="48 samples, and the data set has 50"):
         read_table(folder, "", 50)

@@ -35,7 +35,7 @@ def test_the_sign_does_not_depend_on_the_order_of_samples() -> None:
 
 
 @pytest.mark.parametrize("x", [torch.ones(6, 1), torch.ones(6, 4), torch.ones(3, 9)])
-def test_where_there_are_no_directions_all_points_are_one(x: Tensor) -> None:
+def test_without_variance_all_points_coincide(x: Tensor) -> None:
     found = principal_components(x)
     assert found.shape == (len(x), 2)
     assert not found.any()
@@ -73,7 +73,7 @@ def blobs(each: int) -> tuple[Tensor, Tensor]:
     return centres[of] + torch.randn(3 * each, 16, generator=generator), of
 
 
-def test_clusters_find_what_is_apart() -> None:
+def test_clusters_are_found() -> None:
     x, of = blobs(20)
     found = clusters(x, 3, seed=0)
     # One cluster for each blob, whatever it is called.
@@ -81,7 +81,7 @@ def test_clusters_find_what_is_apart() -> None:
     assert len(clusters(x[:4], 10, seed=0)) == 4
 
 
-def test_umap_keeps_neighbours_and_repeats_itself() -> None:
+def test_umap_keeps_neighbours_and_is_deterministic() -> None:
     pytest.importorskip("umap")
     x, of = blobs(20)
     said: list[tuple[int, int]] = []
@@ -94,7 +94,7 @@ def test_umap_keeps_neighbours_and_repeats_itself() -> None:
     assert said[-1][0] == said[-1][1]
 
 
-def test_umap_leaves_the_threads_of_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_umap_restores_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that goes on in this process must not compute in another order."""
     package = pytest.importorskip("umap")
     fit, threads = package.UMAP.fit_transform, torch.get_num_threads()

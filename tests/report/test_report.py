@@ -37,7 +37,7 @@ def page(run: Path) -> Page:
     return read_page(run / "report.html")
 
 
-def test_all_sections_are_there_in_order(page: Page) -> None:
+def test_all_sections_in_order(page: Page) -> None:
     assert list(page.sections) == SECTIONS
     links = [values["href"] for tag, values in page.tags if tag == "a"]
     assert links == [f"#{name}" for name in SECTIONS]
@@ -45,7 +45,7 @@ def test_all_sections_are_there_in_order(page: Page) -> None:
     assert len(pictures) > 100
 
 
-def test_nothing_is_loaded_and_nothing_foreign_runs(page: Page) -> None:
+def test_the_page_loads_nothing_and_runs_only_its_own_script(page: Page) -> None:
     page.check_loads_nothing()
     assert not [tag for tag, values in page.tags if values.get("src") == "x"]
     assert "onclick" not in {name for _, values in page.tags for name in values}
@@ -64,10 +64,10 @@ def test_the_map_has_every_sample(page: Page) -> None:
     assert {"PCA", "PCA, untrained encoder"} <= data["layouts"].keys()
     assert data["pictures"]["kind"] == "tiles"
     assert len(data["colours"]["cluster (k-means)"]["names"]) == 2
-    assert sorted(data["colours"]["how well targets are hit"]["share"])[::23] == [0, 1]
+    assert sorted(data["colours"]["cosine with targets (rank)"]["share"])[::23] == [0, 1]
 
 
-def test_wicked_words_stay_words(tmp_path: Path) -> None:
+def test_markup_in_samples_is_escaped(tmp_path: Path) -> None:
     lines = [f"{WICKED} {word} </script><!-- {number}" for number in range(24)
              for word in ("ships", "sails")]  # fmt: skip
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
@@ -100,7 +100,7 @@ def copy(run: Path, folder: Path) -> Path:
     return Path(shutil.copytree(run, folder / "run"))
 
 
-def test_a_report_is_the_same_again(run: Path, page: Page, tmp_path: Path) -> None:
+def test_a_second_report_is_equal(run: Path, page: Page, tmp_path: Path) -> None:
     again = copy(run, tmp_path)
     before = torch.get_rng_state()
     assert_done(natlib("report", again))

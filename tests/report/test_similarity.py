@@ -37,7 +37,7 @@ def test_the_mean_does_not_matter_to_the_estimate() -> None:
     torch.testing.assert_close(hsic(gram(x), gram(y)), raw)
 
 
-def test_one_for_itself_and_for_rotations_scales_and_shifts() -> None:
+def test_one_up_to_rotation_scale_and_shift() -> None:
     x = normal(0, 40, 12)
     rotation = torch.linalg.qr(normal(1, 12, 12)).Q
     assert linear_cka(x, x) == pytest.approx(1)
@@ -60,7 +60,7 @@ def test_unrelated_features_are_not_similar_however_many_there_are() -> None:
     assert min(found) < 0 < max(found)
 
 
-def test_the_same_from_both_sides() -> None:
+def test_it_is_symmetric() -> None:
     one = {"a": gram(normal(0, 30, 5)), "b": gram(normal(1, 30, 6))}
     other = {"c": gram(normal(2, 30, 7))}
     torch.testing.assert_close(similarities(one, other), similarities(other, one).T)
@@ -70,7 +70,7 @@ def test_a_constant_has_no_similarity() -> None:
     assert math.isnan(linear_cka(torch.ones(10, 3), normal(0, 10, 3)))
 
 
-def test_wide_activations_are_taken_in_parts() -> None:
+def test_large_activations_are_computed_in_parts() -> None:
     x = normal(0, 6, 2, 200, 200).float()
     rows = x.flatten(1).double()
     rows = rows - rows.mean(0)

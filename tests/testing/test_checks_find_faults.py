@@ -109,7 +109,7 @@ class TestTargets:
         [
             (WrongShape, "shapes and types", ["expected torch.float32 [128]"]),
             (Single, "shapes and types", ["torch.float64"]),
-            (Overflows, "finite and various", ["NaN"]),
+            (Overflows, "finite and different", ["NaN"]),
             (ByPosition, "a pure function of the slot", []),
             (Drawn, "no hidden state", ["global generator"]),
             (NoSeed, "the seed counts", ["self.seed"]),
@@ -284,7 +284,7 @@ class Moves(NATModule):
         (Detached, "gradients"),
         (Spare, "gradients"),
         (TwicePerView, "views one by one"),
-        (Forgetful, "a copy with its state goes on alike"),
+        (Forgetful, "resuming from a state"),
         (AlwaysTrains, "evaluation changes nothing"),
         (Moves, "merging alone changes nothing"),
         (Blind, "NaN is noticed"),
@@ -483,14 +483,14 @@ class SameWeights(Plain):
     [
         (WrongDim, "features"),
         (OtherStage, "stages"),
-        (BatchDependent, "samples know nothing of each other"),
+        (BatchDependent, "samples are independent"),
         (Dropping, "stages"),
-        (WritesInputs, "samples know nothing of each other"),
-        (Constant, "samples know nothing of each other"),
-        (Unused, "every weight learns"),
+        (WritesInputs, "samples are independent"),
+        (Constant, "samples are independent"),
+        (Unused, "every weight has a gradient"),
         (OwnGenerator, "fresh builds follow the seed"),
         (SameWeights, "fresh builds follow the seed"),
-        (Hidden, "a copy with its state is the same"),
+        (Hidden, "the state can be loaded"),
     ],
 )
 def test_encoders(encoder: type[Plain], name: str) -> None:

@@ -197,8 +197,8 @@ class RawRows(Mine):
 
 FAULTS: list[tuple[type[Vector], str]] = [
     (Restless, "resolving"),
-    (Leaves, "travels with a model"),
-    (Careless, "travels with a model"),
+    (Leaves, "saved with a model"),
+    (Careless, "saved with a model"),
     (Traceback, "other sources"),
     (NoPreset, "presets"),
     (OtherEncoder, "the default encoder"),
@@ -213,7 +213,7 @@ FAULTS: list[tuple[type[Vector], str]] = [
     (NoPicture, "thumbnails"),
     (PictureOfNothing, "thumbnails"),
     (ByBatch, "plain inputs"),
-    (Noisy, "travels with a model"),
+    (Noisy, "saved with a model"),
     (Wide, "the default encoder"),
     (Seeded, "views"),
     (Unseeded, "views"),

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, in the colours of the page that they stand on."""
+"""Charts as inline SVG, in the colours of the page."""
 
 from natlib.report.charts.heat import heat_map
 from natlib.report.charts.lines import Curve, Reference, line_chart, steps

@@ -1,4 +1,4 @@
-"""From values to places in a picture, and the ticks beside it."""
+"""Axes: from values to pixels, and ticks."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class Axis:
     """A scale from values to pixels.
 
     Attributes:
-        low: value at the beginning.
+        low: value at the start.
         high: value at the end.
-        first: pixel at the beginning.
-        last: pixel at the end; less than ``first`` where values rise upwards.
+        first: pixel at the start.
+        last: pixel at the end; less than ``first`` on a vertical axis.
         log: whether the scale is logarithmic.
     """
 
@@ -27,7 +27,7 @@ class Axis:
 
     @classmethod
     def around(cls, values: list[float], first: float, last: float, *, log: bool = False) -> Self:
-        """An axis that holds finite values, with a little room at its ends."""
+        """An axis that contains finite values, with a margin at both ends."""
         low, high = (min(values), max(values)) if values else (0.1, 1.0)
         if log:
             low, high = math.log10(low), math.log10(high)
@@ -43,7 +43,7 @@ class Axis:
         return self.first + (value - low) / (high - low) * (self.last - self.first)
 
     def ticks(self, most: int = 5) -> list[float]:
-        """Round values to write beside the axis."""
+        """Round values for the ticks of the axis."""
         if not self.log:
             return ticks(self.low, self.high, most)
         low, high = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
@@ -53,7 +53,7 @@ class Axis:
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten between two values, no more than ``most``."""
+    """At most ``most`` multiples of 1, 2 or 5 times a power of ten between two values."""
     raw = (high - low) / most
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(f * power for f in (1, 2, 5, 10, 20) if math.floor(high / (f * power)) -
@@ -63,7 +63,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def label(value: float) -> str:
-    """A number as a person writes it, three digits or so."""
+    """A number in about three significant digits, with k, M or G."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if size <= abs(value) < 1e15:
             return f"{value / (1e3 if letter == 'k' else size):.3g}{letter}"
@@ -74,7 +74,7 @@ def label(value: float) -> str:
 
 
 def labels(values: list[float]) -> list[str]:
-    """Numbers beside each other, with as many digits as it takes to tell them apart."""
+    """Numbers with as many digits as are needed to make them different."""
     found = [label(value) for value in values]
     for digits in range(4, 9):
         if len(set(found)) == len(found):

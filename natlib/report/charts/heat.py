@@ -1,4 +1,4 @@
-"""A matrix as coloured squares."""
+"""Heat maps."""
 
 import math
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ def heat_map(
     *,
     what: str,
 ) -> Markup:
-    """Values between 0 and 1, with the numbers in the squares.
+    """A heat map of values between 0 and 1, with the numbers in the cells.
 
     Args:
         values: one sequence for each row.
-        rows: their names.
-        columns: names of the columns.
-        what: what is shown, for those who cannot see it.
+        rows: the names of the rows.
+        columns: the names of the columns.
+        what: a description for screen readers.
     """
     left = 12 + _LETTER * max((len(name) for name in rows), default=0)
     top = 12 + _LETTER * 0.75 * max((len(name) for name in columns), default=0)
-    # Names of columns are written upwards to the right, beyond the last column.
+    # Column names are slanted upwards to the right, beyond the last column.
     width = left + _CELL * len(columns) + top * 0.9
     height = top + _HIGH * len(rows) + 4
     parts = []

@@ -1,4 +1,4 @@
-"""Curves over steps, and histograms as steps."""
+"""Line charts, and outlines of histograms."""
 
 import itertools
 import math
@@ -13,20 +13,20 @@ __all__ = ["Curve", "Reference", "line_chart", "steps"]
 
 _WIDTH, _HEIGHT = 420, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24
-# A curve is not drawn finer than this.
+# Points of a curve, at most.
 _POINTS = 300
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line.
+    """A curve of a chart.
 
     Attributes:
-        name: what it is.
-        x: where it was measured.
-        y: what was measured; the line is broken where it is not finite.
-        dashed: whether it is only there to be compared with.
-        number: which of the colours; those of curves without one are given in order.
+        name: its name in the legend.
+        x: horizontal coordinates.
+        y: vertical coordinates; the line has a gap where one is not finite.
+        dashed: whether it is a baseline.
+        number: the number of its colour; by default that of its position.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Reference:
-    """A value that curves are read against.
+    """A horizontal reference line.
 
     Attributes:
-        value: where the line is.
-        text: what it means, in a few words.
+        value: its vertical coordinate.
+        text: its meaning in a few words.
     """
 
     value: float
@@ -58,15 +58,15 @@ def line_chart(
     x_name: str = "",
     from_zero: bool = False,
 ) -> Markup:
-    """Curves with reference lines.
+    """A chart of curves with reference lines.
 
     Args:
         curves: long ones are drawn as means over neighbouring points.
         references: horizontal lines.
-        log_x: a logarithmic horizontal axis; values need to be positive.
-        log_y: a logarithmic vertical axis; values that are not positive are left out.
-        x_name: what the horizontal axis is.
-        from_zero: let the vertical axis begin at zero.
+        log_x: whether the horizontal axis is logarithmic; values have to be positive.
+        log_y: whether the vertical axis is logarithmic; values that are not positive are left out.
+        x_name: the name of the horizontal axis.
+        from_zero: whether the vertical axis starts at zero.
     """
     thinned = [_thinned(curve, log_y) for curve in curves]
     xs = [x for curve in thinned for x in curve.x]
@@ -101,8 +101,8 @@ def steps(edges: Sequence[float], counts: Sequence[float]) -> tuple[list[float],
     """The outline of a histogram, as points of a line.
 
     Args:
-        edges: of k bins, k + 1 of them.
-        counts: k heights.
+        edges: the k + 1 edges of k bins.
+        counts: the k heights.
     """
     x = [edge for edge in edges for _ in range(2)]
     y = [0.0, *(count for count in counts for _ in range(2)), 0.0]
@@ -110,7 +110,7 @@ def steps(edges: Sequence[float], counts: Sequence[float]) -> tuple[list[float],
 
 
 def _thinned(curve: Curve, positive: bool) -> Curve:
-    """The same curve with less points: each is the mean of its neighbours."""
+    """The curve with fewer points, each a mean over neighbouring ones."""
     y = [v if math.isfinite(v) and (v > 0 or not positive) else math.nan for v in curve.y]
     if len(y) > _POINTS:
         size = len(y) / _POINTS
@@ -135,7 +135,7 @@ def _path(curve: Curve, across: Axis, up: Axis, number: int) -> str:
         pieces.append(f"{pen}{across.place(x):.1f},{up.place(y):.1f}")
         pen = "L"
     dashed = " dashed" if curve.dashed else ""
-    if len(pieces) == 1:  # a point has no length: make it a dot
+    if len(pieces) == 1:  # draw a single point as a dot
         pieces.append("h0.01")
     return (
         f'<path class="curve c{number % 8}{dashed}" d="{" ".join(pieces)}">'
@@ -155,7 +155,7 @@ def _grid(across: Axis, up: Axis, x_name: str) -> str:
     values = across.ticks(6)
     for value, text in zip(values, labels(values), strict=True):
         x = across.place(value)
-        # Beside the name of the axis there is no room for another number.
+        # No label where the name of the axis is.
         if not x_name or x < _WIDTH - _RIGHT - 14 - 6 * len(x_name):
             parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 15}" '
                          f'text-anchor="middle">{text}</text>')  # fmt: skip
@@ -165,7 +165,7 @@ def _grid(across: Axis, up: Axis, x_name: str) -> str:
 
 
 def _legend(curves: Sequence[Curve]) -> Markup:
-    """Names of the curves; none where there is but one."""
+    """The names of the curves; empty for a single curve."""
     if len(curves) < 2:
         return Markup("")
     items = []

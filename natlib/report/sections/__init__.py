@@ -1,1 +1,1 @@
-"""What a report shows, a file for each section."""
+"""The sections of a report, one file each."""

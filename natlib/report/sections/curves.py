@@ -1,4 +1,4 @@
-"""Section: what was logged, with the lines to read it against."""
+"""Section: curves of all metrics, with reference lines."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ _TITLE = "Curves"
 
 
 def curves(log: RunLog, references: Mapping[str, tuple[Reference, ...]]) -> Section:
-    """A panel for each kind of metric.
+    """A chart for each group of metrics.
 
     Args:
         log: the run.
-        references: lines that depend on the run, by metric.
+        references: reference lines that depend on the run, by metric.
     """
     if not log.metrics:
         return note("curves", _TITLE, "Nothing has been logged yet.")

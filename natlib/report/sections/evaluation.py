@@ -1,4 +1,4 @@
-"""Section: figures beside their baselines."""
+"""Section: results of evaluations, with their baselines."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def evaluation(results: Mapping[str, Evaluation]) -> Section:
     """A table for each evaluation of a run.
 
     Args:
-        results: what they have found, by name.
+        results: the evaluations, by name.
     """
     if not results:
         return note(
@@ -37,6 +37,6 @@ def _table(name: str, result: Evaluation) -> dict[str, Any]:
         "name": name,
         "result": result,
         "best": best,
-        # Bars say something only where the whole is known.
+        # Bars are drawn for percentages only.
         "bars": "%" in result.title and len(result.columns) <= 4,
     }

@@ -1,11 +1,11 @@
-"""Section: what the first layer looks for."""
+"""Section: the filters of the first layer."""
 
 import torch
 from torch import Tensor, nn
 
 from natlib.data import Thumbnail
 from natlib.encoders import Encoder
-from natlib.report.gallery import shown
+from natlib.report.gallery import thumbnail_html
 from natlib.report.page import Section, note
 from natlib.report.subject import Subject
 
@@ -13,7 +13,7 @@ __all__ = ["filter_sheet", "filters", "first_convolution"]
 
 _TITLE = "First layer"
 _FILTERS, _ACROSS = 96, 16
-# Below this a filter has no shape to look at.
+# Filters below this size have no visible structure.
 _SMALLEST = 2
 
 
@@ -28,7 +28,10 @@ def filters(subject: Subject) -> Section:
         "untrained": first_convolution(subject.random),
     }
     sheets = [
-        {"name": name, "picture": shown(Thumbnail.from_pixels(filter_sheet(weight).numpy()))}
+        {
+            "name": name,
+            "picture": thumbnail_html(Thumbnail.from_pixels(filter_sheet(weight).numpy())),
+        }
         for name, weight in weights.items()
         if weight is not None
     ]
@@ -36,14 +39,14 @@ def filters(subject: Subject) -> Section:
         return note(
             "filters",
             _TITLE,
-            "The first layer of this encoder is no convolution over a picture, so it has no "
-            "filters to look at.",
+            "The first layer of this encoder is not a convolution over images, so it has no "
+            "filters to show.",
         )
     return Section("filters", _TITLE, "filters.html.j2", {"sheets": sheets})
 
 
 def first_convolution(encoder: Encoder) -> Tensor | None:
-    """Weights Tensor[out, in, h, w] of the first layer, if it is a convolution over a picture."""
+    """Weights Tensor[o, i, h, w] of the first layer if it is a convolution over images."""
     first = next((part for part in encoder.modules() if [*part.parameters(recurse=False)]), None)
     if not isinstance(first, nn.Conv2d) or first.groups != 1 or first.in_channels > 3:
         return None
@@ -52,12 +55,12 @@ def first_convolution(encoder: Encoder) -> Tensor | None:
 
 
 def filter_sheet(weight_OIHW: Tensor) -> Tensor:
-    """Filters side by side, each stretched over all greys or colours: uint8[height, width, 3].
+    """Filters side by side, each scaled to the full range of colours: uint8[height, width, 3].
 
-    Filters of three channels are shown in colour; of two, one channel stands above the other.
+    Filters with three channels are shown in colour; with two, one channel is above the other.
     """
     weight = weight_OIHW[:_FILTERS]
-    # Zero is grey in every filter, so that excitation and inhibition can be told apart.
+    # Zero is mid-grey in every filter, so that excitation and inhibition are distinguishable.
     scale = weight.abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
     tiles = (weight / scale + 1) / 2
     if tiles.shape[1] == 3:

@@ -1,4 +1,4 @@
-"""Section: the last values of what tells whether a run works."""
+"""Section: the last values of the metrics that show whether a run works."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -39,7 +39,7 @@ def health(log: RunLog) -> Section:
     for question in _QUESTIONS:
         series = log.metrics.get(question.metric)
         if series is None or (question.metric == "loss_alignment" and not any(series.values)):
-            continue  # not measured; or a single view, which always agrees with itself
+            continue  # not logged, or always 0 because there is a single view
         rows.append(
             {
                 "question": question.text,

@@ -19,7 +19,7 @@ __all__ = ["Other", "layers", "read_other"]
 
 _TITLE = "Similarity of layers"
 _SAMPLES, _FEWEST = 512, 8
-# More stages than this do not fit onto a page.
+# The most stages that fit on a page.
 _STAGES = 16
 
 
@@ -29,7 +29,7 @@ class Other:
 
     Attributes:
         path: its directory.
-        model: what it has learnt.
+        model: its model.
     """
 
     path: Path
@@ -37,11 +37,11 @@ class Other:
 
 
 def read_other(log: RunLog, run: Path | str) -> Other:
-    """The model of another run, if it can be compared with.
+    """The model of another run, after checking that both can be compared.
 
     Raises:
         RunNotFoundError: there is no run, or no model in it.
-        ConfigError: it is of another modality.
+        ConfigError: its modality is another one.
     """
     other = load(run)
     mine, theirs = log.config.data.kind, other.modality.kind
@@ -55,7 +55,8 @@ def read_other(log: RunLog, run: Path | str) -> Other:
 
 
 def layers(log: RunLog, subject: Subject, other: Other | None) -> Section:
-    """Linear CKA between stages: of the encoder, with an untrained one, and with another run.
+    """Linear CKA of the encoder's stages with each other, with an untrained encoder's, and with
+    another run's.
 
     Args:
         log: the run.
@@ -65,14 +66,14 @@ def layers(log: RunLog, subject: Subject, other: Other | None) -> Section:
     Raises:
         DataError: the other run cannot read these samples.
     """
-    index = subject.index[subject.some(_SAMPLES)].tolist()
+    index = subject.index[subject.draw(_SAMPLES)].tolist()
     if len(index) < _FEWEST:
         return note("layers", _TITLE, f"{len(index)} samples are too few to compare layers by.")
     batch = subject.modality.collate([subject.samples[number] for number in index])
     trained = stage_grams(subject.model.encoder, subject.modality, batch)
     random = stage_grams(subject.random, subject.modality, batch)
     maps = [
-        ("Among each other", trained, "trained"),
+        ("With each other", trained, "trained"),
         ("With an untrained encoder", random, "untrained"),
     ]
     if other is not None:
@@ -88,7 +89,7 @@ def layers(log: RunLog, subject: Subject, other: Other | None) -> Section:
 
 
 def _picture(rows: dict[str, Tensor], columns: dict[str, Tensor], what: str) -> str:
-    rows, columns = _some(rows), _some(columns)
+    rows, columns = _at_most(rows), _at_most(columns)
     count = min(len(g) for g in (*rows.values(), *columns.values()))
     rows = {name: g[:count, :count] for name, g in rows.items()}
     columns = {name: g[:count, :count] for name, g in columns.items()}
@@ -96,17 +97,17 @@ def _picture(rows: dict[str, Tensor], columns: dict[str, Tensor], what: str) -> 
     return heat_map(values.tolist(), list(rows), list(columns), what=f"CKA, columns: {what}")
 
 
-def _some(grams: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stages spread over all of them, the first and the last among them."""
+def _at_most(grams: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Evenly spaced stages, including the first and the last, if there are too many."""
     if len(grams) <= _STAGES:
         return grams
     names = list(grams)
-    kept = torch.linspace(0, len(names) - 1, _STAGES).round().long().unique()
-    return {names[n]: grams[names[n]] for n in kept.tolist()}
+    chosen = torch.linspace(0, len(names) - 1, _STAGES).round().long().unique()
+    return {names[n]: grams[names[n]] for n in chosen.tolist()}
 
 
 def _batch_of(log: RunLog, subject: Subject, other: Other, index: list[int]) -> Batch:
-    """The same samples, as the other run decodes and collates them."""
+    """The same samples, decoded and collated by the other run's modality."""
     mine, theirs = log.config.data, other.model.modality
     if theirs.source != mine.source and mine.source is not None:
         theirs = theirs.with_source(mine.source)

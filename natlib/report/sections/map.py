@@ -1,4 +1,4 @@
-"""Section: all samples on a map, each with its thumbnail."""
+"""Section: a map of all samples, with thumbnails."""
 
 import base64
 from functools import partial
@@ -15,21 +15,21 @@ from natlib.report.subject import Subject, Tell
 __all__ = ["sample_map"]
 
 _TITLE = "Map"
-# Without classes to go by.
+# The number of clusters without labels.
 _CLUSTERS = 10
 _FEWEST = 5
-# A name may be a long path.
+# Longer names, such as paths, are shortened.
 _LONGEST = 200
 _STEPS = 2**16 - 1
 
 
 def sample_map(subject: Subject, fit: Tensor | None, tell: Tell) -> Section:
-    """Samples by their features in two dimensions.
+    """Two-dimensional layouts of the samples by their features.
 
     Args:
         subject: the run's model and samples.
-        fit: float[u], how well each sample hits its targets, where it has any.
-        tell: told how far it is.
+        fit: float[u], the cosine of each sample with its targets; None if there are none.
+        tell: receives the progress.
     """
     count = len(subject.index)
     if count < _FEWEST:
@@ -57,7 +57,7 @@ def _layouts(subject: Subject, tell: Tell) -> tuple[dict[str, Tensor], bool]:
 def _data(
     subject: Subject, layouts: dict[str, Tensor], fit: Tensor | None, tell: Tell
 ) -> dict[str, Any]:
-    """What the script of the page draws."""
+    """The data for the script of the page."""
     colours: dict[str, Any] = {}
     classes = subject.samples.classes
     if subject.labels is not None:
@@ -68,7 +68,7 @@ def _data(
     colours["cluster (k-means)"] = {"names": names, "of": found.tolist()}
     if fit is not None:
         rank = fit.argsort().argsort().double() / max(1, len(fit) - 1)
-        colours["how well targets are hit"] = {"share": [round(r, 3) for r in rank.tolist()]}
+        colours["cosine with targets (rank)"] = {"share": [round(r, 3) for r in rank.tolist()]}
     thumbnails = []
     for done, index in enumerate(subject.index.tolist(), start=1):
         thumbnails.append(subject.gallery.thumbnail(index))
@@ -84,7 +84,7 @@ def _data(
 
 
 def _coordinates(layout: Tensor) -> str:
-    """uint16[u, 2] in base64, both directions on one scale from 0 to 65535."""
+    """uint16[u, 2] in base64, with the same scale from 0 to 65535 for both axes."""
     low, high = layout.amin(0), layout.amax(0)
     span = float((high - low).max()) or 1.0
     middle = (low + high) / 2

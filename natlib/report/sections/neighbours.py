@@ -1,4 +1,4 @@
-"""Section: who is close to whom, by the trained encoder and by an untrained one."""
+"""Section: nearest neighbours by the trained encoder and by an untrained one."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ _SAMPLES, _NEIGHBOURS = 10, 6
 
 
 def neighbours(subject: Subject) -> Section:
-    """For each of some samples, the samples with the most similar features.
+    """The samples with the most similar features, for some samples.
 
     Args:
         subject: the run's model and samples.
     """
     if len(subject.index) < 2:
         return note("neighbours", _TITLE, "There is only one sample.")
-    rows = subject.some(_SAMPLES)
+    rows = subject.draw(_SAMPLES)
     sheets = {"trained": "encoder", "untrained": "random"}
     found = {title: _of(subject, subject.features[name], rows) for title, name in sheets.items()}
     values = {
@@ -44,7 +44,7 @@ def _of(subject: Subject, features: Tensor, rows: Tensor) -> list[list[dict[str,
     cosines, close = nearest_neighbours(features, features[rows], _NEIGHBOURS + 1)
     cells = []
     for row, cosine, near in zip(rows.tolist(), cosines.tolist(), close.tolist(), strict=True):
-        # A sample is its own nearest neighbour, unless another one has the same features.
+        # A sample is its own nearest neighbour, unless the features of another one are equal.
         others = [(n, c) for n, c in zip(near, cosine, strict=True) if n != row][:_NEIGHBOURS]
         label = subject.label_of(row)
         cells.append([_cell(subject, n, label) | {"cosine": c} for n, c in others])
@@ -62,7 +62,7 @@ def _cell(subject: Subject, row: int, wanted: str | None) -> dict[str, Any]:
 
 
 def _right(subject: Subject, cells: list[list[dict[str, Any]]], rows: Tensor) -> str | None:
-    """How many of the neighbours that are shown have the class of the sample."""
+    """How many of the neighbours shown have the class of their sample."""
     known = [
         cell
         for row, near in zip(rows.tolist(), cells, strict=True)

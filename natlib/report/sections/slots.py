@@ -1,4 +1,4 @@
-"""Section: slots that changed hands."""
+"""Section: reassigned slots."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,12 +16,12 @@ from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["changed_slots", "slots"]
 
-_TITLE = "Slots that changed hands"
+_TITLE = "Reassigned slots"
 _MOST = 12
 
 
 def slots(log: RunLog, subject: Subject) -> Section:
-    """How much of the table moved, in matchings and between checkpoints.
+    """The share of reassigned slots in matchings, and between checkpoints.
 
     Args:
         log: the run.
@@ -39,8 +39,8 @@ def slots(log: RunLog, subject: Subject) -> Section:
         return note(
             "slots",
             _TITLE,
-            f"The assignment is '{bank.kind}': every batch gets fresh targets and no sample keeps "
-            "one, so there is nothing to change hands.",
+            f"The assignment is '{bank.kind}': every batch gets fresh targets, and samples keep "
+            "no slots.",
         )
     tables = _tables(log, name, len(subject.samples))
     changes = [
@@ -72,7 +72,7 @@ def slots(log: RunLog, subject: Subject) -> Section:
 
 
 def changed_slots(before: AssignmentTable, after: AssignmentTable) -> Tensor:
-    """How many of its m slots each sample has lost from one table to the other: int64[n]."""
+    """The number of slots, of m, that each sample has lost between two tables: int64[n]."""
     return (before.permutation != after.permutation).sum(0)
 
 
@@ -81,7 +81,7 @@ def _share(before: AssignmentTable, after: AssignmentTable) -> Tensor:
 
 
 def _tables(log: RunLog, part: str, samples: int) -> list[tuple[int, AssignmentTable]]:
-    """The tables of the checkpoints that are kept, with the updates done by then."""
+    """The tables in the checkpoints, with the number of updates of each."""
     folders: Sequence[Path] = complete_checkpoints(log.path / "checkpoints")
     read = [(folder, read_table(folder, part, samples)) for folder in folders]
     return [(int(folder.name.split("-")[1]), table) for folder, table in read if table is not None]

@@ -1,4 +1,4 @@
-"""Section: in how many directions features differ."""
+"""Section: the spectrum of features."""
 
 from natlib.report.charts import Curve, line_chart
 from natlib.report.page import Section
@@ -8,12 +8,12 @@ from natlib.report.subject import Subject
 __all__ = ["spectrum"]
 
 _NAMES = {"encoder": "encoder", "head": "head", "random": "untrained encoder"}
-# Smaller shares are rounding.
+# Smaller shares are rounding errors.
 _LEAST = 1e-9
 
 
 def spectrum(subject: Subject) -> Section:
-    """Shares of variance by direction, of encoder and head, beside an untrained encoder.
+    """Shares of the variance by direction, of the encoder, the head and an untrained encoder.
 
     Args:
         subject: the run's model and samples.
@@ -21,9 +21,9 @@ def spectrum(subject: Subject) -> Section:
     curves, rows = [], []
     for key, name in _NAMES.items():
         shares = variance_shares(subject.features[key])
-        kept = shares[shares > _LEAST]
+        visible = shares[shares > _LEAST]
         curves.append(
-            Curve(name, [float(n) for n in range(1, len(kept) + 1)], kept.tolist(),
+            Curve(name, [float(n) for n in range(1, len(visible) + 1)], visible.tolist(),
                   dashed=key == "random")
         )  # fmt: skip
         total = shares.cumsum(0)
@@ -33,7 +33,7 @@ def spectrum(subject: Subject) -> Section:
                 "dimensions": subject.features[key].shape[1],
                 "effective": effective_count(shares),
                 "first": 100 * float(shares[0]),
-                "most": int((total < 0.9).sum()) + 1 if len(kept) else 0,
+                "most": int((total < 0.9).sum()) + 1 if len(visible) else 0,
             }
         )
     chart = line_chart(

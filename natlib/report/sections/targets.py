@@ -1,4 +1,4 @@
-"""Section: how well samples hit their targets, and which do so best and worst."""
+"""Section: cosines of samples with their targets, and the highest and lowest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,19 +18,17 @@ _BINS, _EXTREMES = 40, 12
 
 
 def targets(subject: Subject, fit: Fit | None) -> Section:
-    """Cosines with targets beside those of random points, and the samples at both ends.
+    """Histograms of the cosines of samples and of random points, and the samples at both ends.
 
     Args:
         subject: the run's model and samples.
-        fit: how well they hit; None if the objective has no targets.
+        fit: the cosines; None if the objective has no targets.
     """
     if fit is None:
-        return note(
-            "targets", _TITLE, "The objective has no targets that samples could hit or miss."
-        )
+        return note("targets", _TITLE, "The objective has no targets.")
     order = fit.cosine.argsort(descending=True).tolist()
     few = min(_EXTREMES, len(order) // 2)
-    name = "samples, with the targets that they own" if fit.owned else "samples, with fresh targets"
+    name = "samples, with their own targets" if fit.owned else "samples, with fresh targets"
     edges, (mine, random) = histogram([fit.cosine, fit.random], _BINS)
     values = {
         "chart": line_chart(
@@ -43,8 +41,8 @@ def targets(subject: Subject, fit: Fit | None) -> Section:
         "mean": float(fit.cosine.mean()),
         "random_mean": float(fit.random.mean()),
         "ends": {
-            "Best": [_cell(subject, fit, row) for row in order[:few]],
-            "Worst": [_cell(subject, fit, row) for row in order[::-1][:few]],
+            "Highest cosine": [_cell(subject, fit, row) for row in order[:few]],
+            "Lowest cosine": [_cell(subject, fit, row) for row in order[::-1][:few]],
         },
         "words": subject.gallery.words(),
     }  # fmt: skip
@@ -52,11 +50,11 @@ def targets(subject: Subject, fit: Fit | None) -> Section:
 
 
 def histogram(samples: Sequence[Tensor], bins: int) -> tuple[list[float], list[list[float]]]:
-    """Shares in percent of each group of values in bins that all groups have in common.
+    """Histograms in percent of groups of values, over the same bins.
 
     Args:
         samples: groups of values.
-        bins: how many.
+        bins: the number of bins.
 
     Returns:
         ``bins + 1`` edges, and for each group ``bins`` shares that add up to 100.

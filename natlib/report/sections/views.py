@@ -1,9 +1,9 @@
-"""Section: augmented views, as the encoder sees them."""
+"""Section: augmented views, as inputs of the encoder."""
 
 import torch
 
 from natlib.evaluation.modes import untouched_random
-from natlib.report.gallery import shown
+from natlib.report.gallery import thumbnail_html
 from natlib.report.page import Section, note
 from natlib.report.subject import Subject
 
@@ -14,12 +14,12 @@ _SAMPLES, _VIEWS = 6, 6
 
 
 def views(subject: Subject) -> Section:
-    """A row for each of some samples: as it is, as an input, and views of it.
+    """Some samples, each with its input without augmentation and with views.
 
     Args:
         subject: the run's model and samples.
     """
-    rows = subject.some(_SAMPLES)
+    rows = subject.draw(_SAMPLES)
     index = [int(subject.index[row]) for row in rows]
     batch = subject.modality.collate([subject.samples[number] for number in index])
     with untouched_random(torch.device("cpu")):
@@ -35,7 +35,7 @@ def views(subject: Subject) -> Section:
         return note(
             "views",
             _TITLE,
-            f"The modality '{subject.modality.kind}' does not say how its inputs look (a method "
+            f"The modality '{subject.modality.kind}' has no previews of its inputs (the method "
             "'preview').",
         )
     values = {
@@ -43,7 +43,7 @@ def views(subject: Subject) -> Section:
             {
                 "sample": subject.gallery.html(int(number)),
                 "name": str(subject.samples.names[int(number)]),
-                "inputs": [shown(picture) for picture in row],
+                "inputs": [thumbnail_html(picture) for picture in row],
             }
             for number, row in zip(batch.index, pictures, strict=True)
         ],

@@ -24,7 +24,7 @@
     layouts[name] = places;
   }
 
-  const state = { zoom: 1, x: 0, y: 0, near: -1, kept: -1, hidden: new Set() };
+  const state = { zoom: 1, x: 0, y: 0, near: -1, selected: -1, hidden: new Set() };
   let places, colour, styles = [];
 
   function option(box, names) {
@@ -39,7 +39,7 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
-  // A colour for each class: the page's own for a few, evenly spaced hues for many.
+  // A colour for each class: the page's colours for a few, evenly spaced hues for many.
   function palette(size) {
     if (size <= 8) return Array.from({ length: size }, (_, i) => css(`--c${i}`));
     return Array.from({ length: size }, (_, i) => {
@@ -66,7 +66,7 @@
   function listColours(grey) {
     legend.replaceChildren();
     if (colour.share) {
-      for (const [text, share] of [["best", 1], ["middling", 0.5], ["worst", 0]]) {
+      for (const [text, share] of [["highest", 1], ["median", 0.5], ["lowest", 0]]) {
         addLine(text, `hsl(${20 + 190 * share} 75% ${dark.matches ? 60 : 45}%)`, null);
       }
     } else if (colour.of) {
@@ -101,7 +101,7 @@
     return !colour.of || !state.hidden.has(colour.of[i]);
   }
 
-  // From a layout to pixels of the canvas's box.
+  // From layout coordinates to pixels of the canvas.
   function scale() {
     return (Math.min(canvas.clientWidth, canvas.clientHeight) - 2 * MARGIN) * state.zoom;
   }
@@ -117,7 +117,7 @@
     pen.clearRect(0, 0, width, height);
     const radius = Math.min(6, (count > 4000 ? 1.9 : count > 1000 ? 2.6 : 3.6) * Math.sqrt(Math.sqrt(state.zoom)));
     pen.globalAlpha = 0.78;
-    // In a fixed shuffled order, so that no class covers the others.
+    // In a fixed shuffled order, so that no class is drawn over the others.
     for (let n = 0, i = 0; n < count; n++, i = (i + stride) % count) {
       const x = px(i), y = py(i);
       if (!shown(i) || x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
@@ -127,7 +127,7 @@
       pen.fill();
     }
     pen.globalAlpha = 1;
-    const marked = state.near >= 0 ? state.near : state.kept;
+    const marked = state.near >= 0 ? state.near : state.selected;
     if (marked >= 0) {
       pen.strokeStyle = css("--ink");
       pen.lineWidth = 2;
@@ -137,7 +137,7 @@
     }
   }
 
-  // A step that has no divisor in common with the count visits every sample once.
+  // A stride that is coprime to the count visits every sample once.
   const common = (a, b) => (b ? common(b, a % b) : a);
   let stride = Math.max(1, Math.floor(count * 0.618));
   while (common(stride, count) !== 1) stride++;
@@ -162,7 +162,7 @@
       tile.height = Math.round(pictures.height * factor);
       tile.className = "picture";
       tile.style.cssText = `width:${tile.width}px;height:${tile.height}px;border:0;display:block`;
-      // A sheet is decoded when the first of its samples is looked at.
+      // A sheet is decoded when the first of its samples is shown.
       if (!sheets[number]) {
         sheets[number] = new Image();
         sheets[number].src = pictures.sheets[number];
@@ -181,7 +181,7 @@
   }
 
   function showTip() {
-    const i = state.near >= 0 ? state.near : state.kept;
+    const i = state.near >= 0 ? state.near : state.selected;
     tip.hidden = i < 0;
     if (i < 0) return;
     const name = document.createElement("div");
@@ -238,7 +238,7 @@
     look(event.offsetX, event.offsetY);
   });
   canvas.addEventListener("pointerup", () => {
-    if (drag && !drag.far) keep(state.near);
+    if (drag && !drag.far) select(state.near);
     drag = null;
   });
   canvas.addEventListener("pointercancel", () => { drag = null; });
@@ -258,7 +258,7 @@
     } else if (event.key === "+" || event.key === "-") {
       zoom(event.key === "+" ? 1.4 : 1 / 1.4, canvas.clientWidth / 2, canvas.clientHeight / 2);
     } else if (event.key === "Escape") {
-      keep(-1);
+      select(-1);
     } else {
       return;
     }
@@ -267,17 +267,17 @@
     showTip();
   });
 
-  // A sample that is kept is named in the address, so that one can point somebody else to it.
-  function keep(i) {
-    state.kept = i;
+  // The address names the selected sample, so that a link can point to it.
+  function select(i) {
+    state.selected = i;
     history.replaceState(null, "", i < 0 ? "#map" : `#sample-${i}`);
     draw();
     showTip();
   }
-  function keptInAddress() {
+  function selectFromAddress() {
     const found = /^#sample-(\d+)$/.exec(location.hash);
-    state.kept = found && Number(found[1]) < count ? Number(found[1]) : -1;
-    if (state.kept >= 0) canvas.scrollIntoView({ block: "center", behavior: "instant" });
+    state.selected = found && Number(found[1]) < count ? Number(found[1]) : -1;
+    if (state.selected >= 0) canvas.scrollIntoView({ block: "center", behavior: "instant" });
     draw();
     showTip();
   }
@@ -288,10 +288,10 @@
   layoutBox.addEventListener("change", () => { places = layouts[layoutBox.value]; draw(); showTip(); });
   colourBox.addEventListener("change", () => { state.hidden.clear(); paint(); });
   dark.addEventListener("change", paint);
-  addEventListener("hashchange", keptInAddress);
+  addEventListener("hashchange", selectFromAddress);
   new ResizeObserver(() => { draw(); showTip(); }).observe(canvas);
   places = layouts[layoutBox.value];
   paint();
-  keptInAddress();
+  selectFromAddress();
   ready();
 })();
