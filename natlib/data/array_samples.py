@@ -1,4 +1,4 @@
-"""Rows of an array as samples: the sample set of whatever fits into one array."""
+"""Rows of an array as samples: the sample set of data that fit into one array."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ __all__ = ["ArraySample", "ArraySamples", "all_finite", "collate_arrays"]
 
 Array = npt.NDArray[Any]
 
-# Rows that are looked at together, so that a mapped file is never in memory as a whole.
+# Rows that are checked together, so that a mapped file is never in memory as a whole.
 _BLOCK = 65_536
 
 
@@ -29,7 +29,7 @@ class ArraySample:
 
     Attributes:
         index: the stable index of the sample.
-        values: what is in the row; not to be written to.
+        values: the row; must not be changed.
     """
 
     index: int
@@ -37,14 +37,14 @@ class ArraySample:
 
 
 def all_finite(rows: Array) -> npt.NDArray[np.bool_]:
-    """bool[n]: which rows [n, ...] hold neither NaN nor infinity."""
+    """bool[n]: the rows [n, ...] that hold neither NaN nor infinity."""
     return np.asarray(np.isfinite(rows.reshape(len(rows), -1)).all(1))
 
 
 def collate_arrays(samples: Sequence[ArraySample | Unreadable]) -> Batch:
-    """Rows of one shape on top of each other: a batch with the tensor ``values`` [b, ...].
+    """Stack rows of one shape: a batch with the tensor ``values`` [b, ...].
 
-    Of nothing but unreadable samples, ``values`` is empty and has one dimension.
+    If all samples are unreadable, ``values`` is empty and has one dimension.
     """
     good = [sample for sample in samples if isinstance(sample, ArraySample)]
     values = np.stack([sample.values for sample in good]) if good else np.empty(0)
@@ -65,10 +65,10 @@ class ArraySamples:
         array: [n, ...].
         labels: int64[n], -1 where a sample has none; or None.
         classes: what the labels stand for.
-        prefix: what the names of samples begin with.
+        prefix: prefix of the names of samples.
         chosen: int64[m], sorted: use only these rows; all by default.
-        sound: from rows [n, ...] to bool[n], which of them can be used.
-        reason: what is wrong with the others.
+        sound: maps rows [n, ...] to bool[n], the rows that are usable.
+        reason: what is wrong with the other rows.
 
     Raises:
         DataError: there are more or fewer labels than rows.
@@ -100,7 +100,7 @@ class ArraySamples:
         self.classes = list(classes)
         self.usable = torch.arange(len(array))
         self.unreadable: list[Unreadable] = []
-        # Whoever maps a file reads it faster than a worker process could pass it on.
+        # Reading a mapped file is faster than receiving it from a worker process.
         self.in_memory = True
         self._sound = sound
         self._reason = reason
@@ -115,10 +115,10 @@ class ArraySamples:
         return ArraySample(index, values)
 
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Look for rows that are not sound; see :meth:`natlib.data.SampleSet.preload`.
+        """Find unusable rows; see :meth:`natlib.data.SampleSet.preload`.
 
         Raises:
-            DataError: they are more than 5 % of all.
+            DataError: more than 5 % of all rows are unusable.
         """
         parts = []
         for done, block in enumerate(self._blocks(), start=1):

@@ -23,7 +23,7 @@ __all__ = ["Batch", "Modality", "SampleSet", "Unreadable"]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A sample that could not be decoded: what a sample set returns in its place."""
+    """A sample that could not be decoded; a sample set returns it in place of the sample."""
 
     index: int
     reason: str
@@ -31,13 +31,13 @@ class Unreadable:
 
 @dataclass
 class Batch:
-    """Samples put together by ``Modality.collate``.
+    """Samples that ``Modality.collate`` has collated.
 
     Attributes:
-        index: int64[b], the stable index of each sample; none stands twice.
-        data: tensors by name, the first dimension of each being b (uint8 pixels,
-            say); only the modality that made them knows what they mean.
-        unreadable: the samples that should have been here and could not be decoded.
+        index: int64[b], the stable index of each sample, without duplicates.
+        data: tensors by name, each with b as its first dimension (uint8 pixels, say); only the
+            modality that made them knows what they mean.
+        unreadable: the samples of the batch that could not be decoded.
     """
 
     index: Tensor
@@ -45,30 +45,28 @@ class Batch:
     unreadable: list[Unreadable] = field(default_factory=list)
 
     def to(self, device: torch.device) -> Self:
-        """The same batch on a device; copies from pinned memory do not block."""
+        """The batch on a device; copies from pinned memory do not block."""
         data = {name: t.to(device, non_blocking=True) for name, t in self.data.items()}
         return type(self)(self.index.to(device, non_blocking=True), data, self.unreadable)
 
     def pin_memory(self) -> Self:
-        """The same batch in page-locked memory (the data loader calls this)."""
+        """The batch in page-locked memory (the data loader calls this)."""
         data = {name: t.pin_memory() for name, t in self.data.items()}
         return type(self)(self.index.pin_memory(), data, self.unreadable)
 
 
 class SampleSet(Protocol):
-    """Samples 0 .. n-1, in an order that depends on nothing but the data.
+    """Samples 0 .. n-1, in an order that depends on the data only.
 
     Attributes:
         names: a name for each sample, a relative path for example.
-        labels: int64[n], -1 where a sample has none; None if nothing has a label.
-            Labels serve evaluation only.
-        classes: what the labels 0, 1, ... stand for.
-        usable: int64[u], the indices known to be decodable; all of them, as long
-            as nothing is known to the contrary.
-        unreadable: the samples that are already known not to be decodable.
-        in_memory: whether samples are decoded already, so that workers cannot help.
+        labels: int64[n], -1 where a sample has none; None if no sample has one.
+        classes: names of the labels 0, 1, ...
+        usable: int64[u], the indices of all samples that are not known to be unreadable.
+        unreadable: the samples that are known to be unreadable.
+        in_memory: whether samples are decoded already, so that workers would not help.
 
-    ``len`` counts all samples, the unreadable ones too, so that an index stays what it is.
+    ``len`` counts all samples, including the unreadable ones, so that indices stay the same.
     """
 
     names: Sequence[str]
@@ -84,7 +82,7 @@ class SampleSet(Protocol):
         """One decoded sample (anything that ``collate`` takes), or :class:`Unreadable`."""
 
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
-        """Decode everything into memory, if it is small enough; called once, before use.
+        """Decode all samples into memory if they fit; called once, before use.
 
         Sets ``in_memory``, ``usable`` and ``unreadable``.
 
@@ -94,14 +92,14 @@ class SampleSet(Protocol):
         """
 
     def fingerprint(self) -> str:
-        """A digest of names and labels: equal if and only if the samples are the same ones."""
+        """A digest of names and labels: equal if and only if the samples are the same."""
 
 
 class Modality(Component):
-    """One domain: where samples come from, how they are prepared, what views are.
+    """A domain: where samples come from, how they are prepared, and what views are.
 
-    It is the ``data`` part of a run's configuration. Everything after ``collate``
-    works on whole batches, on the device that trains.
+    It is the ``data`` part of a run's configuration. Everything after ``collate`` works on whole
+    batches, on the device that trains.
     """
 
     registry: ClassVar[Registry[Any]] = MODALITIES
@@ -111,32 +109,32 @@ class Modality(Component):
     source: str | None = None
     """Where samples come from: a path, or a name that the modality knows."""
     max_samples: int | None = Field(default=None, ge=1)
-    """Train on a random subset of this size."""
+    """Train on a random subset of so many samples."""
     subset_seed: int = Field(default=0, ge=0)
     """Seed of that subset."""
 
     @abstractmethod
     def resolved(self) -> Self:
-        """The same modality with everything that depends on the source filled in.
+        """The modality with all settings that depend on the source filled in.
 
-        Called once, before training; what it returns is written to ``config.yaml``
-        and to the saved model, so that inputs are prepared alike ever after. What is too large
-        for a setting goes to :meth:`fitted`.
+        Called once, before training. The result is written to ``config.yaml`` and to the saved
+        model, so that inputs are always prepared in the same way. What is too large for a setting
+        belongs in :meth:`fitted`.
 
         Raises:
             DataError: the source does not exist or holds no samples.
         """
 
     def fitted(self) -> dict[str, bytes]:
-        """What ``resolved`` has learnt from the training samples, as small files by name.
+        """What ``resolved`` has fitted on the training samples, as small files by name.
 
-        A tokenizer, say, or the statistics of every column. They are kept in the run directory
-        and in the saved model, and given back to :meth:`with_fitted`.
+        A tokenizer, say, or the statistics of every column. They are saved in the run directory
+        and with the model, and passed to :meth:`with_fitted` when these are loaded.
         """
         return {}
 
     def with_fitted(self, files: dict[str, bytes]) -> Self:
-        """The same modality with what another one, resolved from the same settings, has fitted.
+        """The modality with the fitted files of one that was resolved from the same settings.
 
         Raises:
             ConfigError: a file is missing, damaged or unknown.
@@ -149,18 +147,18 @@ class Modality(Component):
         return self
 
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
-        """The encoder with what it must know of the inputs beyond their shape filled in.
+        """The encoder with everything filled in that it needs to know besides the input shape.
 
         The size of a vocabulary, say. Called on the resolved modality, once, before training.
 
         Raises:
-            ConfigError: such an encoder cannot read these inputs; the message says which
-                setting to change.
+            ConfigError: the encoder cannot read these inputs; the message says which setting to
+                change.
         """
         return recipe
 
     def with_source(self, source: str) -> Self:
-        """The same preparation of inputs for samples from elsewhere, all of them."""
+        """The modality with another source, of which all samples are used."""
         return self.model_copy(update={"source": source, "max_samples": None})
 
     @abstractmethod
@@ -191,19 +189,19 @@ class Modality(Component):
 
     @abstractmethod
     def collate(self, samples: list[Any]) -> Batch:
-        """Put decoded samples together, leaving out the unreadable ones (in a worker)."""
+        """Collate decoded samples into a batch, without the unreadable ones (in a worker)."""
 
     @abstractmethod
     def views(self, batch: Batch, count: int) -> list[Tensor]:
         """``count`` independently augmented views, each Tensor[b, *input_shape].
 
-        Draws from torch's global generator of the batch's device, so that seeding
-        it makes the views reproducible.
+        Draws from torch's global generator of the batch's device, so that seeding it makes the
+        views reproducible.
         """
 
     @abstractmethod
     def plain(self, batch: Batch) -> Tensor:
-        """The samples as they are, Tensor[b, *input_shape]: for evaluation and embedding."""
+        """The samples without augmentation, Tensor[b, *input_shape], to evaluate and embed."""
 
     @abstractmethod
     def raw(self, batch: Batch) -> Tensor:
@@ -212,15 +210,15 @@ class Modality(Component):
     @property
     @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one prepared input, without the batch; known after ``resolved``."""
+        """Shape of a prepared input, without the batch; known after ``resolved``."""
 
     @abstractmethod
     def default_encoder(self, accelerator: bool) -> EncoderRecipe:
-        """The encoder to train when none is configured."""
+        """The encoder to train by default."""
 
     @abstractmethod
     def default_preset(self) -> str:
-        """The preset for a run that names none; may depend on the source."""
+        """The default preset; may depend on the source."""
 
     @abstractmethod
     def samples(self, items: Sequence[Any]) -> list[Any]:
@@ -232,12 +230,12 @@ class Modality(Component):
 
     @abstractmethod
     def thumbnail(self, sample: Any) -> Thumbnail | None:
-        """A decoded sample for a person to look at; None for one that is unreadable."""
+        """A thumbnail of a decoded sample; None for an unreadable one."""
 
     def preview(self, inputs: Tensor) -> Thumbnail | None:
-        """One input as an encoder gets it, Tensor[*input_shape], for a person to look at.
+        """A thumbnail of an input as an encoder gets it, Tensor[*input_shape].
 
-        A row of :meth:`views` or :meth:`plain`. By default see
+        The input is a row of :meth:`views` or :meth:`plain`. By default, see
         :func:`natlib.data.input_picture`; None where nothing can be shown.
         """
         return input_picture(inputs)

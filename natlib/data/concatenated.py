@@ -1,4 +1,4 @@
-"""Several sample sets as one, with labels from wherever they are."""
+"""Several sample sets as one, with labels of their own."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class ConcatenatedSamples:
         parts: the sets, of one modality.
         labels: int64[n] of all samples together, -1 where a sample has none.
         classes: what the labels stand for.
-        shown_from: labels of the samples before this one are known, but never shown to training.
+        shown_from: index of the first sample whose label may be shown to training.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ConcatenatedSamples:
         self.shown_from = shown_from
         self._parts = list(parts)
         self._first = [0, *accumulate(len(part) for part in parts)]
-        self.names: Sequence[str] = _JoinedNames([part.names for part in parts])
+        self.names: Sequence[str] = _ConcatenatedNames([part.names for part in parts])
         self.labels: Tensor | None = labels
         self.classes = classes
         self.usable, self.unreadable, self.in_memory = self._known()
@@ -44,10 +44,10 @@ class ConcatenatedSamples:
         return self._first[-1]
 
     def __getitem__(self, index: int) -> Any:
-        """A sample of a part, with its number here.
+        """A sample of a part, with its index in this set.
 
         Raises:
-            DataError: the sample says nowhere which number it has in its own set.
+            DataError: the sample is not a dataclass with a field ``index``.
         """
         part = _part_of(self._first, index)
         sample = self._parts[part][index - self._first[part]]
@@ -56,7 +56,7 @@ class ConcatenatedSamples:
         if is_dataclass(sample) and not isinstance(sample, type) and hasattr(sample, "index"):
             return replace(sample, index=index)
         raise DataError(
-            f"samples of the type {type(sample).__name__} cannot stand behind those of another "
+            f"samples of the type {type(sample).__name__} cannot be combined with those of another "
             "source (labels.source), as they have no field 'index'; make them a dataclass with one"
         )
 
@@ -82,7 +82,7 @@ class ConcatenatedSamples:
         return digest.hexdigest()
 
     def _known(self) -> tuple[Tensor, list[Unreadable], bool]:
-        """What parts know of their samples: the usable, the unreadable, all in memory."""
+        """Usable and unreadable samples of all parts, and whether all are in memory."""
         pairs = list(zip(self._parts, self._first, strict=False))
         return (
             torch.cat([part.usable.cpu() + first for part, first in pairs]),
@@ -95,7 +95,7 @@ class ConcatenatedSamples:
         )
 
 
-class _JoinedNames(Sequence[str]):
+class _ConcatenatedNames(Sequence[str]):
     """Names of several sets, one after the other, without a copy."""
 
     def __init__(self, parts: list[Sequence[str]]) -> None:

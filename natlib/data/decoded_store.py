@@ -13,10 +13,10 @@ from natlib.data.base import Unreadable
 
 __all__ = ["DecodedStore", "PreloadPlan", "SampleStore", "decode_all"]
 
-# Bytes that a worker hands over at once: little enough for a small /dev/shm.
+# Bytes that a worker sends at once, few enough for a small /dev/shm.
 _BLOCK_BYTES = 4 << 20
 _MAX_BLOCK = 1024
-# Fewer samples than this are decoded before workers would have started.
+# Fewer samples are decoded faster than workers start.
 _WORTH_WORKERS = 2048
 
 S = TypeVar("S")
@@ -58,7 +58,7 @@ class SampleStore(Protocol):
 
 
 class _Block(NamedTuple):
-    """Some consecutive samples: all values [t], the shape of each, and what failed."""
+    """Some consecutive samples: their values [t], the shape of each, and unreadable ones."""
 
     values: Tensor
     shapes: list[tuple[int, ...]]
@@ -66,12 +66,12 @@ class _Block(NamedTuple):
 
 
 class DecodedStore:
-    """Values of samples 0 .. n-1 by index; samples that could not be decoded have none.
+    """Values of samples 0 .. n-1 by index; those of unreadable samples are empty.
 
     Args:
         total: n.
-        rank: how many dimensions a sample has.
-        block: how many samples are in one block.
+        rank: number of dimensions of a sample.
+        block: number of samples in a block.
     """
 
     def __init__(self, total: int, rank: int, block: int) -> None:
@@ -84,29 +84,29 @@ class DecodedStore:
     def append(
         self, values: Tensor, shapes: Sequence[tuple[int, ...]], unreadable: Sequence[Unreadable]
     ) -> None:
-        """Take the next block.
+        """Add the next block.
 
         Args:
-            values: [t], of all its samples in a row.
-            shapes: of each sample; zeros where it could not be decoded.
-            unreadable: what could not be decoded.
+            values: [t], the concatenated values of its samples.
+            shapes: the shape of each sample; zeros for an unreadable one.
+            unreadable: the samples that could not be decoded.
         """
         first = len(self._blocks) * self._block
         rows = slice(first, first + len(shapes))
         self._shape[rows] = shapes
         lengths = self._shape[rows].prod(axis=1)
         self._offset[rows] = np.cumsum(lengths) - lengths
-        # A copy, since what a worker sends lies in shared memory and holds a file open.
+        # A copy, since what a worker sends is in shared memory, which keeps a file open.
         self._blocks.append(values.clone())
         self.unreadable += unreadable
 
     @property
     def readable(self) -> Tensor:
-        """int64[u], which samples have values."""
+        """int64[u], the samples that could be decoded."""
         return torch.from_numpy(np.flatnonzero(self._shape.all(axis=1)))
 
     def __getitem__(self, index: int) -> Tensor:
-        """What was decoded, empty if it could not be; a view, nothing is copied."""
+        """The values of a sample, empty for an unreadable one; a view without a copy."""
         shape = self._shape[index].tolist()
         values = self._blocks[index // self._block]
         return values.narrow(0, int(self._offset[index]), math.prod(shape)).view(shape)

@@ -1,4 +1,4 @@
-"""Training samples with labels from a table, or with labelled samples from elsewhere."""
+"""Training samples with labels from a table, or with labelled samples of another source."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -23,12 +23,12 @@ _COLUMNS = {"name", "label"}
 def training_samples(
     modality: Modality, labels: LabelsConfig | None = None, cache: Path | None = None
 ) -> SampleSet:
-    """The training samples as a run opens them.
+    """Open the training samples of a run.
 
     Args:
         modality: the resolved modality.
-        labels: the run's ``labels``. If they name a source of labelled samples, these stand
-            behind the modality's own.
+        labels: the run's ``labels``. If they name a source of labelled samples, these follow the
+            modality's own.
         cache: a folder in which an index of the source may be kept.
 
     Raises:
@@ -51,7 +51,7 @@ def training_samples(
         )
     own = torch.full((len(samples),), -1)
     if samples.labels is not None:
-        # Metrics may use what is known of the others, if it is called alike.
+        # Metrics may use labels of the other samples whose classes have the same names.
         number = {name: position for position, name in enumerate(beside.classes)}
         translated = [number.get(name, -1) for name in samples.classes]
         own = torch.tensor([*translated, -1])[samples.labels.cpu()]
@@ -60,11 +60,11 @@ def training_samples(
 
 
 def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
-    """Labels of samples by their names.
+    """Read labels of samples by the names of the samples.
 
     Args:
         path: a table with the columns ``name`` and ``label``.
-        names: of all samples.
+        names: names of all samples.
 
     Returns:
         int64[n], -1 for samples that the table does not name, or names without a label; and the
@@ -82,7 +82,7 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
     given = column(table, "name").cast(pa.string()).to_pylist()
     values = column(table, "label")
     if not pa.types.is_integer(values.type):
-        # Numbers are sorted as numbers, all else as text; nothing written is no label.
+        # Integers are sorted as numbers, everything else as text; an empty text is no label.
         values = values.cast(pa.string())
         values = pc.if_else(pc.equal(values, ""), None, values)
     here = np.asarray(pc.is_valid(values).to_pylist(), dtype=bool)
@@ -111,7 +111,7 @@ def _columns(path: Path) -> set[str]:
 
 
 def _like(unknown: str, names: Sequence[str]) -> str:
-    """What a name should look like; there are too many to list them."""
+    """A hint on what names look like, since there are too many to list."""
     close = get_close_matches(unknown, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

@@ -17,7 +17,7 @@ __all__ = ["LabelsConfig", "TrainingLabels", "choose_labelled", "training_labels
 
 
 class LabelsConfig(Settings):
-    """Labels that training sees. Without it, labels serve evaluation only.
+    """Labels that are shown to training. Without it, labels serve evaluation only.
 
     The part that is shown is stratified and depends on nothing but the data and ``seed``, so that
     it is the same in every process, after a resume and in an evaluation. A larger part holds a
@@ -25,15 +25,14 @@ class LabelsConfig(Settings):
     """
 
     fraction: float | None = Field(default=None, gt=0, le=1)
-    """Show this share of the labels of each class; all of them if ``per_class`` is not set
-    either."""
+    """Share of the labels of each class to show; all labels if ``per_class`` is not set either."""
     per_class: int | None = Field(default=None, ge=1)
-    """Show so many labels of each class."""
+    """Number of labels of each class to show."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the choice."""
+    """Seed of the random choice."""
     share: float | None = Field(default=None, gt=0, lt=1)
-    """Share of labelled samples in each batch: they come around more often than the others,
-    though never twice in a batch. By default as often as the others."""
+    """Share of labelled samples in each batch: they are oversampled, though never twice in a batch.
+    By default they are as frequent as the others."""
     source: str | None = None
     """Where labels come from, if not from the samples themselves: a table with the columns
     ``name`` and ``label``, or a source of labelled samples that are trained on too."""
@@ -68,7 +67,7 @@ class TrainingLabels:
 
     @property
     def index(self) -> Tensor:
-        """int64[l], the labelled samples, in rising order."""
+        """int64[l], the labelled samples, in ascending order."""
         return (self.visible >= 0).nonzero().squeeze(1)
 
     @property
@@ -96,7 +95,7 @@ def training_labels(samples: SampleSet, config: LabelsConfig) -> TrainingLabels:
             "(labels.source)"
         )
     known = samples.labels.cpu().long()
-    # Classes that only other splits have are none here.
+    # Classes that occur in other splits only are not classes here.
     present = known[known >= 0].unique()
     number = torch.full((len(samples.classes) + 1,), -1)
     number[present] = torch.arange(len(present))
@@ -138,7 +137,7 @@ def choose_labelled(
         settings: what ``fraction`` and ``per_class`` are called where a user sets them.
 
     Returns:
-        int64[l], sample indices in rising order.
+        int64[l], sample indices in ascending order.
 
     Raises:
         ConfigError: both ``fraction`` and ``per_class`` are given.
@@ -155,7 +154,7 @@ def choose_labelled(
             )
         wanted = len(members)
         if fraction is not None:
-            # Half a sample counts as one, whatever binary fractions make of it.
+            # Half a sample is rounded up, whatever the rounding of binary fractions.
             wanted = int(fraction * len(members) + 0.5 + 1e-9)
             if wanted < 1:
                 raise DataError(

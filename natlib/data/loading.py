@@ -1,4 +1,4 @@
-"""From sample indices to batches on the device."""
+"""Load batches of samples onto the device."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["load_batches"]
 
 
 class _Indexed(Dataset[Any]):
-    """A sample set as torch's data loader wants to see it."""
+    """A sample set in the form that torch's data loader expects."""
 
     def __init__(self, samples: SampleSet) -> None:
         self._samples = samples
@@ -29,7 +29,7 @@ def load_batches(
     device: torch.device,
     workers: int = 0,
 ) -> Iterator[Batch]:
-    """Decode (in worker processes), collate, and carry to the device.
+    """Decode samples (in worker processes), collate them, and copy batches to the device.
 
     Args:
         modality: what collates.

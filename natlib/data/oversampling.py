@@ -1,4 +1,4 @@
-"""Batches in which labelled samples come around more often than the others."""
+"""Batches in which labelled samples are oversampled."""
 
 from collections.abc import Iterator
 
@@ -101,7 +101,7 @@ class LabelledPartition:
             yield others + order[number * size : (number + 1) * size].tolist()
 
     def _mine(self, epoch: int) -> Tensor:
-        """This process's share of the labelled samples in an epoch: every so-maniest of a class."""
+        """This process's share of the labelled samples in an epoch: every n-th of a class."""
         shuffled = torch.randperm(len(self._labelled), generator=self._generator(epoch, 0))
         by_class = shuffled[self._labels[shuffled].argsort(stable=True)]
         return self._labelled[by_class[self._rank :: self._processes]]

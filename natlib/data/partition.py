@@ -1,4 +1,4 @@
-"""Which samples are in which batch of which process: exact, without repetition."""
+"""The exact partition of an epoch into batches of processes, without repetition."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -80,7 +80,7 @@ class EpochPartition:
         """Sample indices of each of this process's batches, from ``first_step`` on."""
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**64)
         count = len(self._usable)
-        # The same order in half of the memory.
+        # int32 takes half of the memory of the same order.
         narrow = torch.int32 if count < 2**31 else torch.int64
         return EpochBatches(
             self, torch.randperm(count, generator=generator, dtype=narrow), first_step
@@ -94,9 +94,9 @@ class EpochPartition:
 
 
 class EpochBatches:
-    """The batches of one process in one epoch, each made when it is asked for.
+    """The batches of one process in one epoch, each made on demand.
 
-    What it holds is the order of the epoch, 4 bytes for each sample.
+    Only the order of the epoch is kept in memory, 4 bytes for each sample.
 
     Args:
         partition: where batches begin and end.

@@ -1,4 +1,4 @@
-"""A prepared input, as an encoder gets it, for a person to look at."""
+"""Thumbnails of prepared inputs, as encoders get them."""
 
 import numpy as np
 from torch import Tensor
@@ -9,7 +9,7 @@ __all__ = ["input_picture"]
 
 
 def input_picture(inputs: Tensor) -> Thumbnail | None:
-    """A picture of one input by its shape alone, stretched from its least to its largest value.
+    """A picture of one input, chosen by its shape and scaled from its lowest to its highest value.
 
     Args:
         inputs: float[3, height, width] gives colours, float[1, height, width] greys, and

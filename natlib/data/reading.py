@@ -1,4 +1,4 @@
-"""What readers of any source share: samples to look at, and when too many are unreadable."""
+"""Functions that all sources share: spread samples, too many unreadable ones, unknown sources."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from natlib.errors import DataError
 __all__ = ["MOST_UNREADABLE", "check_unreadable", "evenly_spaced", "unknown_source"]
 
 MOST_UNREADABLE = 0.05
-"""More samples than this share that cannot be decoded mean that something else is wrong."""
+"""Largest share of samples that may be unreadable; more mean that something else is wrong."""
 
 _NAMES_SEARCHED = 1000
 
@@ -26,15 +26,15 @@ def evenly_spaced(total: int, count: int) -> list[int]:
 
 
 def check_unreadable(unreadable: Sequence[Unreadable], names: Sequence[str], what: str) -> None:
-    """See that not too many of the samples are unreadable.
+    """Refuse a source with too many unreadable samples.
 
     Args:
-        unreadable: those that could not be decoded.
+        unreadable: the samples that could not be decoded.
         names: names of all samples.
-        what: what a sample is called, in the plural (``images``).
+        what: what samples are called, in the plural (``images``).
 
     Raises:
-        DataError: they are more than 5 % of all.
+        DataError: more than 5 % of the samples are unreadable.
     """
     count, total = len(unreadable), len(names)
     if count <= MOST_UNREADABLE * total:
@@ -47,10 +47,10 @@ def check_unreadable(unreadable: Sequence[Unreadable], names: Sequence[str], wha
 
 
 def unknown_source(source: str, expected: str, known: Iterable[str] = ()) -> DataError:
-    """The error for a source that is neither there nor known; names what is nearest to it.
+    """The error for a source that does not exist; it names the nearest known one.
 
     Args:
-        source: what was asked for.
+        source: the source that the user gave.
         expected: what a source may be, in words.
         known: names that a source may have.
     """

@@ -1,4 +1,4 @@
-"""Sparse rows, as torch's tensors and as SciPy's matrices."""
+"""Sparse rows as tensors of torch and as matrices of SciPy."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ __all__ = ["csr_matrix", "csr_tensor", "finite_rows", "is_sparse", "rows_of", "s
 
 @contextmanager
 def _no_advice() -> Iterator[None]:
-    """Without what torch says once in every process: in beta, and not checked."""
+    """Suppress the warnings that torch gives once per process: in beta, and not checked."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse (CSR tensor support|invariant checks)")
         yield
 
 
 def is_sparse(tensor: Tensor) -> bool:
-    """Whether a tensor is stored without its zeros."""
+    """Whether a tensor is sparse."""
     return tensor.layout != torch.strided
 
 

@@ -1,4 +1,4 @@
-"""A sample for a person to look at."""
+"""Thumbnails of samples for people: pictures or text."""
 
 import base64
 import html
@@ -14,7 +14,7 @@ __all__ = ["Thumbnail", "sparkline"]
 _COLOURS = ("#2f6fb2", "#c2571a", "#2e8b57", "#8e44ad", "#b8860b", "#c0392b")
 _WIDTH = 160
 _HEIGHT = 48
-# A line is not drawn finer than this many points.
+# Largest number of points of a line.
 _POINTS = 320
 
 
@@ -38,7 +38,7 @@ class Thumbnail:
             pixels: uint8[height, width, 3].
 
         Raises:
-            ValueError: the array is not like that.
+            ValueError: the array has another type or shape.
         """
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise ValueError(
@@ -53,11 +53,11 @@ class Thumbnail:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Words."""
+        """A thumbnail of text."""
         return cls("text/plain", text.encode("utf-8", "replace"))
 
     def to_html(self) -> str:
-        """An element that a page can hold; needs no other file."""
+        """An HTML element for a page; it needs no other file."""
         if self.media == "text/plain":
             words = html.escape(self.data.decode("utf-8", "replace"))
             return f'<span class="thumbnail">{words}</span>'
@@ -66,7 +66,7 @@ class Thumbnail:
 
 
 def sparkline(values: npt.ArrayLike) -> Thumbnail:
-    """Curves in a small picture, all on one scale.
+    """A thumbnail of curves, all on one scale.
 
     Args:
         values: float[t] or float[c, t], one curve for each of c channels; a curve is broken
@@ -77,7 +77,7 @@ def sparkline(values: npt.ArrayLike) -> Thumbnail:
     finite = curves[np.isfinite(curves)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     x = np.linspace(2, _WIDTH - 2, curves.shape[1]) if curves.shape[1] > 1 else np.array([2.0])
-    # A constant is a line through the middle.
+    # A constant is drawn as a line through the middle.
     scale = (_HEIGHT - 4) / (high - low) if high > low else 0.0
     y = _HEIGHT - 2 - (curves - low) * scale if scale else np.full_like(curves, _HEIGHT / 2)
     lines = []

@@ -1,4 +1,4 @@
-"""Samples that are files in a folder: which there are, what they are called, whose they are."""
+"""Files in a folder as samples: their index, names, splits and classes."""
 
 from natlib.data.files.array_cache import read_arrays, write_arrays
 from natlib.data.files.folder import Folder, FolderFiles

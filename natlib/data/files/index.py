@@ -1,4 +1,4 @@
-"""Which files lie in a folder, in an order that depends on nothing but their names."""
+"""An index of the files in a folder, in an order that depends on their names only."""
 
 import errno
 import hashlib

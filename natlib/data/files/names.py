@@ -1,4 +1,4 @@
-"""A million names without a million Python objects."""
+"""Names of samples, without a Python object for each."""
 
 from collections.abc import Iterable, Sequence
 from os import fsdecode
