@@ -1,4 +1,4 @@
-"""The table of slots: a permutation in every layer, whatever happens to it."""
+"""The table of slots: always a permutation in every layer."""
 
 import hypothesis.strategies as st
 import pytest
@@ -36,9 +36,9 @@ class TableMachine(RuleBasedStateMachine):
             torch.tensor(index, dtype=torch.int64),
             torch.tensor(columns, dtype=torch.int64).view(m, len(index)),
         )
-        for layer, dealt in zip(self.model, columns, strict=True):
+        for layer, layer_columns in zip(self.model, columns, strict=True):
             before = list(layer)
-            for sample, column in zip(index, dealt, strict=True):
+            for sample, column in zip(index, layer_columns, strict=True):
                 layer[sample] = before[index[column]]
 
     @rule()
@@ -79,7 +79,7 @@ TestTableMachine = TableMachine.TestCase
 TestTableMachine.settings = settings(max_examples=40, stateful_step_count=15)
 
 
-def test_starts_from_random_permutations_that_differ_by_layer_and_seed() -> None:
+def test_starts_as_random_permutations_that_differ_by_layer_and_seed() -> None:
     table = AssignmentTable(500, 3, seed=4)
     assert is_permutation(table)
     layers = [*table.permutation, *AssignmentTable(500, 3, seed=5).permutation]
@@ -127,7 +127,7 @@ def test_a_sample_twice_in_a_batch_is_an_error(index: list[int]) -> None:
         torch.tensor([0, 1, 2]),
     ],
 )
-def test_columns_that_are_no_permutation_are_an_error(columns: Tensor) -> None:
+def test_columns_that_are_not_a_permutation_are_an_error(columns: Tensor) -> None:
     table = AssignmentTable(5, layers=2)
     before = table.permutation.clone()
     with pytest.raises(MatchingError, match=r"permutation of the 3 samples .* each of 2 layers"):
@@ -193,7 +193,7 @@ def test_reassignment_never_raises_the_cost_of_fixed_features(
         assert first - last > 0.8 * (first - lowest)
 
 
-def test_a_batch_that_is_dealt_optimally_stays() -> None:
+def test_an_optimal_assignment_does_not_change() -> None:
     targets = UniformSphere(dim=6)
     table = AssignmentTable(20)
     z = torch.randn(20, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Slots dealt to classes: exactly even, in another order in every block and for every seed."""
+"""Balanced classes of slots: equal counts, in another order for each block and seed."""
 
 import itertools
 
@@ -32,7 +32,9 @@ def test_counts_differ_by_at_most_one(classes: int, seed: int, start: int, n: in
 
 
 @given(classes=st.integers(1, 100), seed=SEEDS, first=st.integers(0, 2**62), n=st.integers(0, 500))
-def test_any_run_is_even_within_two(classes: int, seed: int, first: int, n: int) -> None:
+def test_counts_of_any_consecutive_slots_differ_by_at_most_two(
+    classes: int, seed: int, first: int, n: int
+) -> None:
     first = min(first, 2**62 - n)
     if first >> 32 != (first + n) >> 32:
         first -= n  # a run that does not reach over a multiple of 2^32
@@ -52,7 +54,7 @@ def test_more_classes_than_slots(classes: int) -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 5])
-def test_all_orders_come_equally_often(classes: int) -> None:
+def test_all_orders_are_equally_frequent(classes: int) -> None:
     blocks = 30_000
     found = balanced_classes(11, torch.arange(blocks * classes), classes).view(blocks, classes)
     number = (found * classes ** torch.arange(classes)).sum(-1)
@@ -90,7 +92,7 @@ def test_one_hot_rows_are_the_classes() -> None:
     assert torch.equal(rows.sum((0, 1)), torch.full((6,), 10.0))
 
 
-def test_prototypes_share_their_vectors_evenly() -> None:
+def test_prototypes_have_equally_many_slots() -> None:
     targets = Prototypes(count=7, dim=5, seed=3)
     slot = torch.arange(70)
     vectors = targets.start.rows(torch.arange(7))
@@ -99,7 +101,7 @@ def test_prototypes_share_their_vectors_evenly() -> None:
     assert (targets.prototype_of(slot).bincount() == 10).all()
 
 
-def test_hypercube_bits_are_fair_and_are_its_code() -> None:
+def test_hypercube_bits_are_balanced_and_are_its_code() -> None:
     targets = Hypercube(dim=300)
     rows = targets.rows(torch.arange(20_000))
     assert torch.equal(rows.abs(), torch.full_like(rows, 300**-0.5))

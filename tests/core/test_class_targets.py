@@ -79,7 +79,7 @@ def labellings(draw: st.DrawFn) -> Tensor:
     solver=st.sampled_from(["lapjv", "greedy", "auction", "sinkhorn", "sliced"]),
     seed=st.integers(0, 2**32),
 )
-def test_the_table_keeps_classes_at_every_moment(
+def test_the_table_always_respects_classes(
     labels: Tensor, slots: int, shares: str, solver: str, seed: int
 ) -> None:
     assignment = {"slots": slots, "class_targets": shares, "solver": solver, "seed": seed}
@@ -110,7 +110,7 @@ def test_the_table_keeps_classes_at_every_moment(
 
 @settings(max_examples=20, deadline=None)
 @given(labels=labellings(), seed=st.integers(0, 100))
-def test_a_reassignment_keeps_classes(labels: Tensor, seed: int, tmp_path_factory: Any) -> None:
+def test_a_reassignment_respects_classes(labels: Tensor, seed: int, tmp_path_factory: Any) -> None:
     try:
         module = built(labels, assignment={"reassign": {"every": 1, "block": 16}})
     except ConfigError:
@@ -156,7 +156,7 @@ def test_more_labelled_samples_than_slots_is_an_error() -> None:
     seed=st.integers(0, 2**32),
     weights=st.sampled_from([None, (1.0, 5.0, 30.0)]),
 )
-def test_fresh_slots_are_of_the_class_and_never_the_same(
+def test_fresh_slots_are_of_the_class_and_never_repeat(
     labels: list[int], layers: int, seed: int, weights: Any
 ) -> None:
     targets = Mixture(dim=DIM, repeat=3, seed=seed, weights=weights)
@@ -211,7 +211,7 @@ def test_allowed_pairs() -> None:
     assert allowed_pairs(torch.tensor([-1, -1]), torch.tensor([[0, 1]])) is None
 
 
-def test_slots_are_shared_out_as_labels_say() -> None:
+def test_shares_of_slots_follow_the_labels() -> None:
     targets = nat().for_classes([30, 10, 20]).targets
     assert isinstance(targets, Mixture)
     shares = torch.bincount(targets.component_of(torch.arange(6000))).tolist()
@@ -222,7 +222,7 @@ def test_slots_are_shared_out_as_labels_say() -> None:
     assert equal.count == 3
 
 
-def test_weights_of_the_mixture_count_where_class_targets_says_so() -> None:
+def test_weights_of_the_mixture_are_used_or_refused() -> None:
     weighted = Mixture(dim=DIM, repeat=3, weights=(1.0, 2.0, 3.0))
     chosen = nat({"class_targets": "weights"}, targets=weighted)
     assert chosen.for_classes([30, 10, 20]).targets == weighted
@@ -233,13 +233,13 @@ def test_weights_of_the_mixture_count_where_class_targets_says_so() -> None:
         nat({"class_targets": "weights"})
 
 
-def test_copies_that_are_not_as_many_as_classes_are_refused() -> None:
+def test_a_number_of_copies_other_than_that_of_classes_is_refused() -> None:
     five = Mixture(dim=DIM, repeat=5)
     with pytest.raises(ConfigError, match=r"has 5; give one component and leave repeat out"):
         nat(targets=five).for_classes([1, 1, 1])
 
 
-def test_filled_in_already_it_stays_as_it_is() -> None:
+def test_filling_in_classes_twice_changes_nothing() -> None:
     once = nat(head="linear").for_classes([30, 10, 20])
     assert once.for_classes([30, 10, 20]) == once
     assert NAT.model_validate(once.model_dump(mode="json")) == once

@@ -1,4 +1,4 @@
-"""Every part combines with every other, or one line names the two settings that do not."""
+"""All components combine, or one line names the two settings that do not."""
 
 import itertools
 from typing import Any

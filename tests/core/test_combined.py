@@ -1,4 +1,4 @@
-"""Several objectives at once: sums, schedules, extra inputs, gradients that are compared."""
+"""Combined objectives: sums, schedules, extra inputs, comparison of gradients."""
 
 import math
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def step(module: CombinedModule, encoder: Encoder, epoch: int = 0, health: bool 
     return module(features, torch.arange(8), labels=LABELS, epoch=epoch, health=health)
 
 
-def test_the_sum_of_the_parts_alone() -> None:
+def test_the_loss_is_the_weighted_sum_of_the_parts() -> None:
     config, encoder = combined(), Encoder()
     module = built(config)
     output = step(module, encoder)
@@ -114,7 +114,7 @@ def test_each_part_has_a_head_of_its_own_and_every_weight_a_gradient() -> None:
         assert weight.grad.abs().sum() > 0 or name.endswith("bias"), name
 
 
-def test_features_are_computed_when_the_first_part_asks_for_them() -> None:
+def test_features_are_computed_when_a_part_first_takes_them() -> None:
     """So that a matching may begin before the second view is there."""
     order: list[str] = []
 
@@ -164,7 +164,7 @@ def test_schedules(schedule: Any, expected: list[float]) -> None:
     assert [part.weight_in(epoch) for epoch in range(8)] == pytest.approx(expected)
 
 
-def test_the_weight_of_the_epoch_counts() -> None:
+def test_the_loss_uses_the_weight_of_the_epoch() -> None:
     parts = PARTS | {"spread": PARTS["spread"] | {"schedule": {"kind": "linear", "epochs": 2}}}
     outputs = [step(built(combined(**parts)), Encoder(), epoch) for epoch in range(3)]
     spread = [float(output.loss.detach()) for output in outputs]
@@ -177,7 +177,7 @@ def test_the_weight_of_the_epoch_counts() -> None:
 # --- gradients
 
 
-def test_gradients_are_compared_at_the_samples() -> None:
+def test_gradients_are_compared_per_sample() -> None:
     one, two, extra = (torch.randn(4, 3, requires_grad=True) for _ in range(3))
     direction = torch.randn(4, 3)
     losses = {
@@ -194,7 +194,7 @@ def test_gradients_are_compared_at_the_samples() -> None:
     assert shares == pytest.approx([0.6, 0.4, 0.0, 0.0])
 
 
-def test_measuring_changes_nothing() -> None:
+def test_comparing_gradients_changes_nothing() -> None:
     gradients = []
     for health in (False, True):
         module, encoder = built(combined()), Encoder()
@@ -263,13 +263,13 @@ def test_parts_are_merged_set_up_and_reassigned(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_configurations_that_make_no_sense(values: dict[str, Any], text: str) -> None:
+def test_invalid_configurations_are_refused(values: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Combined.model_validate(values)
     assert text in describe(caught.value)
 
 
-def test_a_sum_among_means_is_refused() -> None:
+def test_a_part_that_sums_its_loss_is_refused() -> None:
     bank = {"kind": "nat", "assignment": {"kind": "bank"}, "loss": {"reduction": "sum"}}
     config = combined(2, a={"objective": bank}, b={"objective": "vicreg"})
     with pytest.raises(ConfigError, match=r"set objective\.parts\.a\.objective\.loss\.red"):

@@ -1,4 +1,4 @@
-"""Heads and encoders that come with the core."""
+"""Heads and encoders of the core."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ OWN = [
 
 @pytest.mark.parametrize("head", members(Head), ids=lambda h: h.kind)
 @pytest.mark.parametrize(("features", "dim"), [(1, 1), (7, 3), (3, 64)])
-def test_heads_carry_features_to_targets(head: Head, features: int, dim: int) -> None:
+def test_heads_map_features_to_targets(head: Head, features: int, dim: int) -> None:
     module = head.build(features, dim)
     assert module(torch.randn(5, features)).shape == (5, dim)
 
@@ -30,7 +30,7 @@ def test_heads_reach_the_whole_space(head: Head) -> None:
 
 @pytest.mark.parametrize("recipe", OWN, ids=lambda r: r.kind)
 @pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 4, 4)])
-def test_encoders_keep_their_contract(recipe: EncoderRecipe, shape: tuple[int, ...]) -> None:
+def test_encoders_fulfil_their_contract(recipe: EncoderRecipe, shape: tuple[int, ...]) -> None:
     encoder = recipe.build(shape)
     inputs = torch.randn(5, *shape)
     features = encoder.eval()(inputs)
@@ -42,7 +42,7 @@ def test_encoders_keep_their_contract(recipe: EncoderRecipe, shape: tuple[int, .
 
 
 @pytest.mark.parametrize("recipe", [*OWN, *members(Head)], ids=str)
-def test_builds_are_fresh_and_follow_the_seed(recipe: EncoderRecipe | Head) -> None:
+def test_builds_depend_on_the_seed_only(recipe: EncoderRecipe | Head) -> None:
     def build(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
         module = recipe.build((6,)) if isinstance(recipe, EncoderRecipe) else recipe.build(6, 4)
@@ -52,7 +52,7 @@ def test_builds_are_fresh_and_follow_the_seed(recipe: EncoderRecipe | Head) -> N
     assert not torch.equal(build(0), build(1))
 
 
-def test_widths_are_what_is_built() -> None:
+def test_widths_are_those_of_the_layers() -> None:
     encoder = MlpEncoder(widths=(8, 4)).build((6,))
     assert encoder.dim == 4
     widths = [out.shape[1] for out in encoder.stages(torch.randn(3, 6)).values()]

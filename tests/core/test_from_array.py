@@ -1,4 +1,4 @@
-"""Targets from a file of the user's own."""
+"""Targets from a file."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def test_a_fortran_array_works(array: Any, tmp_path: Path) -> None:
     assert torch.equal(rows, torch.from_numpy(array))
 
 
-def test_only_rows_that_are_asked_for_are_read(tmp_path: Path) -> None:
+def test_only_the_requested_rows_are_read(tmp_path: Path) -> None:
     # 4 TiB that are not there: a sparse file.
     path = tmp_path / "large.npy"
     large = np.lib.format.open_memmap(path, mode="w+", dtype="f4", shape=(2**30, 1024))
@@ -88,7 +88,7 @@ def test_dim_is_checked(array: Any, tmp_path: Path) -> None:
         Mixture(components=(targets,))
 
 
-def test_a_relative_path_stays_where_it_was(
+def test_a_relative_path_becomes_absolute(
     array: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -109,7 +109,7 @@ def test_a_relative_path_stays_where_it_was(
         lambda array: array[::-1],
     ],
 )
-def test_a_run_does_not_go_on_with_another_file(array: Any, change: Any, tmp_path: Path) -> None:
+def test_a_run_does_not_resume_with_another_file(array: Any, change: Any, tmp_path: Path) -> None:
     targets = FromArray.save(array, tmp_path / "a.npy")
     saved = targets.model_dump(mode="json")
     FromArray.save(change(array), tmp_path / "a.npy")
@@ -154,7 +154,7 @@ def unreadable(path: Path) -> None:
         (lambda path: np.save(path, np.array([[1.0, 2], [np.nan, 1]])), "row 1 of .*not finite"),
     ],
 )  # fmt: skip
-def test_refuses_what_cannot_be_targets(write: Any, text: str, tmp_path: Path) -> None:
+def test_invalid_files_are_refused(write: Any, text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     write(path)
     message = complaint({"path": path})
@@ -168,7 +168,7 @@ def test_refuses_an_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "normalise"), [(np.nan, False), (np.inf, True), (0.0, True)])
-def test_bad_rows_are_found_where_they_are_used(
+def test_bad_rows_are_errors_when_they_are_used(
     value: float, normalise: bool, tmp_path: Path
 ) -> None:
     array = np.ones((10_000, 3))
@@ -179,7 +179,7 @@ def test_bad_rows_are_found_where_they_are_used(
     assert targets.rows(torch.arange(4000)).isfinite().all()
 
 
-def test_save_refuses_what_could_not_be_read(tmp_path: Path) -> None:
+def test_save_refuses_invalid_arrays(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the array for"):
         FromArray.save(torch.ones(3), tmp_path / "a.npy")
     with pytest.raises(ConfigError, match="cannot write targets"):

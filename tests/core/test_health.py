@@ -1,4 +1,4 @@
-"""Health measures against closed forms, and the line of random features."""
+"""Health measures against closed forms, and the baseline of random points."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_effective_rank_is_the_entropy_of_the_singular_values() -> None:
     assert float(effective_rank(points)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_half_a_collapse_shows_in_both() -> None:
+def test_half_a_collapse_lowers_both_measures() -> None:
     points = UniformSphere(dim=8).rows(torch.arange(4096))
     points[:, 4:] = 0
     health = embedding_health(points)
@@ -64,14 +64,14 @@ def test_half_a_collapse_shows_in_both() -> None:
 @pytest.mark.parametrize(
     ("dim", "batch", "line"), [(32, 256, 0.45), (128, 256, 0.235), (2048, 256, 0.059)]
 )
-def test_line_of_random_features_as_measured_before(dim: int, batch: int, line: float) -> None:
+def test_the_random_baseline_has_its_recorded_value(dim: int, batch: int, line: float) -> None:
     found = float(line_of(UniformSphere(dim=dim), Stream(slots=2), batch))
     assert found == pytest.approx(line, abs=0.006)
 
 
 @pytest.mark.parametrize("solver", members(Solver), ids=lambda s: s.kind)
 @pytest.mark.parametrize("targets", [UniformSphere(dim=16), Gaussian(dim=16)], ids=str)
-def test_line_is_that_of_features_drawn_otherwise(
+def test_the_random_baseline_agrees_with_an_independent_computation(
     targets: TargetDistribution, solver: Solver
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -85,7 +85,7 @@ def test_line_is_that_of_features_drawn_otherwise(
     assert line.ndim == 0
 
 
-def test_cells_have_a_line_of_their_own() -> None:
+def test_cells_have_a_baseline_of_their_own() -> None:
     targets, cells = UniformSphere(dim=16), Cells(points=4096)
     points = torch.nn.functional.normalize(
         torch.randn(64, 16, generator=torch.Generator().manual_seed(0)), dim=-1
@@ -98,14 +98,14 @@ def test_cells_have_a_line_of_their_own() -> None:
     assert line > line_of(targets, Stream(), 64)
 
 
-def test_a_better_solver_has_a_higher_line() -> None:
+def test_a_better_solver_has_a_higher_baseline() -> None:
     targets = UniformSphere(dim=16)
     exact, greedy = (Stream(solver=solver, slots=4) for solver in (Lapjv(), Greedy()))
     assert line_of(targets, exact, 128) > line_of(targets, greedy, 128)
 
 
 @pytest.mark.parametrize("kind", ["bank", "stream"])
-def test_random_features_lie_on_the_line(kind: str) -> None:
+def test_random_features_are_at_the_baseline(kind: str) -> None:
     targets = {"kind": "uniform_sphere", "dim": 32}
     module = built(samples=256, targets=targets, assignment={"kind": kind, "slots": 4})
     health = module(features_of(2, 256, dim=32), torch.arange(256), health=True).health
@@ -128,7 +128,7 @@ def test_features_that_hit_their_targets_have_cosine_one() -> None:
     assert output.loss.item() == pytest.approx(0.0, abs=1e-20)
 
 
-def test_own_cosine_looks_at_the_targets_before_they_are_reassigned() -> None:
+def test_own_cosine_is_that_with_the_targets_before_the_matching() -> None:
     module = built(samples=64, assignment={"kind": "bank", "slots": 2})
     features = features_of(2, 64)
     first = module(features, torch.arange(64), health=True).health
@@ -137,7 +137,7 @@ def test_own_cosine_looks_at_the_targets_before_they_are_reassigned() -> None:
     assert float(second["own_cosine"]) == pytest.approx(float(first["matched_cosine"]))
 
 
-def test_health_costs_nothing_unless_asked_for() -> None:
+def test_health_is_not_computed_unless_requested() -> None:
     cheap = built()(features_of(2, 6)).health
     assert set(cheap) == {"reassigned", "solver_seconds"}
     assert float(cheap["solver_seconds"]) > 0

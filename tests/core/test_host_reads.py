@@ -1,4 +1,4 @@
-"""Between the first view of a step and its last one nobody reads what may lie on an accelerator.
+"""While views are encoded, the host reads no values that may be on an accelerator.
 
 Everything lies on the host here, which stands in for an accelerator: operations whose answer the
 host would have to wait for are refused. What only copies (``cpu``, ``numpy``, ``tolist``) cannot
@@ -63,7 +63,7 @@ class HostReads(TorchDispatchMode):
 
 @pytest.fixture
 def on_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synchronous, "_FREE", frozenset())
+    monkeypatch.setattr(synchronous, "_SYNCHRONOUS", frozenset())
 
 
 def step(module: NATModule, number: int, epoch: int) -> Tensor:
@@ -92,7 +92,7 @@ def step(module: NATModule, number: int, epoch: int) -> Tensor:
     ids=str,
 )
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
-def test_no_reads_while_the_next_view_is_made(
+def test_no_reads_while_the_next_view_is_encoded(
     targets: TargetDistribution, assignment: dict[str, Any]
 ) -> None:
     values: dict[str, Any] = {
@@ -109,12 +109,12 @@ def test_no_reads_while_the_next_view_is_made(
 
 
 @pytest.mark.parametrize("targets", TARGETS, ids=lambda t: t.kind)
-def test_an_accelerator_gets_the_rows_of_the_host(
+def test_rows_on_an_accelerator_equal_those_on_the_host(
     targets: TargetDistribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slot = torch.cat([torch.arange(500), torch.arange(500) + 3 * 2**32, torch.arange(9) + 2**48])
     rows = targets.rows(slot)
-    monkeypatch.setattr(synchronous, "_FREE", frozenset())
+    monkeypatch.setattr(synchronous, "_SYNCHRONOUS", frozenset())
     assert torch.equal(targets.rows(slot), rows)
 
 

@@ -1,4 +1,4 @@
-"""Sobol points: torch's own, and better than random ones."""
+"""Sobol points: equal to torch's, and more even than random ones."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_points_are_those_of_torch(dim: int, seed: int) -> None:
     assert torch.equal(far.double() * 2.0**-30, engine.draw(50, dtype=torch.float64))
 
 
-def test_blocks_are_shifted_each_by_its_own() -> None:
+def test_each_block_has_a_shift_of_its_own() -> None:
     shift = _shifts(3, 7, torch.tensor([0, 5, 2**31, 5]))
     assert (shift[0] == 0).all()
     assert torch.equal(shift[1], shift[3])
@@ -38,7 +38,7 @@ def test_blocks_are_shifted_each_by_its_own() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_rows_are_quantiles_of_the_middles_of_points(dtype: torch.dtype) -> None:
+def test_rows_are_quantiles_of_the_midpoints(dtype: torch.dtype) -> None:
     slot = torch.arange(2**30 - 300, 2**30 + 300)
     block, units = _shifts(5, 4, slot >> 30), _sobol(5, 4, slot)
     middle = ((units ^ block).double() + 0.5) * 2.0**-30
@@ -60,7 +60,9 @@ def error(rows: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("onto", ["sphere", "gaussian"])
 @pytest.mark.parametrize(("dim", "gain"), [(2, 20), (8, 10), (32, 3)])
-def test_means_err_less_than_those_of_random_points(onto: str, dim: int, gain: float) -> None:
+def test_means_have_smaller_errors_than_those_of_random_points(
+    onto: str, dim: int, gain: float
+) -> None:
     random = UniformSphere if onto == "sphere" else Gaussian
     slot = torch.arange(1024)
     even = chance = 0.0
@@ -71,7 +73,7 @@ def test_means_err_less_than_those_of_random_points(onto: str, dim: int, gain: f
     assert even * gain < chance
 
 
-def test_any_run_of_slots_is_even() -> None:
+def test_any_consecutive_slots_are_even() -> None:
     # On the circle a layer, a process or a batch of a later step fills all arcs alike.
     targets = LowDiscrepancy(dim=1, onto="gaussian")
     for first in (0, 5 * 2**32, 3 * 2**48 + 8 * 256):

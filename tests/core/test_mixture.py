@@ -1,4 +1,4 @@
-"""Clusters: one of them, several of them, and which slot belongs to which."""
+"""Clusters and mixtures: means, shares, and the components of slots."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_mean_cosine_of_a_cluster_is_as_documented(spread: float) -> None:
     assert float(cosine.mean()) == pytest.approx(1 / math.sqrt(1 + spread**2), abs=0.01)
 
 
-def test_clusters_lie_where_they_are_put() -> None:
+def test_clusters_lie_around_their_means() -> None:
     slot = torch.arange(20_000)
     near = ProjectedNormal(dim=3, mean=(0.0, 3.0, 4.0), spread=0.1).rows(slot)
     torch.testing.assert_close(
@@ -53,7 +53,7 @@ def test_clusters_lie_where_they_are_put() -> None:
     first=st.integers(0, 2**62 - 3000),
     n=st.integers(1, 3000),
 )
-def test_quotas_are_kept_in_every_run(
+def test_shares_hold_for_any_consecutive_slots(
     weights: list[float], repeat: int, seed: int, first: int, n: int
 ) -> None:
     mixture = Mixture(
@@ -84,7 +84,7 @@ def test_rows_are_those_of_the_component() -> None:
     assert torch.equal(mixture.component_of(slot[3, 7]), owner[3, 7])
 
 
-def test_seeds_turn_the_shares() -> None:
+def test_seeds_shift_the_order_of_components() -> None:
     slot = torch.arange(1000)
     owners = [Mixture(seed=seed).component_of(slot) for seed in range(4)]
     for other in owners[1:]:
@@ -118,7 +118,7 @@ def test_ten_clusters_in_one_line() -> None:
         ({"dim": 0}, "dim: input should be greater"),
     ],
 )  # fmt: skip
-def test_refuses_what_makes_no_sense(values: dict[str, object], text: str) -> None:
+def test_invalid_values_are_refused(values: dict[str, object], text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Mixture.model_validate(values)
     message = describe(caught.value)

@@ -12,10 +12,10 @@ from tests.core.nat_parts import built, counter_of, features_of
 CELLS = Cells(points=512)
 
 
-@pytest.mark.parametrize("anchor", ["mean", "first"])
-def test_views_regress_to_the_centroids_of_their_cells(anchor: str) -> None:
+@pytest.mark.parametrize("match_on", ["mean", "first"])
+def test_views_regress_to_the_centroids_of_their_cells(match_on: str) -> None:
     module = built(
-        match_on=anchor,
+        match_on=match_on,
         assignment=CELLS,
         loss={"target_weight": 2.0, "alignment": 0.0},
     )
@@ -23,9 +23,9 @@ def test_views_regress_to_the_centroids_of_their_cells(anchor: str) -> None:
         features = features_of(2, 8, seed=step)
         output = module(features)
         z = torch.stack([module.embed(view) for view in features])
-        voted = module.config.targets.project(z.mean(0)) if anchor == "mean" else z[0]
+        matched = module.config.targets.project(z.mean(0)) if match_on == "mean" else z[0]
         noise = module.config.targets.rows(step * 512 + torch.arange(512), torch.float64)
-        centroid = CELLS.estimate(voted.detach(), noise).centroid
+        centroid = CELLS.estimate(matched.detach(), noise).centroid
         expected = 2.0 * (z - centroid).square().sum(-1).mean()
         torch.testing.assert_close(output.loss, expected)
         output.loss.backward()
@@ -33,7 +33,7 @@ def test_views_regress_to_the_centroids_of_their_cells(anchor: str) -> None:
     assert counter_of(module).taken.tolist() == [3 * 512]
 
 
-def test_many_matchings_come_near_to_the_cells() -> None:
+def test_many_matchings_approach_the_cells() -> None:
     """Both estimate one thing: an objective of many slots regresses to nearly the same point."""
     losses = {}
     for name, values in {
@@ -63,7 +63,7 @@ def test_measures_and_evaluation() -> None:
     assert counter_of(module).taken.tolist() == [512]
 
 
-def test_a_state_dict_carries_it_on() -> None:
+def test_a_state_dict_resumes_it() -> None:
     module, fresh = (
         built(assignment=CELLS),
         built(assignment=CELLS),
@@ -83,7 +83,7 @@ def test_it_needs_fixed_targets() -> None:
     )
 
 
-def test_a_solver_that_would_have_nothing_to_do_is_refused() -> None:
+def test_a_solver_without_a_matching_is_refused() -> None:
     with pytest.raises(ValidationError) as caught:
         NAT.model_validate({"assignment": {"kind": "cells", "solver": "greedy"}})
     assert "unknown key 'assignment.solver'" in describe(caught.value)

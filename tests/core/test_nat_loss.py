@@ -153,8 +153,8 @@ def test_attraction_and_repulsion_are_a_decoupled_softmax(slots: int, repulsion:
     features = features_of(2, BATCH)
     own = own_targets(module)
     z = [F.normalize(view.detach(), dim=-1) for view in features]
-    anchor = F.normalize(z[0] + z[1], dim=-1)
-    matched = [layer[Scipy().match(anchor, layer).columns] for layer in own]
+    mean = F.normalize(z[0] + z[1], dim=-1)
+    matched = [layer[Scipy().match(mean, layer).columns] for layer in own]
     centroids = F.normalize(torch.stack(matched).mean(0), dim=-1)
     expected = 0.0
     for view in z:
@@ -165,14 +165,14 @@ def test_attraction_and_repulsion_are_a_decoupled_softmax(slots: int, repulsion:
     assert module(features, INDEX).loss.item() == pytest.approx(expected)
 
 
-def test_the_weight_of_the_target_is_ones_own_choice() -> None:
+def test_the_weight_of_the_target_can_be_set() -> None:
     assert NATLoss().attraction == 3.0
     repulsion = Repulsion(weight=1.0, temperature=0.1)
     assert NATLoss(repulsion=repulsion).attraction == 5.0
     assert NATLoss(repulsion=repulsion, target_weight=0.7).attraction == 0.7
 
 
-def test_a_sample_alone_in_its_batch_has_nobody_to_keep_away_from() -> None:
+def test_a_single_sample_has_no_repulsion() -> None:
     module = built(loss={"repulsion": {"weight": 1.0}})
     features = features_of(2, 1)
     output = module(features, INDEX[:1])
@@ -246,7 +246,7 @@ def test_no_gradient_passes_through_what_is_matched(kind: str, match_on: str) ->
         torch.testing.assert_close(view.grad, (view.detach() - own[columns]) / BATCH)
 
 
-def test_one_view_that_is_matched_alone_still_teaches_the_other() -> None:
+def test_the_target_of_the_first_view_is_learnt_by_the_other_too() -> None:
     features = features_of(2, BATCH)
     built(match_on="first")(features, INDEX).loss.backward()
     for view in features:
@@ -279,7 +279,7 @@ def test_the_paper_is_a_special_case() -> None:
     torch.testing.assert_close(own_targets(module)[0].sort(0).values, own.sort(0).values)
 
 
-def test_more_slots_come_nearer_to_the_centroid() -> None:
+def test_more_slots_approach_the_centroid() -> None:
     """Targets averaged over m slots are shorter than 1 on the sphere, and more so for more."""
     features = features_of(2, BATCH)
     losses = []

@@ -1,4 +1,4 @@
-"""What NAT changes, when it does, and what it refuses."""
+"""NAT's state: when it changes; and settings that are refused."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("objective", members(Objective), ids=lambda o: o.kind)
-def test_every_objective_keeps_the_contract_in_a_loop_of_ones_own(objective: Objective) -> None:
+def test_every_objective_fulfils_its_contract(objective: Objective) -> None:
     encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 12))
     module = objective.for_classes([5, 3]).build(12, samples=32)
     data = torch.randn(32, 1, 4, 4)
@@ -53,7 +53,7 @@ def test_every_objective_keeps_the_contract_in_a_loop_of_ones_own(objective: Obj
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
-def test_frozen_epochs_leave_the_table(every: int) -> None:
+def test_epochs_without_a_matching_leave_the_table(every: int) -> None:
     module = built(assignment={"kind": "bank", "slots": 2, "every": every})
     for epoch in range(7):
         before = table_of(module).permutation.clone()
@@ -63,7 +63,7 @@ def test_frozen_epochs_leave_the_table(every: int) -> None:
         assert ("reassigned" in output.health) == (epoch % every == 0)
 
 
-def test_frozen_steps_leave_the_table_and_are_counted_in_the_state() -> None:
+def test_steps_without_a_matching_leave_the_table_and_are_counted() -> None:
     values: dict[str, Any] = {
         "assignment": {"kind": "bank", "slots": 2, "every": 3, "unit": "step"},
     }  # fmt: skip
@@ -79,7 +79,7 @@ def test_frozen_steps_leave_the_table_and_are_counted_in_the_state() -> None:
     assert int(module.assignment.step) == 8
 
 
-def test_frozen_epochs_regress_to_what_was_assigned() -> None:
+def test_epochs_without_a_matching_use_the_assigned_targets() -> None:
     module = built(assignment={"kind": "bank", "slots": 2, "every": 2})
     features = features_of(2, 6)
     assigned = module(features, INDEX, epoch=0).loss
@@ -89,7 +89,7 @@ def test_frozen_epochs_regress_to_what_was_assigned() -> None:
     assert module(other, INDEX, epoch=1).loss > module(other, INDEX, epoch=2).loss
 
 
-def test_reassigned_counts_who_moved() -> None:
+def test_reassigned_is_the_share_of_samples_with_another_slot() -> None:
     module = built(assignment={"kind": "bank", "slots": 1})
     features = features_of(2, 6)
     before = table_of(module).permutation.clone()
@@ -131,7 +131,7 @@ def test_a_stream_has_other_targets_in_every_step() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bank", "stream"])
-def test_state_dict_carries_a_module_on(kind: str) -> None:
+def test_a_state_dict_resumes_a_module(kind: str) -> None:
     values: dict[str, Any] = {"head": "mlp", "assignment": {"kind": kind, "slots": 2}}
     module, fresh = built(**values), built(**values)
     for step in range(3):
@@ -143,7 +143,7 @@ def test_state_dict_carries_a_module_on(kind: str) -> None:
     assert same(state(module), state(fresh))
 
 
-def test_the_seed_decides_the_first_table() -> None:
+def test_the_seed_determines_the_first_table() -> None:
     tables = [table_of(built(assignment={"kind": "bank", "seed": seed})) for seed in (0, 0, 1)]
     first, again, other = (table.permutation for table in tables)
     assert torch.equal(first, again)
@@ -171,7 +171,7 @@ def test_matching_and_loss_stay_in_float32(dtype: torch.dtype, kind: str) -> Non
     torch.testing.assert_close(norms, torch.ones_like(norms))
 
 
-def test_autocast_costs_no_more_than_the_rounding_of_the_features() -> None:
+def test_autocast_only_rounds_the_features() -> None:
     features = features_of(2, 12, dtype=torch.float32)
     exact = built(assignment={"kind": "stream", "slots": 2}).float()(features, INDEX.repeat(2)).loss
     with torch.autocast("cpu", torch.bfloat16):
@@ -251,7 +251,7 @@ def test_a_bank_needs_samples_and_an_index() -> None:
         ({"semidiscrete": {"points": 9}}, "earlier form of this configuration; now 'assignment'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(values: dict[str, Any], text: str) -> None:
+def test_invalid_settings_are_refused(values: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         NAT.model_validate(values)
     assert text in describe(caught.value)

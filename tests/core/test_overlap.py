@@ -1,4 +1,4 @@
-"""The first view is matched while the next one is computed; the answer stays what it is."""
+"""The first view is matched while the next one is encoded, with the same result."""
 
 import threading
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def overlapping(module: NATModule, way: bool | None) -> NATModule:
     return module
 
 
-def test_the_matching_runs_while_the_next_view_is_computed() -> None:
+def test_the_matching_runs_while_the_next_view_is_encoded() -> None:
     solving.clear()
     computing.clear()
     module = built(match_on="first", assignment={"kind": "stream", "solver": Meeting()})
@@ -61,7 +61,7 @@ def test_the_matching_runs_while_the_next_view_is_computed() -> None:
 
 @pytest.mark.parametrize("kind", ["bank", "stream"])
 @pytest.mark.parametrize("match_on", ["first", "mean"])
-def test_the_answer_does_not_depend_on_it(kind: str, match_on: str) -> None:
+def test_the_result_does_not_depend_on_it(kind: str, match_on: str) -> None:
     states: list[dict[str, Tensor]] = []
     losses: list[list[float]] = []
     for way in (True, False, None):
@@ -78,7 +78,7 @@ def test_the_answer_does_not_depend_on_it(kind: str, match_on: str) -> None:
         assert all(torch.equal(states[0][name], other[name]) for name in other)
 
 
-def test_a_choice_is_made_after_a_while() -> None:
+def test_it_settles_on_a_choice() -> None:
     module = built(match_on="first")
     assert isinstance(module.assignment, StreamModule)
     overlap = module.assignment.matcher.overlap
@@ -98,7 +98,7 @@ def test_one_view_has_nothing_to_overlap_with() -> None:
     assert Meeting.threads == [threading.main_thread()]
 
 
-def test_not_finite_features_are_named_all_the_same() -> None:
+def test_non_finite_features_are_named_too() -> None:
     module = overlapping(built(match_on="first", assignment={"kind": "bank"}), True)
     before = table_of(module).permutation.clone()
     features = [view.detach() for view in features_of(2, 6)]
@@ -108,7 +108,7 @@ def test_not_finite_features_are_named_all_the_same() -> None:
     assert torch.equal(table_of(module).permutation, before)
 
 
-def test_waiting_is_what_counts() -> None:
+def test_the_time_spent_waiting_is_measured() -> None:
     z, c = torch.randn(5, 3), torch.randn(2, 5, 3)
     pending = start_matching(Lapjv(), z, c, overlap=True)
     assert pending.waited == 0.0

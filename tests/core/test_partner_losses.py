@@ -1,4 +1,4 @@
-"""The losses beside NAT against plain arithmetic, closed forms and peers."""
+"""The other losses against plain arithmetic, closed forms and reference implementations."""
 
 import math
 from typing import Any
@@ -59,13 +59,13 @@ def test_vicreg_by_hand() -> None:
     assert loss.item() == pytest.approx(total, rel=1e-12)
 
 
-def test_vicreg_of_a_peer() -> None:
+def test_vicreg_equals_a_reference_implementation() -> None:
     peer = pytest.importorskip("lightly.loss").VICRegLoss()
     z = 0.7 * drawn(2, 16, 5)
     torch.testing.assert_close(vicreg_loss(z, **WEIGHTS)[0], peer(z[0], z[1]))
 
 
-def test_more_views_of_vicreg_are_pairs_on_average() -> None:
+def test_vicreg_of_more_views_is_a_mean_over_pairs() -> None:
     z = drawn(3, 8, 4)
     pairs = [vicreg_loss(z[list(pair)], **WEIGHTS)[1] for pair in ((0, 1), (0, 2), (1, 2))]
     for name, value in vicreg_loss(z, **WEIGHTS)[1].items():
@@ -90,7 +90,7 @@ def test_nt_xent_by_hand(views: int) -> None:
     assert nt_xent_loss(z, temperature=0.3)[0].item() == pytest.approx(total / count, rel=1e-12)
 
 
-def test_nt_xent_of_a_peer() -> None:
+def test_nt_xent_equals_a_reference_implementation() -> None:
     peer = pytest.importorskip("lightly.loss").NTXentLoss(temperature=0.2)
     z = drawn(2, 16, 5)
     torch.testing.assert_close(nt_xent_loss(z, temperature=0.2)[0], peer(z[0], z[1]))
@@ -128,14 +128,14 @@ def test_epps_pulley_is_a_trapezoidal_sum(knots: int, reach: float) -> None:
         assert float(found) == pytest.approx(9 * np.trapezoid(integrand, t), rel=1e-12)
 
 
-def test_the_test_knows_a_normal_distribution() -> None:
+def test_epps_pulley_is_about_1_for_a_normal_distribution() -> None:
     x = drawn(20_000, 4)
     assert float(epps_pulley(x).max()) < 5
     for other in (x + 0.2, 1.2 * x, x.sign()):
         assert float(epps_pulley(other).min()) > 20
 
 
-def test_sigreg_of_a_peer() -> None:
+def test_sigreg_equals_a_reference_implementation() -> None:
     peer = pytest.importorskip("lightly.loss.lejepa_loss")
     z = 1.5 * drawn(2, 50, 6).float()
     module = SlicedGaussianity(SIGReg(dim=6, slices=4096, gaussianity=0.05))
@@ -149,7 +149,7 @@ def test_sigreg_of_a_peer() -> None:
     torch.testing.assert_close(loss, 0.95 * parts["invariance"] + 0.05 * parts["gaussianity"])
 
 
-def test_each_step_has_other_lines_and_a_resume_the_same() -> None:
+def test_each_step_has_other_directions_and_a_resumed_step_the_same() -> None:
     z = drawn(2, 10, 6)
     module = SlicedGaussianity(SIGReg(dim=6, slices=8))
     first, second = float(module(z)[0]), float(module(z)[0])
@@ -184,7 +184,7 @@ def test_supervised_takes_labelled_samples_only() -> None:
     torch.testing.assert_close(module(changed, labels=labels).loss, output.loss)
 
 
-def test_a_batch_without_labels_teaches_nothing_and_breaks_nothing() -> None:
+def test_a_batch_without_labels_has_a_zero_gradient() -> None:
     module = built(Supervised(classes=3))
     features = drawn(5, 4).requires_grad_()
     output = module([features], labels=torch.full((5,), -1), health=True)
@@ -209,7 +209,7 @@ def test_supervised_needs_labels_of_its_classes() -> None:
 
 
 @pytest.mark.parametrize("copies", [1, 2, 3])
-def test_rotation_turns_each_sample_and_all_turns_count_alike(copies: int) -> None:
+def test_every_sample_is_rotated_and_rotations_have_equal_weight(copies: int) -> None:
     module = built(Rotation(copies=copies, head=IdentityHead()))
     images = drawn(6, 3, 5, 5)
     extra = module.extra_inputs([images])
@@ -303,7 +303,7 @@ def test_masked_features_are_a_target_without_gradient() -> None:
     torch.testing.assert_close(output.loss, (seen - standardise(clean.detach())).square().mean())
 
 
-def test_masked_needs_to_have_seen_the_input() -> None:
+def test_masked_needs_extra_inputs_to_be_called() -> None:
     module = built(Masked())
     with pytest.raises(ConfigError, match=r"call extra_inputs\(views\) in every step"):
         module([drawn(8, 4)] * 2)
@@ -347,12 +347,12 @@ def test_a_sample_that_is_not_finite_is_named(objective: Any) -> None:
         (lambda: Masked(views=2), "views\n.*less than or equal to 1"),
     ],
 )
-def test_settings_that_make_no_sense(make: Any, text: str) -> None:
+def test_invalid_settings_are_refused(make: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         make()
 
 
-def test_losses_do_not_trust_half_precision() -> None:
+def test_losses_are_computed_in_float32_under_autocast() -> None:
     z = drawn(2, 64, 4).float()
     for objective in (VICReg(head=IdentityHead(), dim=4), NTXent(head=IdentityHead(), dim=4)):
         module = objective.build(4)

@@ -49,7 +49,7 @@ def test_known_answers(rounds: int, counter: str, key: str, answer: str) -> None
 
 
 @pytest.mark.parametrize("whole", range(16))
-def test_words_that_are_the_same_in_a_row_or_column_need_not_be_repeated(whole: int) -> None:
+def test_counters_broadcast(whole: int) -> None:
     shapes = [(3, 5) if whole >> word & 1 else ((3, 1), (1, 5))[word % 2] for word in range(4)]
     small = [torch.randint(0, 2**32, shape) for shape in shapes]
     kept = [word.clone() for word in small]
@@ -60,7 +60,7 @@ def test_words_that_are_the_same_in_a_row_or_column_need_not_be_repeated(whole: 
     assert all(torch.equal(a, b) for a, b in zip(small, kept, strict=True))
 
 
-def test_leaves_its_counter_alone() -> None:
+def test_the_counter_is_not_modified() -> None:
     counter = tuple(torch.full((3,), value) for value in (1, 2, 3, 4))
     philox4x32(counter, (5, 6))  # type: ignore[arg-type]
     assert [word.tolist() for word in counter] == [[1] * 3, [2] * 3, [3] * 3, [4] * 3]

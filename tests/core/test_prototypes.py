@@ -1,4 +1,4 @@
-"""Prototypes that learn: they follow, stay apart, and agree over processes."""
+"""Prototypes that learn: they follow samples, stay spread out, and agree over processes."""
 
 from typing import Any, Literal
 
@@ -49,7 +49,7 @@ def largest_cosine(vectors: Tensor) -> float:
 @pytest.mark.parametrize(
     ("count", "dim"), [(2, 1), (2, 5), (5, 5), (6, 5), (7, 5), (40, 5), (9, 1)]
 )
-def test_spread_points_leave_no_direction_out(count: int, dim: int) -> None:
+def test_tight_frames_have_equal_variance_in_all_directions(count: int, dim: int) -> None:
     points = tight_frame(torch.randn(count, dim, dtype=torch.float64))
     torch.testing.assert_close(points.norm(dim=1), torch.ones(count, dtype=torch.float64))
     if count <= dim + 1:
@@ -60,7 +60,7 @@ def test_spread_points_leave_no_direction_out(count: int, dim: int) -> None:
     assert float(values.min() / values.max()) > 0.5
 
 
-def test_spread_points_stay_where_they_are() -> None:
+def test_a_tight_frame_stays_unchanged() -> None:
     points = tight_frame(torch.randn(6, 5, dtype=torch.float64))
     torch.testing.assert_close(tight_frame(points), points)
     one = torch.tensor([[3.0, 4.0]])
@@ -72,14 +72,14 @@ def test_spread_points_stay_where_they_are() -> None:
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-6])
-def test_points_that_nearly_met_are_apart_again(gap: float) -> None:
+def test_points_that_nearly_coincide_are_moved_apart(gap: float) -> None:
     points = tight_frame(torch.ones(40, 8) + gap * torch.randn(40, 8))
     assert largest_cosine(points) < 0.95
     assert float(torch.linalg.svdvals(points)[-1]) > 1.0
 
 
 @pytest.mark.parametrize(("count", "dim"), [(3, 4), (5, 4), (8, 3)])
-def test_gradient_of_spreading(count: int, dim: int) -> None:
+def test_the_gradient_of_a_tight_frame(count: int, dim: int) -> None:
     points = torch.randn(count, dim, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(tight_frame, (points,))
     # Where the frame is tight already, and its eigenvalues are equal, too.
@@ -144,7 +144,7 @@ def test_a_prototype_without_matches_stays() -> None:
     assert not torch.isclose(after[:2], before[:2]).all(1).any()
 
 
-def test_one_without_matches_weighs_as_much_as_before_in_what_is_spread() -> None:
+def test_a_prototype_without_matches_counts_in_the_frame() -> None:
     module = module_of(learn="mean", count=4, dim=3, rate=0.3)
     before, z = module.prototypes().clone(), normalize(torch.randn(1, 3), dim=1)
     module.update(torch.tensor([[7]]), z)
@@ -168,7 +168,7 @@ def test_the_mean_is_that_of_all_layers() -> None:
         torch.testing.assert_close(module.prototypes()[number], expected)
 
 
-def test_fixed_ones_hold_nothing() -> None:
+def test_fixed_prototypes_have_no_state() -> None:
     module = Prototypes(count=10).build()
     assert type(module) is TargetModule
     assert not module.state_dict()
@@ -263,7 +263,7 @@ def test_in_a_training_step(learn: Learn, kind: Literal["bank", "stream"], count
     after = targets.prototypes().detach()
     assert after.isfinite().all()
     assert float((after - before).abs().max()) > 1e-4
-    # What nobody evaluates with, nobody changes.
+    # Evaluation mode changes nothing.
     objective.eval()
     with torch.no_grad():
         objective([torch.randn(32, 6) for _ in range(2)], torch.arange(32))
@@ -271,7 +271,7 @@ def test_in_a_training_step(learn: Learn, kind: Literal["bank", "stream"], count
 
 
 @by_learn
-def test_autocast_does_not_touch_them(learn: Learn) -> None:
+def test_autocast_does_not_change_them(learn: Learn) -> None:
     module = module_of(learn=learn, count=12, dim=4)
     expected = module.rows(torch.arange(12))
     with torch.autocast("cpu", dtype=torch.bfloat16):

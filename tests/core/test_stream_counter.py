@@ -1,4 +1,4 @@
-"""Slots of a stream: never the same one twice, whatever happens."""
+"""Slots of a stream: none is ever used twice."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def test_one_process_counts_up() -> None:
     assert counter.taken.tolist() == [6]
 
 
-def test_dealt_slots_stay_when_the_counter_moves_on() -> None:
+def test_slots_that_were_taken_do_not_change() -> None:
     counter = StreamCounter()
     first = counter.take(2)
     counter.take(2)
@@ -41,7 +41,7 @@ plans = st.lists(
 def test_no_slot_twice_over_resumes_with_any_number_of_processes(plan: Any) -> None:
     """Each stage of the plan is a run that resumes the one before: processes, and what each
     of them takes."""
-    dealt: list[int] = []
+    taken_slots: list[int] = []
     state: dict[str, torch.Tensor] | None = None
     for world, takes in plan:
         taken = torch.zeros(world, dtype=torch.int64)
@@ -52,18 +52,18 @@ def test_no_slot_twice_over_resumes_with_any_number_of_processes(plan: Any) -> N
                 if state is not None:
                     counter.load_state_dict(state)
                 for count in (takes[rank], 1):
-                    dealt += counter.take(count).tolist()
+                    taken_slots += counter.take(count).tolist()
                 taken = torch.maximum(taken, counter.taken)  # what merge() does
         state = {"taken": taken}
-    assert len(set(dealt)) == len(dealt)
+    assert len(set(taken_slots)) == len(taken_slots)
 
 
 @pytest.mark.parametrize("before", [[5], [5, 3], [0, 4, 2]])
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
-def test_another_number_of_processes_goes_on_above_everything_dealt(
+def test_another_number_of_processes_continues_above_all_slots_taken(
     before: list[int], world: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dealt = {rank * 2**48 + t for rank, taken in enumerate(before) for t in range(taken)}
+    taken_slots = {rank * 2**48 + t for rank, taken in enumerate(before) for t in range(taken)}
     state = {"taken": torch.tensor(before)}
     new: list[int] = []
     for rank in range(world):
@@ -73,7 +73,7 @@ def test_another_number_of_processes_goes_on_above_everything_dealt(
         new += counter.take(4).tolist()
     assert state["taken"].tolist() == before
     assert len(set(new)) == len(new)
-    assert not dealt & set(new)
+    assert not taken_slots & set(new)
 
 
 def test_state_dict_resumes() -> None:

@@ -1,4 +1,4 @@
-"""Every registered target distribution: a pure function of slot, and the right law."""
+"""Every registered target distribution: a pure function of the slot, correctly distributed."""
 
 import hashlib
 import math
@@ -46,7 +46,7 @@ LARGEST = 2**62
 @by_kind
 @by_dim
 @pytest.mark.parametrize(("dtype", "seed"), [(torch.float32, 2**64 - 1), (torch.float64, 0)])
-def test_rows_do_not_depend_on_what_else_is_asked_for(
+def test_rows_do_not_depend_on_what_else_is_requested(
     targets: TargetDistribution, dim: int, dtype: torch.dtype, seed: int
 ) -> None:
     targets = changed(targets, dim=dim, seed=seed)
@@ -150,7 +150,7 @@ def test_float32_agrees_with_float64(targets: TargetDistribution, dim: int) -> N
 
 
 @pytest.mark.parametrize("targets", INDEPENDENT, ids=lambda t: t.kind)
-def test_dims_are_prefixes_of_one_stream(targets: TargetDistribution) -> None:
+def test_fewer_dimensions_are_a_prefix_of_more(targets: TargetDistribution) -> None:
     slot = torch.arange(50)
     longest = changed(targets, dim=24).rows(slot, torch.float64)
     for dim in (1, 2, 3, 5, 8, 23):
@@ -178,7 +178,7 @@ def test_nothing_is_stored_or_drawn_from_global_state(targets: TargetDistributio
 
 
 @by_kind
-def test_rows_lie_where_the_slots_lie(targets: TargetDistribution) -> None:
+def test_rows_are_on_the_device_of_the_slots(targets: TargetDistribution) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = targets.rows(torch.arange(1000, device=device))
     assert rows.device.type == device.type
@@ -186,7 +186,7 @@ def test_rows_lie_where_the_slots_lie(targets: TargetDistribution) -> None:
 
 
 @by_kind
-def test_rows_are_where_heads_are_projected_to(targets: TargetDistribution) -> None:
+def test_projection_leaves_rows_unchanged(targets: TargetDistribution) -> None:
     rows = changed(targets, dim=9).rows(torch.arange(300), torch.float64)
     torch.testing.assert_close(targets.project(rows), rows)
 
@@ -228,7 +228,7 @@ def law_of_a_coordinate(targets: TargetDistribution) -> object:
     ids=str,
 )
 @pytest.mark.parametrize("first", [0, 2**32 - 5000, LARGEST - 10_000])
-def test_every_coordinate_has_its_law(targets: TargetDistribution, first: int) -> None:
+def test_every_coordinate_has_its_distribution(targets: TargetDistribution, first: int) -> None:
     rows = targets.rows(first + torch.arange(10_000), torch.float64)
     law = law_of_a_coordinate(targets)
     least = min(float(stats.kstest(column, law.cdf).pvalue) for column in rows.T.numpy())  # type: ignore[attr-defined]

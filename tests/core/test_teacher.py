@@ -1,4 +1,4 @@
-"""A teacher: what it averages, what it is for, and that nothing flows back through it."""
+"""The teacher: its averages, its loss, and that it passes no gradient."""
 
 import itertools
 import math
@@ -76,7 +76,7 @@ def test_the_average_after_k_updates_has_a_closed_form(momentum: float) -> None:
             torch.testing.assert_close(average.detach(), torch.stack(terms).sum(0))
 
 
-def test_the_momentum_goes_to_one_as_in_byol() -> None:
+def test_the_momentum_rises_to_1_as_in_byol() -> None:
     teacher = Teacher(momentum=0.99)
     for k in range(11):
         published = 1 - (1 - 0.99) * (math.cos(math.pi * k / 10) + 1) / 2
@@ -86,7 +86,7 @@ def test_the_momentum_goes_to_one_as_in_byol() -> None:
     assert Teacher(momentum=0.99, schedule="constant").momentum_at(0.7) == 0.99
 
 
-def test_weights_that_do_not_change_stay_as_they_are() -> None:
+def test_weights_that_do_not_change_are_averaged_exactly() -> None:
     student = encoder()
     module = built(student, teacher={"momentum": 0.3})
     before = {name: value.clone() for name, value in teacher_of(module).state_dict().items()}
@@ -224,14 +224,14 @@ def test_each_part_of_a_combination_has_its_own() -> None:
         ({"teacher": {"momemtum": 1}}, "unknown key 'teacher.momemtum'; did you mean 'momentum'?"),
     ],
 )
-def test_settings_that_make_no_sense(values: dict[str, Any], text: str) -> None:
+def test_invalid_settings_are_refused(values: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         NAT.model_validate(values)
     assert text in describe(caught.value)
     assert "\n" not in describe(caught.value)
 
 
-def test_a_loop_that_shows_it_nothing_is_told() -> None:
+def test_a_loop_without_extra_inputs_is_an_error() -> None:
     student = encoder()
     module = built(student)
     for _ in range(2):

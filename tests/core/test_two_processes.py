@@ -1,4 +1,4 @@
-"""Tables and counters of two gloo processes against one process that does the work of both."""
+"""Tables and counters of two gloo processes against those of one process."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def shares(rank: int, epoch: int) -> list[list[int]]:
     return partition.batches(epoch)
 
 
-def deal(table: AssignmentTable, batch: list[int]) -> None:
+def reassign_at_random(table: AssignmentTable, batch: list[int]) -> None:
     """A reassignment that depends on the batch alone."""
     generator = torch.Generator().manual_seed(sum(index**2 for index in batch))
     columns = torch.stack([torch.randperm(len(batch), generator=generator) for _ in range(LAYERS)])
@@ -35,13 +35,13 @@ def table_of_one_rank() -> list[Tensor]:
     history = []
     for epoch in range(EPOCHS):
         for batch in shares(rank, epoch):
-            deal(table, batch)
+            reassign_at_random(table, batch)
         if epoch == 1:
             table.merge()  # once more than needed, in the middle
         table.merge()
         history.append(table.permutation.clone())
-    # An older state is loaded after changes that nobody merged.
-    deal(table, shares(rank, 0)[0])
+    # An older state is loaded after changes that were not merged.
+    reassign_at_random(table, shares(rank, 0)[0])
     table.load_state_dict({"permutation": history[0]})
     table.merge()
     history.append(table.permutation.clone())
@@ -54,7 +54,7 @@ def test_tables_merge_to_that_of_one_process(ranks: list[dict[str, Any]]) -> Non
     for epoch in range(EPOCHS):
         for rank in (1, 0):  # the order does not matter: shares are disjoint
             for batch in shares(rank, epoch):
-                deal(alone, batch)
+                reassign_at_random(alone, batch)
         assert torch.equal(left[epoch], alone.permutation)
         assert torch.equal(right[epoch], alone.permutation)
     assert torch.equal(left[EPOCHS], left[0])
@@ -63,16 +63,16 @@ def test_tables_merge_to_that_of_one_process(ranks: list[dict[str, Any]]) -> Non
 
 def counter_of_one_rank() -> tuple[list[int], list[int]]:
     counter = StreamCounter()
-    dealt = counter.take(4).tolist() + counter.take(3 * dist.get_rank()).tolist()
+    taken_slots = counter.take(4).tolist() + counter.take(3 * dist.get_rank()).tolist()
     counter.merge()
     counter.merge()
     merged = counter.taken.tolist()
     fresh = StreamCounter()
     fresh.load_state_dict(counter.state_dict())
-    return dealt + fresh.take(2).tolist(), merged
+    return taken_slots + fresh.take(2).tolist(), merged
 
 
-def test_counters_merge_and_never_deal_a_slot_twice(ranks: list[dict[str, Any]]) -> None:
+def test_counters_merge_and_never_return_a_slot_twice(ranks: list[dict[str, Any]]) -> None:
     (left, merged), (right, also_merged) = (rank["counter"] for rank in ranks)
     assert merged == also_merged == [4, 7]
     assert left == list(range(6))
@@ -112,7 +112,7 @@ def crowding_of_one_rank() -> dict[str, Tensor]:
     return {"density": density.detach(), "z": z_VBD.grad, "centres": centres_BD.grad}
 
 
-def test_samples_keep_away_from_those_of_other_processes(ranks: list[dict[str, Any]]) -> None:
+def test_repulsion_includes_the_samples_of_other_processes(ranks: list[dict[str, Any]]) -> None:
     z_VBD, centres_BD = crowded()
     density = log_density_of_others(z_VBD, centres_BD, 0.3)
     density.mean().backward()

@@ -1,4 +1,4 @@
-"""Which cores are counted, and what OpenMP is told."""
+"""The cores that are counted, and the variables that OpenMP gets."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from natlib.training import TrainingConfig, decoding_workers
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cannot be asked here")
-def test_those_that_this_process_was_given() -> None:
+def test_the_affinity_mask_is_counted() -> None:
     given = os.sched_getaffinity(0)
     assert usable_cores() == len(given)
     try:
@@ -25,7 +25,7 @@ def test_those_that_this_process_was_given() -> None:
         os.sched_setaffinity(0, given)
 
 
-def test_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_affinity_mask_all_cores_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
     assert usable_cores() == 12
@@ -121,7 +121,7 @@ def test_hardware_threads_of_a_core_count_once(
         ({}, "sys.modules['torch'] = cores", [None, None, None]),
     ],
 )
-def test_openmp_is_told_before_torch_is_imported(
+def test_variables_are_set_before_torch_is_imported(
     variables: dict[str, str], before: str, expected: list[str | None]
 ) -> None:
     names = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"]

@@ -24,8 +24,8 @@ SPHERE = UniformSphere(dim=8)
 
 def trained(folder: Path, objective: object) -> tuple[RunLog, Subject]:
     training = {"epochs": 3, "batch_size": 16, "workers": 0, "device": "cpu", "keep_checkpoints": 3}
-    judged = {"weight_decays": [0.001], "max_train_samples": 48}
-    options = {"training": training, "data": {"max_samples": 48}, "evaluation": judged}
+    evaluation = {"weight_decays": [0.001], "max_train_samples": 48}
+    options = {"training": training, "data": {"max_samples": 48}, "evaluation": evaluation}
     config = natlib.compose("vector", options=options)
     run = natlib.train(config.model_copy(update={"objective": objective}), folder / "run").run
     log = read_run_log(run)

@@ -14,13 +14,13 @@ from tests.report.page import Page, read_page
 
 SECTIONS = ["evaluation", "health", "curves", "map", "neighbours", "views", "targets", "slots",
             "spectrum", "layers", "filters"]  # fmt: skip
-WICKED = "<script>boom()</script>"
+HOSTILE = "<script>boom()</script>"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on pictures whose names and classes are HTML."""
-    folder = tmp_path_factory.mktemp("wicked")
+    folder = tmp_path_factory.mktemp("hostile")
     for number, name in enumerate(("<b onclick=boom()>", "'quoted' & \"more\"")):
         write_pictures(folder / "photos" / name, 12, first=12 * number)
         first = folder / "photos" / name / f"{12 * number:03d}.png"
@@ -68,7 +68,7 @@ def test_the_map_has_every_sample(page: Page) -> None:
 
 
 def test_markup_in_samples_is_escaped(tmp_path: Path) -> None:
-    lines = [f"{WICKED} {word} </script><!-- {number}" for number in range(24)
+    lines = [f"{HOSTILE} {word} </script><!-- {number}" for number in range(24)
              for word in ("ships", "sails")]  # fmt: skip
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
     run = tmp_path / "run"
@@ -81,16 +81,16 @@ def test_markup_in_samples_is_escaped(tmp_path: Path) -> None:
     page = read_page(run / "report.html")
     page.check_loads_nothing()
     assert len(page.scripts) == 2
-    assert WICKED in page.sections["neighbours"]
-    assert WICKED in json.loads(page.scripts[0])["pictures"]["items"][0]
+    assert HOSTILE in page.sections["neighbours"]
+    assert HOSTILE in json.loads(page.scripts[0])["pictures"]["items"][0]
     assert "no labels" in page.sections["evaluation"]
 
 
 def test_a_template_escapes_and_a_missing_value_is_an_error() -> None:
     text = render(
-        WICKED, [(WICKED, WICKED)], [Section("a", WICKED, "note.html.j2", {"text": WICKED})]
+        HOSTILE, [(HOSTILE, HOSTILE)], [Section("a", HOSTILE, "note.html.j2", {"text": HOSTILE})]
     )
-    assert WICKED not in text
+    assert HOSTILE not in text
     assert text.count("&lt;script&gt;boom") == 7
     with pytest.raises(Exception, match="'text' is undefined"):
         render("", [], [Section("a", "", "note.html.j2")])

@@ -1,4 +1,4 @@
-"""A process that trains on a CPU keeps its memory from step to step."""
+"""Training on a CPU reuses memory between steps."""
 
 import os
 import platform
@@ -45,7 +45,7 @@ def run(middle: str, **variables: str) -> tuple[int, int]:
 
 
 @glibc
-def test_training_on_a_cpu_gets_its_memory_back_without_asking_the_system() -> None:
+def test_training_on_a_cpu_reuses_its_memory() -> None:
     before, after = run('with training_processes("cpu"):\n    pass')
     assert before > 50  # few where pages are huge
     assert after < before / 10

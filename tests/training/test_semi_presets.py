@@ -1,4 +1,4 @@
-"""The presets for few labels, and runs that are judged on labels that training did not see."""
+"""The presets for few labels, and runs that are evaluated on labels that training did not see."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def test_what_is_set_aside_to_test_on_are_labels_that_training_did_not_see(tmp_p
     assert evaluation.details.test_samples == 9
     splits = split_training_samples(samples, config.evaluation.seed, seen)
     assert not set(splits.test_index.tolist()) & set(seen.tolist())
-    # The same samples, when it is judged later.
+    # The same samples, in a later evaluation.
     assert subject_of(tmp_path / "run").splits().test_index.equal(splits.test_index)
 
 

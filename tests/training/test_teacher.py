@@ -18,11 +18,11 @@ from tests.training.support import go_on, toy_config
 from tests.training.test_exact_resume import StopAfter, assert_same_run, final_state, metrics
 from tests.training.test_two_processes import Halves, learner_for
 
-TAUGHT = NAT(teacher=Teacher(momentum=0.7), assignment={"kind": "stream", "slots": 2})
+WITH_TEACHER = NAT(teacher=Teacher(momentum=0.7), assignment={"kind": "stream", "slots": 2})
 
 
 def test_a_run_equals_averages_of_its_checkpoints(tmp_path: Path) -> None:
-    config = toy_config(TAUGHT, epochs=2, checkpoint_every_steps=1, keep_checkpoints=20)
+    config = toy_config(WITH_TEACHER, epochs=2, checkpoint_every_steps=1, keep_checkpoints=20)
     natlib.train(config, tmp_path / "run")
     kept = sorted((tmp_path / "run" / "checkpoints").iterdir())
     states = [load_file(folder / "weights.safetensors") for folder in kept]
@@ -34,7 +34,7 @@ def test_a_run_equals_averages_of_its_checkpoints(tmp_path: Path) -> None:
     }
     assert any("head" in name for name in pairs)
     for number in range(1, 10):
-        momentum = TAUGHT.teacher.momentum_at(number / 10)  # type: ignore[union-attr]
+        momentum = WITH_TEACHER.teacher.momentum_at(number / 10)  # type: ignore[union-attr]
         for mine, theirs in pairs.items():
             expected = momentum * states[number - 1][mine] + (1 - momentum) * states[number][theirs]
             torch.testing.assert_close(states[number][mine], expected)
@@ -42,7 +42,7 @@ def test_a_run_equals_averages_of_its_checkpoints(tmp_path: Path) -> None:
 
 
 def test_the_saved_model_has_no_teacher(tmp_path: Path) -> None:
-    natlib.train(toy_config(TAUGHT), tmp_path / "run")
+    natlib.train(toy_config(WITH_TEACHER), tmp_path / "run")
     assert any("teacher" in name for name in final_state(tmp_path / "run")[0])
     model = natlib.load(tmp_path / "run")
     assert not any("teacher" in name for name in model.objective.state_dict())
@@ -61,7 +61,7 @@ def combination() -> Combined:
         views=3,
         parts={
             "spread": Part(objective=VICReg()),
-            "nat": Part(objective=TAUGHT),
+            "nat": Part(objective=WITH_TEACHER),
             "other": Part(objective=second),
         },
     )
@@ -76,7 +76,7 @@ def test_a_combination_resumes_exactly(tmp_path: Path) -> None:
     assert metrics(tmp_path / "whole") == metrics(tmp_path / "part")
 
 
-def test_it_begins_with_the_weights_of_another_run(
+def test_it_starts_from_the_weights_of_another_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     natlib.train(toy_config(NAT(assignment={"kind": "stream", "slots": 2})), tmp_path / "before")
@@ -89,7 +89,7 @@ def test_it_begins_with_the_weights_of_another_run(
         begun.append({name: value.clone() for name, value in self.state_dict().items()})
 
     monkeypatch.setattr(NATModule, "on_start", watched)
-    natlib.train(toy_config(TAUGHT), tmp_path / "run", init_from=tmp_path / "before")
+    natlib.train(toy_config(WITH_TEACHER), tmp_path / "run", init_from=tmp_path / "before")
     (state,) = begun
     copies = [name for name in state if name.startswith("teacher.")]
     assert len(copies) > 10
@@ -100,7 +100,7 @@ def test_it_begins_with_the_weights_of_another_run(
 
 
 def begin(run: Path, stop: int | None) -> None:
-    config = toy_config(TAUGHT, epochs=2, train=83)
+    config = toy_config(WITH_TEACHER, epochs=2, train=83)
     natlib.train(config, run, progress=StopAfter(stop) if stop else None)
 
 
