@@ -165,6 +165,18 @@ def test_equal_samples_have_equal_cells() -> None:
     torch.testing.assert_close(cells.centroid, targets.mean(0).expand(6, 3), atol=1e-5, rtol=1e-4)
 
 
+def test_the_potentials_are_the_mean_of_the_second_half_of_the_updates() -> None:
+    # Few targets make few updates, of which every single one counts.
+    z, targets = F.normalize(sphere(1, 4) + 0.2 * gauss(8, 4), dim=1), sphere(64, 4, seed=19)
+    one = Cells().estimate(z, targets)
+    assert one.iterations == 1
+    assert float(one.potential.abs().max()) > 0
+    # The scale of the average is that of the updates: with it, cells are nearly even at once.
+    many = Cells(temperature=0.5).estimate(z, sphere(2**15, 4, seed=20))
+    best = (sphere(2**15, 4, seed=21) @ z.mT + many.potential).argmax(1)
+    assert rms(torch.bincount(best, minlength=8) * 8 / 2**15 - 1) < 0.25
+
+
 def test_passes_no_gradient_and_widens_half_precision() -> None:
     z = sphere(8, 4).half().requires_grad_()
     cells = Cells().estimate(z, sphere(512, 4).half())
