@@ -40,7 +40,7 @@ def train(
         encoder=encoder,
         objective=objective or nat(),
         training={**settings, **training},
-        evaluation=EvaluationConfig(weight_decays=(1e-3,)),
+        evaluation=EvaluationConfig(final=False),
     )
     natlib.train(config, run)
     return diagnose(run)

@@ -86,7 +86,7 @@ SMALL = (
     "training.device=cpu", "training.workers=0", "training.log_every_steps=1",
     "training.batch_size=16", "training.epochs=8", "data.max_samples=80",
     "training.knn_every_epochs=null",
-    "evaluation.weight_decays=[0.001]", "evaluation.max_train_samples=80",
+    "evaluation.final=false",
 )  # fmt: skip
 
 
