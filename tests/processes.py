@@ -6,6 +6,7 @@ seconds for that. What is about a fresh interpreter, as memory or imports, start
 
 import atexit
 import functools
+import gc
 import multiprocessing
 import os
 import pickle
@@ -150,6 +151,7 @@ def _python(
     torch.set_num_threads(1)
     how, *rest = words
     do_not_wait_for_disks()
+    gc.freeze()
     # What pytest has put on the path of the tests is not on that of a script.
     sys.path = [path for path in sys.path if Path(path).name != "benchmarks"]
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
@@ -290,6 +292,8 @@ _pairs: list[_Pair] = []
 def _serve(rank: int, pipe: Connection) -> None:
     torch.set_num_threads(1)
     do_not_wait_for_disks()
+    # What is there now stays: to look through all modules for garbage takes a second.
+    gc.freeze()
     while True:
         failure, result = None, None
         try:
