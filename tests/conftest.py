@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 import signal
 
@@ -23,3 +24,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples in every run: a failure that comes and goes helps nobody.
 hypothesis.settings.register_profile("natlib", deadline=None, max_examples=60, derandomize=True)
 hypothesis.settings.load_profile("natlib")
+
+
+def pytest_collection_finish() -> None:
+    # Modules and tests stay; to look through them for garbage, again and again, takes time.
+    gc.collect()
+    gc.freeze()
