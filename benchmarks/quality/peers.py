@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from natlib.component import register
 from natlib.encoders import Head, MlpHead
-from natlib.objectives import Teacher, TeacherModule, embedded, expect_views, teacher_embeddings
+from natlib.objectives import Teacher, TeacherModule, embed_views, expect_views, teacher_embeddings
 from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.health import embedding_health
 from natlib.objectives.view_loss import ViewLoss
@@ -236,7 +236,7 @@ class _Bootstrap(ObjectiveModule):
     ) -> ObjectiveOutput:
         said, self._taught = self._taught, None
         t = teacher_embeddings(said, self.config.kind)
-        z_VBD = embedded(expect_views(features, 2, 0, self.config.kind), self.embed)
+        z_VBD = embed_views(expect_views(features, 2, 0, self.config.kind), self.embed)
         p = [self.predictor(view).float() for view in z_VBD]
         loss = 0.5 * (self.loss(p[0], t[1]) + self.loss(p[1], t[0]))
         measures = {}

@@ -33,9 +33,9 @@ SMALLER: dict[str, list[str]] = {
 }
 """Settings with which a protocol takes about a second on the made-up run."""
 ELSEWHERE = {
-    "imagenet": "the protocol 'imagenet' judges runs on images only",
-    "voc_classification": "Pascal VOC judges runs on images only",
-    "voc_detection": "Pascal VOC judges runs on images only",
+    "imagenet": "the protocol 'imagenet' evaluates runs on images only",
+    "voc_classification": "Pascal VOC evaluates runs on images only",
+    "voc_detection": "Pascal VOC evaluates runs on images only",
 }
 """Protocols that judge one modality only, and what they say of another."""
 EVERYWHERE = [kind for kind in KINDS if kind not in ELSEWHERE]

@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score
 
-from natlib.encoders.pooling import pooled
+from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError, DataError
 from natlib.evaluation import Figure
 from natlib.evaluation.clustering import cluster, matched_accuracy
@@ -101,24 +101,25 @@ class TestPooling:
     def test_maps_are_averaged_over_the_finest_grid_that_fits(self) -> None:
         maps = torch.arange(2 * 3 * 4 * 4).float().view(2, 3, 4, 4)
         quarters = maps.unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2))
-        torch.testing.assert_close(pooled(maps, 12), quarters.flatten(1))
-        torch.testing.assert_close(pooled(maps, 11), maps.mean((2, 3)))
-        torch.testing.assert_close(pooled(maps, 1000), maps.flatten(1))
+        torch.testing.assert_close(pool_stage(maps, 12), quarters.flatten(1))
+        torch.testing.assert_close(pool_stage(maps, 11), maps.mean((2, 3)))
+        torch.testing.assert_close(pool_stage(maps, 1000), maps.flatten(1))
 
     @pytest.mark.parametrize("shape", [(5,), (5, 7), (5, 7, 3), (5, 2, 3, 4), (3000,), (900, 2)])
     @pytest.mark.parametrize("width", [1, 4, 64, 1024])
     def test_never_wider_than_asked_for(self, shape: tuple[int, ...], width: int) -> None:
         output = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
-        vectors = pooled(output, width)
+        vectors = pool_stage(output, width)
         assert vectors.ndim == 2
         assert 0 < vectors.shape[1] <= width
-        assert torch.equal(vectors, pooled(output, width))
+        assert torch.equal(vectors, pool_stage(output, width))
 
     def test_a_sketch_keeps_dot_products_in_the_mean(self) -> None:
         values = torch.randn(2, 20_000, generator=torch.Generator().manual_seed(0))
         values[1] += values[0]
         exact = values @ values.T
-        error = (pooled(values, 4000).double() @ pooled(values, 4000).double().T - exact) / exact
+        pooled = pool_stage(values, 4000).double()
+        error = (pooled @ pooled.T - exact) / exact
         assert error.abs().max() < 0.1
 
 
