@@ -157,7 +157,7 @@ class Audio(Modality):
     def raw(self, batch: Batch) -> Tensor:
         """Statistics of log-mel spectra over time: float[b, 3 * bands].
 
-        See :func:`natlib_audio.statistics.spectral_statistics`.
+        See ``spectral_statistics`` in natlib_audio/statistics.py.
         """
         wave, valid = self._middle(batch)
         rate = self._rate()

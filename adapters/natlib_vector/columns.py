@@ -61,7 +61,7 @@ class Columns(Settings):
         Args:
             names: name of each column.
             categories: the categories of the columns that have some.
-            matrix: [n, c], the training rows; unusable rows are ignored, see :func:`sound`.
+            matrix: [n, c], the training rows; unusable rows are ignored, see ``sound``.
 
         Raises:
             DataError: no row is usable, or every column is constant.

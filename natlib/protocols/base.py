@@ -166,7 +166,7 @@ class Protocol(Component):
         train_fingerprint: str,
         test_fingerprint: str,
     ) -> Evaluation:
-        """An :class:`Evaluation` with what identifies protocol, run and data filled in.
+        """An evaluation in which protocol, run and data are filled in.
 
         Args:
             subject: what was evaluated.
