@@ -92,8 +92,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
         config = configuration(0, arguments)
         both = beside_nat(config.objective, name, 1.0)
         # Nobody asks how good these features are.
-        judged = config.evaluation.model_copy(update={"final": False})
-        config = config.model_copy(update={"objective": both, "evaluation": judged})
+        evaluation = config.evaluation.model_copy(update={"final": False})
+        config = config.model_copy(update={"objective": both, "evaluation": evaluation})
         train_or_resume(config, folder)
         share = statistics.mean(line[f"gradient_share_{name}"] for line in metrics(folder))
         print(f"{name}: share {share:.3f} with weight 1, even with {(1 - share) / share:.2g}")

@@ -1,4 +1,4 @@
-"""What a run is judged on, and what embeds: ``--device``."""
+"""What a run is evaluated on, and what embeds: ``--device``."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     ("count", "asked", "configured", "expected"),
     [
         (0, None, "auto", "cpu"),
-        (0, None, "cuda", "cpu"),  # trained elsewhere, judged here
+        (0, None, "cuda", "cpu"),  # trained elsewhere, evaluated here
         (0, "auto", "cuda", "cpu"),
         (1, None, "auto", "cuda"),
         (1, None, "cuda", "cuda"),

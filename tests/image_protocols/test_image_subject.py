@@ -1,4 +1,4 @@
-"""Whether a run was trained on what it is judged on."""
+"""Whether a run was trained on what it is evaluated on."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The 2017 paper's evaluation: ten crops, what is frozen, what is judged, what is refused."""
+"""The 2017 paper's evaluation: ten crops, what is frozen, what is evaluated, what is refused."""
 
 import json
 import shutil
