@@ -30,7 +30,7 @@ def compare(
     comparison = compare_runs(runs)
     write_comparison(comparison, out)
     console.print(_table(comparison))
-    console.print(f"The curves are in {out}", soft_wrap=True)
+    console.say(f"The curves are in {out}")
 
 
 def _table(comparison: "Comparison") -> Table:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from natlib.errors import ConfigError
+from natlib.runtime.escaping import escaped
 from natlib_cli import options
 from natlib_cli.output import console, print_note
 
@@ -50,7 +51,8 @@ def show(
         base=None if run is None else RunDirectory(run).read_config(),
         tell=print_note,
     )
-    typer.echo(dump_yaml(resolved.model_dump(mode="json")), nl=False)
+    # In double quotes, where such characters stand, YAML reads what is written out here.
+    typer.echo(escaped(dump_yaml(resolved.model_dump(mode="json")), lines=True), nl=False)
 
 
 @config_app.command()
@@ -93,4 +95,4 @@ def init(
         tell=print_note,
     )
     out.write_text(commented_yaml(resolved), encoding="utf-8")
-    console.print(f"Written to {out}. Train with: natlib train --config {out}", soft_wrap=True)
+    console.say(f"Written to {out}. Train with: natlib train --config {out}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from natlib.errors import ConfigError
 from natlib_cli import options
@@ -71,35 +70,33 @@ def doctor(
             config.data, workers=decoding_workers(config.training), progress=ConsoleProgress()
         )
         counts = ", ".join(f"{count:,} {split}" for split, count in report.samples.items())
-        console.print(f"Source {report.source}: {counts}", soft_wrap=True)
+        console.say(f"Source {report.source}: {counts}")
     else:
         raise ConfigError("give a run directory, or a source with --data and --modality")
     for name, finding in report.findings.items():
         _print(name, finding)
     if json_file is not None:
         json_file.write_text(_as_json(report), encoding="utf-8")
-        console.print(f"Written to {json_file}", soft_wrap=True)
+        console.say(f"Written to {json_file}")
     if not report.healthy:
         raise SystemExit(_NEEDS_ACTION)
 
 
 def _head_of_run(report: "RunReport") -> None:
-    console.print(
-        f"Run {report.run}: {report.step} of {report.updates} updates recorded", soft_wrap=True
-    )
+    console.say(f"Run {report.run}: {report.step} of {report.updates} updates recorded")
     if report.stopped_by is not None:
-        console.print(f"It was stopped by an error: {report.stopped_by}", soft_wrap=True)
+        console.say(f"It was stopped by an error: {report.stopped_by}")
 
 
 def _print(name: str, finding: "Finding") -> None:
     verdict = (f"{_WORDS[finding.verdict]:8}", _COLOURS[finding.verdict])
-    console.print(Text.assemble(verdict, (name, "bold"), f": {finding.message}"), soft_wrap=True)
+    console.say(verdict, (name, "bold"), f": {finding.message}")
     if finding.evidence:
-        console.print(f"        {_numbers(finding.evidence)}", soft_wrap=True)
+        console.say(f"        {_numbers(finding.evidence)}")
     for sample in finding.names:
-        console.print(f"        such as {sample}", soft_wrap=True)
+        console.say(f"        such as {sample}")
     if finding.next_step:
-        console.print(f"        Next: {finding.next_step}", soft_wrap=True)
+        console.say(f"        Next: {finding.next_step}")
 
 
 def _numbers(evidence: Mapping[str, float]) -> str:

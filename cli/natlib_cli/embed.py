@@ -47,6 +47,6 @@ def embed(
             workers=decoding_workers(),
             progress=lambda done, total: tell("embedding", done, total),
         )
-    console.print(f"Embeddings written to {out}: {embedded}", soft_wrap=True)
+    console.say(f"Embeddings written to {out}: {embedded}")
     if unreadable:
-        console.print(f"Left out, since they cannot be decoded: {unreadable}")
+        console.say(f"Left out, since they cannot be decoded: {unreadable}")

@@ -71,7 +71,7 @@ def evaluate(
         )
         evaluation = chosen.run(subject)
     print_evaluation(evaluation)
-    console.print(f"Saved in {save_evaluation(subject.directory, evaluation)}", soft_wrap=True)
+    console.say(f"Saved in {save_evaluation(subject.directory, evaluation)}")
     if json_file is not None:
         json_file.write_text(evaluation.to_json(), encoding="utf-8")
-        console.print(f"Written to {json_file}", soft_wrap=True)
+        console.say(f"Written to {json_file}")

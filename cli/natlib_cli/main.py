@@ -51,7 +51,7 @@ _command("plugins", plugins, "Look up")
 
 def _version(asked: bool) -> None:
     if asked:
-        console.print(f"natlib {natlib.__version__}")
+        console.say(f"natlib {natlib.__version__}")
         raise typer.Exit
 
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from natlib.errors import NatlibError
+from natlib.runtime.escaping import escaped
+from natlib.runtime.terminal import SafeConsole
 
 if TYPE_CHECKING:
     from natlib.evaluation import Evaluation
@@ -20,9 +20,8 @@ __all__ = ["SPEAKS", "console", "one_line_errors", "print_evaluation", "print_no
 # Of the processes that torchrun starts, one speaks.
 SPEAKS = int(os.environ.get("RANK", 0)) == 0
 
-# No markup: file names may hold brackets and colons.
-console = Console(quiet=not SPEAKS, highlight=False, markup=False, emoji=False)
-_errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+console = SafeConsole(quiet=not SPEAKS)
+_errors = SafeConsole(stderr=True)
 
 # What Typer raises for arguments that no command takes; it has moved between versions.
 _UsageError: Any = typer.BadParameter.__base__
@@ -59,20 +58,19 @@ def one_line_errors() -> Iterator[None]:
             _say(f"{text} (see {command} --help)")
         raise SystemExit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        _errors.print("Stopped.")
+        _errors.say("Stopped.")
         raise SystemExit(130) from error
 
 
 def print_note(text: str) -> None:
     """Something that was changed and nobody asked for, in one line on standard error."""
     if SPEAKS:
-        _errors.print(text, soft_wrap=True)
+        _errors.say(text)
 
 
 def _say(text: str) -> None:
-    # One line, whatever the width of the terminal: logs are read with grep.
-    line = Text.assemble(("Error:", "bold red"), " ", " ".join(text.split()))
-    _errors.print(line, soft_wrap=True)
+    # One line, also of what a library said in several: logs are read with grep.
+    _errors.say(("Error:", "bold red"), " ", " ".join(escaped(text, lines=True).split()))
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
@@ -87,4 +85,4 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     if not details.held_out:
         seen = details.more.get("seen_in_training")
         said = _SEEN.format(seen=seen, tested=details.test_samples) if seen else _NOT_HELD_OUT
-        console.print(said, soft_wrap=True)
+        console.say(said)

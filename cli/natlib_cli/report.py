@@ -31,4 +31,4 @@ def report(
     from natlib.training import ConsoleProgress
 
     page = write_report(run, against=against, points=points, progress=ConsoleProgress())
-    console.print(f"The report is in {page}", soft_wrap=True)
+    console.say(f"The report is in {page}")

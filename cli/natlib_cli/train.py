@@ -171,24 +171,16 @@ def _program() -> str:
 
 def _conclude(result: "TrainResult") -> None:
     if result.unreadable:
-        console.print(
-            f"Left out, since they cannot be decoded: {result.unreadable} (see train.log)"
-        )
+        console.say(f"Left out, since they cannot be decoded: {result.unreadable} (see train.log)")
+    run = shlex.quote(str(result.run))
     if not result.finished:
-        console.print(
-            f"Interrupted after update {result.step}; a checkpoint is written. Go on with:\n"
-            f"  {_program()} train --resume {shlex.quote(str(result.run))}",
-            soft_wrap=True,
-        )
+        console.say(f"Interrupted after update {result.step}; a checkpoint is written. Go on with:")
+        console.say(f"  {_program()} train --resume {run}")
         raise SystemExit(128 + (result.signal or 0))
     if result.evaluation is not None:
         print_evaluation(result.evaluation)
     else:
-        console.print(f"Not evaluated: {result.not_evaluated}.", soft_wrap=True)
+        console.say(f"Not evaluated: {result.not_evaluated}.")
     minutes, seconds = divmod(round(result.seconds), 60)
-    run = shlex.quote(str(result.run))
-    console.print(
-        f"Trained in {minutes} min {seconds} s. The run is in {result.run}\n"
-        f"A page about it: natlib report {run}. Does it work? natlib doctor {run}",
-        soft_wrap=True,
-    )
+    console.say(f"Trained in {minutes} min {seconds} s. The run is in {result.run}")
+    console.say(f"A page about it: natlib report {run}. Does it work? natlib doctor {run}")

@@ -1,6 +1,5 @@
 """When a run reassigns the slots of its whole data set, over all processes."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Self
@@ -14,13 +13,13 @@ from natlib.assignment.reassignment import Allowed, reassign
 from natlib.assignment.table import AssignmentTable
 from natlib.component import Settings
 from natlib.errors import CheckpointError
+from natlib.runtime.log import logger
 from natlib.runtime.processes import process_count, process_rank
 from natlib.runtime.progress import ProgressReporter
 from natlib.targets import TargetModule
 
 __all__ = ["Reassignment", "reassign_from"]
 
-logger = logging.getLogger("natlib")
 
 # Seconds between two heartbeats; collective calls time out after ten minutes at the earliest.
 _HEARTBEAT = 20.0

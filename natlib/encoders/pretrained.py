@@ -1,7 +1,6 @@
 """Pretrained models of ``transformers`` from local folders: nothing is fetched or unpickled."""
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any, cast
 from torch import nn
 
 from natlib.errors import ConfigError, one_line
+from natlib.runtime.log import logger
 
 __all__ = ["checkpoint_is_gone", "load_pretrained", "quiet_transformers", "read_architecture"]
 
-logger = logging.getLogger("natlib")
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 

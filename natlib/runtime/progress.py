@@ -5,8 +5,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from natlib.runtime.terminal import SafeConsole
 
 __all__ = ["ConsoleProgress", "ProgressReporter", "SilentProgress", "Work", "stages"]
 
@@ -64,17 +65,17 @@ class ConsoleProgress:
         every: seconds between two lines without a terminal.
     """
 
-    def __init__(self, console: Console | None = None, every: float = 15.0) -> None:
-        self._console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+    def __init__(self, console: SafeConsole | None = None, every: float = 15.0) -> None:
+        self._console = console or SafeConsole(stderr=True)
         self._every = every
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -107,12 +108,11 @@ class ConsoleProgress:
         self._printed = now
         rate = (done - self._first) / max(now - self._began, 1e-9)
         left = f"{(self._total - done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
-        line = f"{self._name} {done}/{self._total}, {left}  {note}".rstrip()
-        self._console.print(line, soft_wrap=True)
+        self._console.say(f"{self._name} {done}/{self._total}, {left}  {note}".rstrip())
 
     def say(self, text: str) -> None:
         """See :class:`ProgressReporter`."""
-        self._console.print(text, soft_wrap=True)
+        self._console.say(text)
 
 
 def stages(progress: ProgressReporter) -> Callable[[str, int, int], None]:

@@ -1,12 +1,12 @@
 """Choose the solver that fits the problem, by what was measured."""
 
-import logging
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from natlib.component import register
+from natlib.runtime.log import logger
 from natlib.solvers.auction import Auction
 from natlib.solvers.base import Matching, Solution, Solver
 from natlib.solvers.blockwise import Blockwise
@@ -17,7 +17,6 @@ from natlib.solvers.sparse import Sparse
 
 __all__ = ["Auto"]
 
-logger = logging.getLogger("natlib")
 
 # Rows from which the fast solver on a host is faster than the exact one.
 _LARGE = 512

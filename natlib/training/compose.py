@@ -1,6 +1,5 @@
 """A run's configuration from its layers: preset, file, options, settings."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from natlib.configuration import (
 )
 from natlib.data import Modality
 from natlib.errors import ConfigError
+from natlib.runtime.log import logger
 from natlib.training.choices import Choices
 from natlib.training.config import RunConfig
 
 __all__ = ["compose"]
-
-logger = logging.getLogger("natlib")
 
 
 def compose(

@@ -1,15 +1,12 @@
 """How an epoch is cut into batches."""
 
-import logging
-
 from natlib.data import EpochPartition, LabelledPartition, SampleSet, TrainingLabels
 from natlib.errors import ConfigError
+from natlib.runtime.log import logger
 from natlib.training.config import TrainingConfig
 from natlib.training.processes import Processes
 
 __all__ = ["partition_for"]
-
-logger = logging.getLogger("natlib")
 
 
 def partition_for(

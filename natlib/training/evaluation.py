@@ -1,7 +1,5 @@
 """What a run evaluates itself: kNN while it trains, all probes beside baselines at the end."""
 
-import logging
-
 from torch import Tensor
 
 from natlib.errors import DataError
@@ -13,6 +11,7 @@ from natlib.evaluation import (
     online_knn,
     split_training_samples,
 )
+from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter, stages
 from natlib.training.checkpoint import Position
 from natlib.training.config import RunConfig
@@ -21,8 +20,6 @@ from natlib.training.results import save_evaluation
 from natlib.training.run_directory import RunDirectory
 
 __all__ = ["OnlineKnn", "final_evaluation"]
-
-logger = logging.getLogger("natlib")
 
 
 class OnlineKnn:

@@ -8,7 +8,6 @@ a resumed run needs to know its position only.
 import contextlib
 import gc
 import itertools
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -27,6 +26,7 @@ from natlib.data import (
 )
 from natlib.errors import DataError, DeviceError, DivergedError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
+from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
@@ -38,8 +38,6 @@ from natlib.training.pseudo_labels import measure_pseudo_labels
 from natlib.training.weight_change import weight_change
 
 __all__ = ["Loop"]
-
-logger = logging.getLogger("natlib")
 
 
 class Loop:

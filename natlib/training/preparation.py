@@ -1,6 +1,5 @@
 """Builds the loop of a run from its configuration: data, labels, modules, initial weights."""
 
-import logging
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from natlib.encoders import Encoder
 from natlib.errors import ConfigError, DataError
 from natlib.model import load
 from natlib.objectives import ObjectiveModule
+from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.config import RunConfig
@@ -20,8 +20,6 @@ from natlib.training.processes import Processes, decoding_workers
 from natlib.training.run_directory import RunDirectory
 
 __all__ = ["open_samples", "prepare", "resolve", "with_labels"]
-
-logger = logging.getLogger("natlib")
 
 
 def resolve(config: RunConfig, processes: Processes) -> RunConfig:

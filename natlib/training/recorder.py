@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from natlib.errors import CheckpointError
+from natlib.runtime.log import logger
 
 __all__ = ["Recorder"]
-
-logger = logging.getLogger("natlib")
 
 
 class _LogFile(logging.FileHandler):

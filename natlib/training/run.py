@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from natlib.errors import CheckpointError, DataError
 from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
+from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter, SilentProgress
 from natlib.training.checkpoint import (
     Position,
@@ -31,8 +31,6 @@ from natlib.training.run_info import RunFailure, RunInfo, RunStatus
 from natlib.training.same_run import same_run
 
 __all__ = ["Run", "TrainResult"]
-
-logger = logging.getLogger("natlib")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from rich.console import Console
 
 from natlib.runtime.progress import stages
+from natlib.runtime.terminal import SafeConsole
 from natlib.training import ConsoleProgress
 from tests.cli.command import DIGITS, assert_done, natlib
 
@@ -46,7 +46,7 @@ def test_what_is_done_again_gets_an_estimate_of_its_own() -> None:
     out = io.StringIO()
     with mock.patch("time.monotonic") as clock:
         clock.return_value = 0.0
-        tell = stages(ConsoleProgress(Console(file=out), every=5.0))
+        tell = stages(ConsoleProgress(SafeConsole(file=out), every=5.0))
         for moment, done in ((1.0, 1), (50.0, 90), (60.0, 1), (70.0, 11)):
             clock.return_value = moment
             tell("MLP on head", done, 100)
@@ -59,7 +59,7 @@ def test_what_is_done_again_gets_an_estimate_of_its_own() -> None:
 def test_the_estimate_counts_what_was_done_in_this_start() -> None:
     out = io.StringIO()
     with mock.patch("time.monotonic", side_effect=[0.0, 0.0, 10.0, 12.0, 40.0]) as clock:
-        progress = ConsoleProgress(Console(file=out), every=5.0)
+        progress = ConsoleProgress(SafeConsole(file=out), every=5.0)
         progress.stage("training", 100, done=60)
         progress.advance(70)
         assert lines(out.getvalue()) == ["training 70/100, 30 s left"]
