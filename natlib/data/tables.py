@@ -2,8 +2,10 @@
 
 import errno
 import hashlib
+import json
 import os
 import tempfile
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -15,7 +17,9 @@ import pyarrow.compute as pc
 
 from natlib.component import nearest
 from natlib.data.splits import Split
+from natlib.data.table_format import TableFormat
 from natlib.data.table_readers import blocks, names_of
+from natlib.data.table_sniffing import complete_format
 from natlib.errors import DataError
 
 __all__ = [
@@ -23,10 +27,13 @@ __all__ = [
     "column_names",
     "open_table",
     "split_rows",
+    "table_about",
 ]
 
 # Another layout of the file in the cache is another version.
-_VERSION = b"1"
+_VERSION = b"2"
+# Key in a schema's metadata: the format of the file, and what was guessed.
+_ABOUT = b"about"
 _SPLITS: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -42,7 +49,12 @@ _SPLITS: dict[str, Split] = {
 _in_use: WeakValueDictionary[tuple[Path, bytes], pa.Table] = WeakValueDictionary()
 
 
-def open_table(path: Path, cache: Path | None = None) -> pa.Table:
+def open_table(
+    path: Path,
+    cache: Path | None = None,
+    form: TableFormat | None = None,
+    text: Collection[str] = (),
+) -> pa.Table:
     """A table, mapped into memory.
 
     The file is converted to Arrow's own format, block by block. The result is kept in ``cache``
@@ -51,8 +63,10 @@ def open_table(path: Path, cache: Path | None = None) -> pa.Table:
 
     Args:
         path: a file that ends in .csv, .tsv, .jsonl or .ndjson, each also with .gz behind it,
-            or in .parquet. A CSV or TSV file begins with a line of names.
+            or in .parquet.
         cache: a folder.
+        form: how the file is written; what is not set is found from the file.
+        text: columns of a CSV or TSV file that are text, whatever they hold.
 
     Raises:
         DataError: the file cannot be read, or has no rows.
@@ -61,10 +75,20 @@ def open_table(path: Path, cache: Path | None = None) -> pa.Table:
         status = path.stat()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    stamp = f"{status.st_size} {status.st_mtime_ns}".encode()
+    asked = f"{(form or TableFormat()).model_dump_json()} {sorted(text)}"
+    stamp = f"{status.st_size} {status.st_mtime_ns} {asked}".encode()
+
+    def convert(target: Path) -> None:
+        complete, notes = complete_format(path, form)
+        about = {"form": complete.model_dump(mode="json"), "notes": notes}
+        with blocks(path, complete, text) as (schema, batches):
+            marks = {b"natlib": _VERSION, b"source": stamp, _ABOUT: json.dumps(about).encode()}
+            _write(path, schema.with_metadata(marks), batches, target)
+
     if cache is None:
-        return _temporary(path, stamp)
-    kept = cache / f"table-{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]}.arrow"
+        return _temporary(path, stamp, convert)
+    key = hashlib.sha256(os.fsencode(path.absolute()) + asked.encode()).hexdigest()[:16]
+    kept = cache / f"table-{key}.arrow"
     known = _mapped(kept, stamp)
     if known is not None:
         return known
@@ -72,26 +96,36 @@ def open_table(path: Path, cache: Path | None = None) -> pa.Table:
         cache.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=cache, prefix=".table-", suffix=".arrow")
     except OSError:
-        return _temporary(path, stamp)
+        return _temporary(path, stamp, convert)
     os.close(handle)
     try:
-        _convert(path, Path(beside), stamp)
+        convert(Path(beside))
         os.replace(beside, kept)
     finally:
         Path(beside).unlink(missing_ok=True)
     table = _mapped(kept, stamp)
-    return _temporary(path, stamp) if table is None else table
+    return _temporary(path, stamp, convert) if table is None else table
 
 
-def column_names(path: Path) -> list[str]:
+def table_about(table: pa.Table) -> tuple[TableFormat, list[str]]:
+    """How the file of an opened table is written, and a line for each guess about it."""
+    about = json.loads(table.schema.metadata[_ABOUT])
+    return TableFormat.model_validate(about["form"]), list(about["notes"])
+
+
+def column_names(path: Path, form: TableFormat | None = None) -> list[str]:
     """Names of the columns of a table, in order.
+
+    Args:
+        path: the file.
+        form: how it is written; what is not set is found from the file.
 
     Raises:
         DataError: the file cannot be read.
     """
     if not path.is_file():
         raise DataError(f"cannot read {path}: there is no such file")
-    return names_of(path)
+    return names_of(path, complete_format(path, form)[0])
 
 
 def column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -153,14 +187,14 @@ def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDA
     return found
 
 
-def _temporary(path: Path, stamp: bytes) -> pa.Table:
+def _temporary(path: Path, stamp: bytes, convert: Callable[[Path], None]) -> pa.Table:
     table = _in_use.get((path.absolute(), stamp))
     if table is not None:
         return table
     handle, name = tempfile.mkstemp(prefix="natlib-table-", suffix=".arrow")
     os.close(handle)
     try:
-        _convert(path, Path(name), stamp)
+        convert(Path(name))
         table = _mapped(Path(name), stamp)
     finally:
         # What is mapped stays readable without a name; where it has to keep it, it does.
@@ -171,21 +205,19 @@ def _temporary(path: Path, stamp: bytes) -> pa.Table:
     return table
 
 
-def _convert(path: Path, target: Path, stamp: bytes) -> None:
+def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], target: Path) -> None:
     rows = 0
-    with blocks(path) as (schema, batches):
-        marked = schema.with_metadata({b"natlib": _VERSION, b"source": stamp})
-        try:
-            with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, marked) as writer:
-                for batch in batches:
-                    writer.write_batch(batch.replace_schema_metadata(marked.metadata))
-                    rows += len(batch)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise DataError(
-                f"no room to convert {path} in {target.parent}; free some, or set TMPDIR"
-            ) from error
+    try:
+        with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+                rows += len(batch)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DataError(
+            f"no room to convert {path} in {target.parent}; free some, or set TMPDIR"
+        ) from error
     if not rows:
         raise DataError(f"{path} has no rows; expected a line of names and at least one more")
 
@@ -196,6 +228,7 @@ def _mapped(path: Path, stamp: bytes) -> pa.Table | None:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (OSError, pa.ArrowException):
         return None
-    if table.schema.metadata != {b"natlib": _VERSION, b"source": stamp}:
+    marks = table.schema.metadata or {}
+    if (marks.get(b"natlib"), marks.get(b"source")) != (_VERSION, stamp):
         return None
-    return table.replace_schema_metadata(None)
+    return table.replace_schema_metadata({_ABOUT: marks[_ABOUT]})

@@ -1,0 +1,371 @@
+"""Finds out how a table is written in its file, and notes what was guessed."""
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import BinaryIO, Literal, TextIO, cast
+
+import numpy as np
+
+from natlib.data.table_format import TableFormat
+from natlib.data.table_names import TABLE_SUFFIXES, table_format
+from natlib.errors import DataError, one_line
+
+__all__ = ["complete_format", "format_of_another", "known_format", "opened"]
+
+_BLOCK = 16 << 20
+# Characters from the beginning of a file that separator, header and decimal mark are found from;
+# less than the longest field that the csv module reads by default.
+_SAMPLE = 100_000
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_OTHERS = ",;\t|"
+# A first line with one of these is one of names.
+_NAMES = {"file", "label", "name", "split", "text"}
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    # Before UTF-16, whose mark is the beginning of this one.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Texts in Western European languages have fewer letters beyond ASCII than this.
+_WESTERN = 0.3
+
+_Rows = list[list[str]]
+
+
+def known_format(path: Path) -> str:
+    """The format of a table by the name of its file.
+
+    Raises:
+        DataError: it is called like no table.
+    """
+    kind = table_format(path)
+    if kind is None:
+        raise DataError(
+            f"{path} is no table; expected a file that ends in {', '.join(TABLE_SUFFIXES)}"
+        )
+    return kind
+
+
+def opened(path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked."""
+    if path.name.lower().endswith(".gz"):
+        return cast("BinaryIO", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def complete_format(path: Path, given: TableFormat | None = None) -> tuple[TableFormat, list[str]]:
+    """A format with everything filled in that the kind of file needs, and what was guessed.
+
+    Args:
+        path: the table.
+        given: what is known.
+
+    Returns:
+        The format, and a line for each guess (see :func:`natlib.data.notes_of`).
+
+    Raises:
+        DataError: the file cannot be read, a setting has no meaning for its kind, or what the
+            file holds can be read in two ways.
+    """
+    given = given or TableFormat()
+    kind = known_format(path)
+    _check_meaning(path, kind, given)
+    notes: list[str] = []
+    if kind == ".parquet":
+        return given, notes
+    try:
+        if given.encoding is None:
+            given = given.model_copy(update={"encoding": _encoding(path, notes)})
+        if kind in _SEPARATORS:
+            given = _Sniffer(path, _SEPARATORS[kind], given, notes).run()
+    except (OSError, EOFError, UnicodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as a table: {one_line(error)}; repair or convert it, or set "
+            "its encoding (data.table.encoding)"
+        ) from error
+    return given, [f"{path}: {'; '.join(notes)}"] if notes else []
+
+
+def format_of_another(path: Path, given: TableFormat) -> TableFormat:
+    """The settings of a table, for another one: only where that file itself does not tell.
+
+    Args:
+        path: the other table.
+        given: the settings of the table that they were made for.
+    """
+    plain = TableFormat(missing=given.missing)
+    try:
+        complete_format(path, plain)
+    except DataError:
+        return given
+    return plain
+
+
+def _check_meaning(path: Path, kind: str, given: TableFormat) -> None:
+    known = {"missing"} if kind == ".parquet" else {"missing", "encoding"}
+    for key in type(given).model_fields:
+        if kind not in _SEPARATORS and key not in known and getattr(given, key) is not None:
+            raise DataError(
+                f"data.table.{key} has no meaning for {path}, a {kind} file; leave it out"
+            )
+
+
+def _encoding(path: Path, notes: list[str]) -> str:
+    with opened(path) as file:
+        first = file.read(1 << 16)
+    for mark, encoding in _BOMS:
+        if first.startswith(mark):
+            return encoding
+    if b"\0" in first:
+        return _wide(path, first, notes)
+    beyond, damaged, letters, cp1252 = 0, 0, 0, True
+    with opened(path) as file:
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block)
+            if block.isascii():
+                continue
+            array = np.frombuffer(block, np.uint8)
+            beyond += int((array >= 128).sum())
+            letters += int(((array | 32) - 97 < 26).sum())
+            damaged += len(re.findall("[\udc80-\udcff]", text))
+            cp1252 = cp1252 and not np.isin(array, [0x81, 0x8D, 0x8F, 0x90, 0x9D]).any()
+        damaged += len(decoder.decode(b"", final=True))
+    if not damaged:
+        return "utf-8"
+    if beyond - damaged > damaged:
+        notes.append(f"{damaged:,} bytes are not UTF-8; what holds them cannot be decoded")
+        return "utf-8"
+    if cp1252 and beyond < _WESTERN * (beyond + letters):
+        notes.append("not UTF-8, so read as cp1252 (data.table.encoding)")
+        return "cp1252"
+    raise DataError(
+        f"{path} is not UTF-8 and looks like no Western European text; set its encoding "
+        "(data.table.encoding: cp1251, shift_jis, gb18030, ...), or convert it to UTF-8"
+    )
+
+
+def _wide(path: Path, first: bytes, notes: list[str]) -> str:
+    """UTF-16 without a mark: in most texts, every other byte is 0."""
+    even, odd = first[0::2].count(0), first[1::2].count(0)
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    if max(even, odd) < 0.3 * len(first) / 2 or min(even, odd) > 0.1 * max(even, odd):
+        raise DataError(
+            f"{path} holds zero bytes, so it is no text; expected CSV, TSV or JSON lines"
+        )
+    notes.append(f"read as {encoding} (data.table.encoding)")
+    return encoding
+
+
+class _Sniffer:
+    """Separator, quotes, header and decimal mark of a CSV or TSV file."""
+
+    def __init__(self, path: Path, usual: str, given: TableFormat, notes: list[str]) -> None:
+        self.path = path
+        self.usual = usual
+        self.given = given
+        self.missing = set(given.missing_texts)
+        self.notes = notes
+
+    def run(self) -> TableFormat:
+        given = self.given
+        with self._text() as file:
+            sample = file.read(_SAMPLE)
+            whole = not file.read(1)
+        separator = given.separator or self._separator(sample, whole)
+        quotes = given.quotes
+        if quotes is None:
+            quotes = self._quotes(separator)
+        rows = _records(sample, separator, whole, quotes)
+        header, decimal = given.header, given.decimal
+        if header is None:
+            header = self._header(rows)
+        if decimal is None:
+            decimal = self._decimal(rows[1:] if header else rows, separator)
+        found = {"separator": separator, "quotes": quotes, "header": header, "decimal": decimal}
+        return given.model_copy(update=found)
+
+    def _text(self) -> TextIO:
+        return io.TextIOWrapper(
+            opened(self.path), self.given.encoding, errors="surrogateescape", newline=""
+        )
+
+    def _separator(self, sample: str, whole: bool) -> str:
+        found = []
+        for separator in _OTHERS:
+            widths = {len(row) for row in _records(sample, separator, whole)}
+            if len(widths) == 1 and widths != {1}:
+                found.append(separator)
+        if len(found) > 1 and len(_records(sample, found[0], whole)) > 1:
+            raise DataError(
+                f"{self.path}: values may be separated by {found[0]!r} or by {found[1]!r}; say "
+                "which (data.table.separator)"
+            )
+        if not found:
+            # Rows differ in length, or there is one column: as the first line is.
+            first = next(iter(_records(sample, "\n", whole)), [""])[0]
+            if self.usual in first or not any(other in first for other in _OTHERS):
+                return self.usual
+            found = [max(_OTHERS, key=first.count)]
+            if len({len(row) for row in _records(sample, found[0], whole)}) > 2:
+                return self.usual
+        if found[0] != self.usual:
+            self.notes.append(f"values are separated by {found[0]!r} (data.table.separator)")
+        return found[0]
+
+    def _quotes(self, separator: str) -> bool:
+        """Whether quotes are marks around values, rather than characters like others.
+
+        A quote that nothing closes would swallow all rows up to the next one.
+        """
+        with opened(self.path) as file:
+            if not any(b'"' in block for block in iter(lambda: file.read(_BLOCK), b"")):
+                return True
+        with _long_fields():
+            quoted, fault, line = self._read(separator, csv.QUOTE_MINIMAL)
+            # Texts hold commas: that lines fit by chance is no sign then.
+            if fault is None and separator != "\t":
+                return True
+            widths: set[int] = set()
+            lines, _, _ = self._read(separator, csv.QUOTE_NONE, lambda row: widths.add(len(row)))
+        literal = len(widths) == 1 and widths != {1}
+        if fault is None:
+            if not literal or lines == quoted:
+                return True
+            raise DataError(
+                f"{self.path}: quotes may enclose values of several lines ({quoted:,} rows) or be "
+                f"characters like others ({lines:,} rows); say which (data.table.quotes=true or "
+                "false)"
+            )
+        if not literal:
+            if "unexpected end" in fault:
+                raise DataError(
+                    f"{self.path}: a quote in line {line} is never closed; repair it, or set "
+                    "data.table.quotes=false if quotes are characters like others"
+                )
+            self.notes.append(f"line {line} holds quotes inside a quoted value")
+            return True
+        self.notes.append(
+            "quotes do not enclose values, so they are read as they are (data.table.quotes)"
+        )
+        return False
+
+    def _read(
+        self,
+        separator: str,
+        quoting: Literal[0, 3],
+        look: Callable[[list[str]], object] | None = None,
+    ) -> tuple[int, str | None, int]:
+        """How many rows there are; what is wrong, and in the row that begins in which line."""
+        count, line = 0, 1
+        with self._text() as file:
+            reader = csv.reader(file, delimiter=separator, quoting=quoting, strict=True)
+            try:
+                for row in reader:
+                    line = reader.line_num + 1
+                    if row:
+                        count += 1
+                        if look is not None:
+                            look(row)
+            except csv.Error as error:
+                return count, str(error), line
+        return count, None, line
+
+    def _header(self, rows: _Rows) -> bool:
+        if len(rows) < 2 or _NAMES & {cell.strip().lower() for cell in rows[0]}:
+            return True
+        first = [cell.strip() for cell in rows[0]]
+        repeated, numbers = False, []
+        for cell, below in zip(first, self._columns(rows[1:]), strict=False):
+            if cell.lower() in self.missing or not below:
+                continue
+            if not all(_NUMBER.fullmatch(value) for value in below):
+                repeated = repeated or below.count(cell) > 1
+            elif _NUMBER.fullmatch(cell):
+                numbers.append(cell)
+            else:
+                return True  # a word over numbers is their name
+        if not numbers and repeated:
+            raise DataError(
+                f"{self.path}: the first line, {_shown(first)}, may hold names or values; say "
+                "which (data.table.header=true or false)"
+            )
+        if not numbers:
+            return True
+        below = [cell for cell in rows[1] if _NUMBER.fullmatch(cell.strip())]
+        counts = _counts(numbers) and (numbers[0] == "0" or 1900 <= int(numbers[0]) <= 2100)
+        if counts and not repeated and not _counts(below):
+            self.notes.append(
+                f"the first line, {_shown(first)}, holds names and not numbers (data.table.header)"
+            )
+            return True
+        self.notes.append(
+            f"the first line, {_shown(first)}, holds values and not names, so columns are called "
+            "column_1, ... (data.table.header)"
+        )
+        return False
+
+    def _decimal(self, rows: _Rows, separator: str) -> Literal[".", ","]:
+        if separator == ",":
+            return "."
+        for below in self._columns(rows):
+            marked = [value for value in below if "," in value]
+            if (
+                marked
+                and all(_DECIMAL_COMMA.fullmatch(v) or _WHOLE.fullmatch(v) for v in below)
+                and not all(_THOUSANDS.fullmatch(value) for value in marked)
+            ):
+                self.notes.append(f"numbers such as {marked[0]} have a comma (data.table.decimal)")
+                return ","
+        return "."
+
+    def _columns(self, rows: _Rows) -> Iterator[list[str]]:
+        """The values of each column that are not missing."""
+        for number in range(max((len(row) for row in rows), default=0)):
+            cells = [row[number].strip() for row in rows if number < len(row)]
+            yield [cell for cell in cells if cell.lower() not in self.missing]
+
+
+def _records(sample: str, separator: str, whole: bool, quotes: bool = True) -> _Rows:
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    if separator == "\n":  # lines as they are
+        return [[line] for line in islice(sample.splitlines(), 1)]
+    lines = io.StringIO(sample, newline="")
+    rows = [row for row in csv.reader(lines, delimiter=separator, quoting=quoting) if row]  # type: ignore[arg-type]
+    # The last one may be cut off.
+    return rows if whole or len(rows) < 2 else rows[:-1]
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether each is a whole number, one more than that before: names may be, and years."""
+    if len(cells) < 2 or not all(_WHOLE.fullmatch(cell.strip()) for cell in cells):
+        return False
+    found = [int(cell) for cell in cells]
+    return all(after - before == 1 for before, after in pairwise(found))
+
+
+def _shown(cells: Sequence[str]) -> str:
+    text = ", ".join(cells)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    before = csv.field_size_limit(1 << 30)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
