@@ -1,6 +1,5 @@
 """Files of embeddings that other tools can read."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +9,7 @@ import numpy as np
 from natlib.data import SampleSet
 from natlib.errors import ConfigError, DataError
 from natlib.model.model import Model, Output
+from natlib.runtime.storage import new_file
 
 __all__ = ["EXPORT_SUFFIXES", "export_embeddings"]
 
@@ -84,17 +84,12 @@ def _columns(
 
 def _write(columns: dict[str, np.ndarray[Any, Any]], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            if out.suffix == ".npz":
-                # Plain arrays only: readers need no pickle.
-                np.savez_compressed(file, **columns)  # type: ignore[arg-type]
-            else:
-                _write_parquet(columns, file)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(out) as file:
+        if out.suffix == ".npz":
+            # Plain arrays only: readers need no pickle.
+            np.savez_compressed(file, **columns)  # type: ignore[arg-type]
+        else:
+            _write_parquet(columns, file)
 
 
 def _write_parquet(columns: dict[str, np.ndarray[Any, Any]], file: IO[bytes]) -> None:

@@ -1,28 +1,33 @@
 """The model folder of a run: safetensors and json, always complete.
 
-A save writes ``model.partial`` beside, flushes it, and swaps it in by two renames with
-``model.previous`` in between. A kill at any moment leaves a complete folder under
-``model`` or ``model.previous``; a reader looks at both. ``model.json`` holds digests of
+A kill at any moment leaves a complete folder under ``model`` or ``.model.previous`` (see
+:func:`natlib.runtime.storage.new_folder`); a reader looks at both. ``model.json`` holds digests of
 the tensor files, so that a mixture of two saves or a damaged file is noticed.
 """
 
-import hashlib
 import json
-import shutil
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from natlib.data import Modality
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import Objective, ObjectiveModule
-from natlib.runtime.storage import flush, on_host, read_files, write_files
+from natlib.runtime.storage import (
+    digest,
+    new_folder,
+    on_host,
+    previous_of,
+    read_files,
+    save_tensors,
+    write_files,
+)
 from natlib.runtime.training_state import training_states
 
 __all__ = [
@@ -65,40 +70,31 @@ def save_model(
     Raises:
         CheckpointError: the folder cannot be written; a save that was there stays intact.
     """
-    partial, previous = _beside(folder, "partial"), _beside(folder, "previous")
     fitted = modality.fitted()
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(on_host(encoder.state_dict()), partial / ENCODER_FILE)
-        save_file(on_host(head_state(module)), partial / HEAD_FILE)
-        description = {
-            "format": _FORMAT,
-            "natlib": metadata.version("natlib"),
-            "encoder": recipe.model_dump(mode="json"),
-            "objective": objective.model_dump(mode="json"),
-            "modality": modality.model_dump(mode="json"),
-            "input_shape": list(modality.input_shape),
-            "feature_dim": encoder.dim,
-            "sha256": {name: _digest(partial / name) for name in (ENCODER_FILE, HEAD_FILE)},
-            "fitted": {name: sha256(file).hexdigest() for name, file in fitted.items()},
-        }
-        (partial / _JSON_FILE).write_text(json.dumps(description, indent=2) + "\n")
-        write_files(partial / FITTED_FOLDER, fitted)
-        for file in partial.iterdir():
-            flush(file)
-        if folder.exists():
-            # Only now: while ``folder`` is missing, ``previous`` is the only save.
-            shutil.rmtree(previous, ignore_errors=True)
-            folder.rename(previous)
-        partial.rename(folder)
-        flush(folder.parent)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as partial:
+            save_tensors(on_host(encoder.state_dict()), partial / ENCODER_FILE)
+            save_tensors(on_host(head_state(module)), partial / HEAD_FILE)
+            write_files(partial / FITTED_FOLDER, fitted)
+            description = {
+                "format": _FORMAT,
+                "natlib": metadata.version("natlib"),
+                "encoder": recipe.model_dump(mode="json"),
+                "objective": objective.model_dump(mode="json"),
+                "modality": modality.model_dump(mode="json"),
+                "input_shape": list(modality.input_shape),
+                "feature_dim": encoder.dim,
+                "sha256": {name: digest(partial / name) for name in (ENCODER_FILE, HEAD_FILE)},
+                "fitted": {name: sha256(file).hexdigest() for name, file in fitted.items()},
+            }
+            text = json.dumps(description, indent=2) + "\n"
+            (partial / _JSON_FILE).write_text(text, encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"the model could not be written to {folder}: {error}; "
             "free some space or make the folder writable"
         ) from error
-    shutil.rmtree(previous, ignore_errors=True)
 
 
 def find_model(path: Path) -> Path:
@@ -108,7 +104,7 @@ def find_model(path: Path) -> Path:
         RunNotFoundError: there is no such folder, or no complete model in it.
     """
     for folder in (path / "model", path):
-        for candidate in (folder, _beside(folder, "previous")):
+        for candidate in (folder, previous_of(folder)):
             if (candidate / _JSON_FILE).is_file():
                 return candidate
     if not path.exists():
@@ -147,7 +143,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
     tensors = {}
     for name in (ENCODER_FILE, HEAD_FILE):
         try:
-            intact = _digest(folder / name) == digests.get(name)
+            intact = digest(folder / name) == digests.get(name)
             tensors[name] = load_file(folder / name) if intact else {}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
@@ -170,8 +166,8 @@ def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
     """
     digests: dict[str, str] = description["fitted"]
     files = read_files(folder / FITTED_FOLDER)
-    for name, digest in digests.items():
-        if sha256(files.get(name, b"")).hexdigest() != digest:
+    for name, expected in digests.items():
+        if sha256(files.get(name, b"")).hexdigest() != expected:
             raise CheckpointError(
                 f"{folder / FITTED_FOLDER / name} is missing or not the file that model.json "
                 "describes; write it again by resuming the run"
@@ -207,15 +203,6 @@ def load_tensors(module: nn.Module, state: dict[str, Tensor], wanted: set[str], 
                 f"{list(own[name].shape)}; check that plug-ins have the same version"
             )
     module.load_state_dict(state, strict=False)
-
-
-def _beside(folder: Path, suffix: str) -> Path:
-    return folder.parent / f"{folder.name}.{suffix}"
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _one_line(error: BaseException) -> str:

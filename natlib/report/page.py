@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from natlib.errors import CheckpointError
+from natlib.runtime.storage import write_file
 
 __all__ = ["Section", "note", "render", "write_page"]
 
@@ -77,12 +77,9 @@ def write_page(path: Path, text: str) -> None:
     Raises:
         CheckpointError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8", errors="replace")
-        beside.replace(path)
+        write_file(path, text.encode(errors="replace"))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise CheckpointError(
             f"{path} could not be written: {error.strerror}; free some space, or choose another "
             "file"

@@ -1,35 +1,39 @@
-"""Checkpoints: complete or absent, and free of pickles.
+"""Checkpoints: complete or absent, checked when they are read, and free of pickles.
 
 A checkpoint is a folder ``checkpoints/step-000000123`` with ``weights.safetensors``
-(encoder, head, table or counter), ``optimizer.safetensors`` and ``state.json``. It is
-written under a temporary name, flushed to the disk and renamed.
+(encoder, head, table or counter), ``optimizer.safetensors``, ``meter.safetensors`` (what was
+measured since the last line of metrics), ``state.json``, and ``manifest.json`` with the SHA-256 of
+each of them.
 """
 
 import json
-import os
 import re
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from natlib.errors import CheckpointError, RunNotFoundError
-from natlib.runtime.storage import flush, on_host
+from natlib.errors import CheckpointError
+from natlib.runtime.storage import digest, new_folder, on_host, remove, save_tensors, settle
+from natlib.training.meter import Meter
 
 __all__ = [
     "Position",
     "complete_checkpoints",
     "latest_checkpoint",
+    "prune_checkpoints",
     "read_checkpoint",
     "write_checkpoint",
 ]
 
 _NAME = re.compile(r"step-(\d{9})")
-_FORMAT = 2
+_FORMAT = 3
+_MANIFEST = "manifest.json"
+_FILES = {"weights.safetensors", "optimizer.safetensors", "meter.safetensors", "state.json"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def write_checkpoint(
     position: Position,
     learner: nn.Module,
     optimizer: torch.optim.Optimizer,
+    meter: Meter,
     *,
     keep: int,
 ) -> Path:
@@ -62,6 +67,7 @@ def write_checkpoint(
         position: how far the run is.
         learner: every parameter and buffer of it is saved.
         optimizer: its state is saved.
+        meter: what it has measured since the last line of metrics is saved.
         keep: checkpoints to keep.
 
     Returns:
@@ -80,78 +86,138 @@ def write_checkpoint(
                 "training.clip_gradient in a new run (--init-from takes over what was learnt)"
             )
     target = folder / f"step-{position.step:09d}"
-    partial = folder / f".partial-{os.getpid()}"
     try:
-        # Of this process or of one that was killed: a run has one writer.
-        for left in folder.glob(".partial-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(weights, partial / "weights.safetensors")
-        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
-        state = {"format": _FORMAT, "position": asdict(position)}
-        (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n")
-        for file in partial.iterdir():
-            flush(file)
-        # A resumed run may write a step that exists: from before it was cut off.
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        flush(folder)
+        with new_folder(target) as partial:
+            save_tensors(weights, partial / "weights.safetensors")
+            save_tensors(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
+            save_tensors(on_host(meter.state_dict()), partial / "meter.safetensors")
+            (partial / "state.json").write_text(_json({"position": asdict(position)}))
+            digests = {file.name: digest(file) for file in sorted(partial.iterdir())}
+            (partial / _MANIFEST).write_text(_json({"format": _FORMAT, "sha256": digests}))
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
             f"checkpoint {target} could not be written: {error}; {_what_is_left(folder)}; "
             "free some space, then resume or start anew"
         ) from error
-    for old in complete_checkpoints(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    prune_checkpoints(folder, keep)
     return target
 
 
-def latest_checkpoint(folder: Path) -> Path:
-    """The newest complete checkpoint.
+def prune_checkpoints(folder: Path, keep: int) -> None:
+    """Remove the oldest checkpoints above ``keep``, and what a killed process left.
 
-    Raises:
-        RunNotFoundError: there is none.
+    What cannot be removed now is left to the next time.
     """
-    found = complete_checkpoints(folder)
-    if not found:
-        raise RunNotFoundError(
-            f"no complete checkpoint in {folder}; the run was stopped before its first one, "
-            f"start it anew (--out {folder.parent} --overwrite)"
-        )
-    return found[-1]
+    try:
+        settle(folder)
+        for old in _named(folder)[:-keep]:
+            remove(old)
+    except OSError:
+        # Too many checkpoints are no reason to stop a run; a disk that is full will be.
+        return
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint, or None; :func:`read_checkpoint` checks whether it is intact."""
+    found = _named(folder)
+    return found[-1] if found else None
 
 
 def read_checkpoint(
-    checkpoint: Path, learner: nn.Module, optimizer: torch.optim.Optimizer
+    checkpoint: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, meter: Meter
 ) -> Position:
-    """Load weights and optimiser state in place.
+    """Load weights, the state of the optimiser and measurements in place.
 
     Raises:
-        CheckpointError: the checkpoint does not fit the learner or is damaged.
+        CheckpointError: the checkpoint does not fit the learner or is damaged; the message says
+            from which other one the run can go on, and how.
     """
     try:
+        _check(checkpoint)
         state = json.loads((checkpoint / "state.json").read_text())
-        if state["format"] != _FORMAT:
-            raise CheckpointError(
-                f"{checkpoint} has format {state['format']}, this natlib reads {_FORMAT}; "
-                "use the natlib that wrote it, or start a new run"
-            )
         learner.load_state_dict(load_file(checkpoint / "weights.safetensors"))
         _restore_optimizer(optimizer, load_file(checkpoint / "optimizer.safetensors"))
+        meter.load_state_dict(load_file(checkpoint / "meter.safetensors"))
         return Position(**state["position"])
     except CheckpointError:
         raise
+    except _DamagedError as error:
+        raise CheckpointError(
+            f"checkpoint {checkpoint} is damaged ({error}); {_remedy(checkpoint)}"
+        ) from error
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"checkpoint {checkpoint} cannot be read: {why}; "
-            "remove it to resume from the one before"
+            f"checkpoint {checkpoint} cannot be read: {why}; {_remedy(checkpoint)}"
         ) from error
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints from the oldest to the newest."""
+    """Checkpoints whose files are all there, from the oldest to the newest."""
+    found = []
+    for checkpoint in _named(folder):
+        try:
+            names = _manifest(checkpoint)
+        except (_DamagedError, CheckpointError):
+            continue
+        if all((checkpoint / name).is_file() for name in names):
+            found.append(checkpoint)
+    return found
+
+
+class _DamagedError(Exception):
+    """A file of a checkpoint is missing, or not as it was written."""
+
+
+def _check(checkpoint: Path) -> None:
+    """Compare all files with their digests."""
+    for name, expected in _manifest(checkpoint).items():
+        try:
+            intact = digest(checkpoint / name) == expected
+        except OSError as error:
+            raise _DamagedError(f"{name}: {error.strerror}") from error
+        if not intact:
+            raise _DamagedError(f"{name} is not as it was written")
+
+
+def _manifest(checkpoint: Path) -> dict[str, str]:
+    """The digests of the files of a checkpoint, by name."""
+    try:
+        manifest: Any = json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8"))
+        version, digests = manifest["format"], dict(manifest["sha256"])
+    except OSError as error:
+        raise _DamagedError(f"{_MANIFEST}: {error.strerror}") from error
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise _DamagedError(f"{_MANIFEST} is not as it was written") from error
+    if version != _FORMAT:
+        raise CheckpointError(
+            f"{checkpoint} has format {version}, this natlib reads {_FORMAT}; "
+            "use the natlib that wrote it, or start a new run"
+        )
+    if set(digests) != _FILES:
+        raise _DamagedError(f"{_MANIFEST} is not as it was written")
+    return digests
+
+
+def _remedy(checkpoint: Path) -> str:
+    """What to do about a checkpoint that cannot be used."""
+    for earlier in reversed([other for other in _named(checkpoint.parent) if other < checkpoint]):
+        try:
+            _check(earlier)
+        except (_DamagedError, CheckpointError):
+            continue
+        return (
+            f"remove it and resume: the run then goes on from the one before, {earlier.name}, "
+            "which is intact"
+        )
+    run = checkpoint.parent.parent
+    return (
+        "there is no earlier one that is intact; restore it, or start a new run, from the weights "
+        f"of this one if its model is there (--init-from {run})"
+    )
+
+
+def _named(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
@@ -160,6 +226,10 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 def _what_is_left(folder: Path) -> str:
     found = complete_checkpoints(folder)
     return f"the last complete one is {found[-1]}" if found else "there is no earlier one"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

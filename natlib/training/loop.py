@@ -119,7 +119,7 @@ class Loop:
             progress: told about work between epochs.
         """
         self.learner.train()
-        self.meter.restart()
+        self.meter.resume()
         while self.position.epoch < self.config.epochs:
             epoch = self.position.epoch
             work = self.learner.objective.before_epoch(epoch)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 __all__ = ["Meter"]
@@ -27,6 +28,7 @@ class Meter:
     def restart(self) -> None:
         """Forget everything that was measured."""
         self._began = time.perf_counter()
+        self._before = 0.0
         self._updates = 0
         self._samples = 0
         self._sums: dict[str, Tensor] = {}
@@ -34,12 +36,57 @@ class Meter:
         self._counts: dict[str, tuple[int, int]] = {}
         self._seconds = dict.fromkeys(self._times, 0.0)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Everything since the last reading, so that a resumed run reads the same means."""
+        seconds = time.perf_counter() - self._began
+        state = {
+            "seconds": torch.tensor(seconds, dtype=torch.float64),
+            "updates": torch.tensor(self._updates),
+            "samples": torch.tensor(self._samples),
+        }
+        state |= {f"sum.{name}": value for name, value in self._sums.items()}
+        state |= {f"latest.{name}": value for name, value in self._latest.items()}
+        state |= {f"count.{name}": torch.tensor(counts) for name, counts in self._counts.items()}
+        state |= {
+            f"spent.{name}": torch.tensor(spent, dtype=torch.float64)
+            for name, spent in self._seconds.items()
+        }
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what another meter has measured; :meth:`resume` lets time go on.
+
+        Raises:
+            KeyError: it is the state of something else.
+        """
+        self.restart()
+        self._before = float(state["seconds"])
+        self._updates = int(state["updates"])
+        self._samples = int(state["samples"])
+        for key, value in state.items():
+            what, _, name = key.partition(".")
+            if what == "sum":
+                self._sums[name] = value
+            elif what == "latest":
+                self._latest[name] = value
+            elif what == "count":
+                part, whole = value.tolist()
+                self._counts[name] = (part, whole)
+            elif what == "spent" and name in self._seconds:
+                self._seconds[name] = float(value)
+
+    def resume(self) -> None:
+        """Measure time from now on, without what has passed since the state was loaded."""
+        self._began = time.perf_counter() - self._before
+
     def average(self, name: str, value: Tensor) -> None:
         """Add a scalar of this update, to be averaged over updates.
 
         Values of one update add up. They stay on their device until they are read.
         """
-        self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        # What a checkpoint held is on the CPU until it is added to.
+        known = self._sums.get(name)
+        self._sums[name] = value.clone() if known is None else known.to(value.device) + value
 
     def latest(self, measures: Mapping[str, Tensor]) -> None:
         """Replace scalars by newer ones; names such as ``solver_seconds`` are spent time."""

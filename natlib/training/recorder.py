@@ -3,12 +3,14 @@
 import contextlib
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from natlib.errors import CheckpointError
 from natlib.runtime.log import logger
+from natlib.runtime.storage import write_file
 
 __all__ = ["Recorder"]
 
@@ -31,10 +33,7 @@ class Recorder:
         self._path = run / "metrics.jsonl"
         if self._path.exists():
             kept = [line for line in _complete_lines(self._path) if line["step"] <= resume_step]
-            # Beside and renamed: a kill in the middle must not lose the history.
-            beside = self._path.with_suffix(".partial")
-            beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-            beside.replace(self._path)
+            write_file(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = self._path.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter  # 100 modules, for training only
 
@@ -61,6 +60,19 @@ class Recorder:
             ) from error
         for name, value in values.items():
             self._events.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """Wait until the lines are on disk: no checkpoint may be newer than its metrics.
+
+        Raises:
+            CheckpointError: they could not be written.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise CheckpointError(
+                f"{self._path} could not be written: {error.strerror}; free some space and resume"
+            ) from error
 
     def close(self) -> None:
         """Close all files; what could not be written is lost."""

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from natlib.errors import ConfigError
 from natlib.evaluation import STANDARD, Evaluation
+from natlib.runtime.storage import write_file
 from natlib.training.run_directory import RunDirectory
 
 __all__ = ["read_evaluations", "save_evaluation"]
@@ -16,9 +17,7 @@ def save_evaluation(directory: RunDirectory, evaluation: Evaluation) -> Path:
     """Write an evaluation to ``RUN/evaluations``, replacing an older one; returns the file."""
     directory.evaluations.mkdir(exist_ok=True)
     path = directory.evaluations / f"{_name(evaluation)}.json"
-    beside = path.with_suffix(".partial")
-    beside.write_text(evaluation.to_json(), encoding="utf-8")
-    beside.replace(path)
+    write_file(path, evaluation.to_json())
     return path
 
 

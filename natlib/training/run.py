@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from natlib.errors import CheckpointError, DataError
+from natlib.errors import CheckpointError, DataError, RunNotFoundError
 from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
@@ -158,6 +158,11 @@ class Run:
         if config is not None:
             saved = same_run(saved, config)
         checkpoint = latest_checkpoint(directory.checkpoints)
+        if checkpoint is None:
+            raise RunNotFoundError(
+                f"no checkpoint in {directory.checkpoints}; the run was stopped before its first "
+                f"one, start it anew (--out {path} --overwrite)"
+            )
         with contextlib.ExitStack() as resources:
             processes = resources.enter_context(training_processes(saved.training.device))
             samples = open_samples(saved, directory, processes, progress)
@@ -165,7 +170,7 @@ class Run:
             saved, labels = with_labels(saved, samples)
             loop = prepare(saved, samples, labels, processes)
             resources.callback(loop.close)
-            loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer)
+            loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer, loop.meter)
             run = cls(saved, directory, loop, processes, progress)
             if processes.first:
                 directory.write_environment()
@@ -231,7 +236,7 @@ class Run:
                 interrupted = self.processes.any(interruption.signal is not None)
                 if recorder is not None and knn is not None:
                     self._record(recorder, knn, position)
-                self._save(position, interrupted)
+                self._save(position, interrupted, recorder)
                 if interrupted:
                     return False
         return loop.position.step == loop.updates
@@ -247,7 +252,7 @@ class Run:
             recorder.record(position.step, position.epoch, {"knn": accuracy})
             self._progress.say(f"epoch {position.epoch}: kNN accuracy {accuracy:.1f} %")
 
-    def _save(self, position: Position, interrupted: bool) -> None:
+    def _save(self, position: Position, interrupted: bool, recorder: Recorder | None) -> None:
         """Write the checkpoint and the model that are due after an update."""
         training = self.config.training
         epoch_ended = position.epoch_step == 0
@@ -256,12 +261,14 @@ class Run:
         if not (epoch_ended or due or interrupted):
             return
         self.loop.learner.objective.merge()
-        if self.processes.first:
+        if recorder is not None:
+            recorder.flush()
             write_checkpoint(
                 self.directory.checkpoints,
                 position,
                 self.loop.learner,
                 self.loop.optimizer,
+                self.loop.meter,
                 keep=training.keep_checkpoints,
             )
             self.directory.write_info(self._info("running"))

@@ -1,6 +1,7 @@
 """The run directory: the files of a run and where they are."""
 
 import gzip
+import io
 import json
 import platform
 import shutil
@@ -22,7 +23,7 @@ from natlib.errors import (
     RunExistsError,
     RunNotFoundError,
 )
-from natlib.runtime.storage import flush, read_files, write_files
+from natlib.runtime.storage import new_file, read_files, write_file, write_files
 from natlib.training.config import RunConfig
 from natlib.training.run_info import RUN_FORMAT, RunInfo
 
@@ -86,22 +87,28 @@ class RunDirectory:
         self._clear()
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-            with gzip.open(self._samples, "wt", encoding="utf-8", compresslevel=1) as file:
-                file.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
-                for name in samples.names:
-                    file.write(json.dumps(name) + "\n")
+            self._write_samples(samples)
             write_files(self.fitted, config.data.fitted())
             self.write_environment()
             self._write_info(info)
             # Last, since a directory with a config.yaml counts as a run.
-            text = dump_yaml(config.model_dump(mode="json"))
-            self.config_file.write_text(text, encoding="utf-8")
+            write_file(self.config_file, dump_yaml(config.model_dump(mode="json")))
         except OSError as error:
             self._clear()
             raise CheckpointError(
                 f"the run directory {self.path} could not be written: {error.strerror}; "
                 "choose another one (--out), or free some space"
             ) from error
+
+    def _write_samples(self, samples: SampleSet) -> None:
+        with (
+            new_file(self._samples) as file,
+            gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=1) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8") as lines,
+        ):
+            lines.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
+            for name in samples.names:
+                lines.write(json.dumps(name) + "\n")
 
     def _clear(self) -> None:
         for entry in self._content():
@@ -131,9 +138,7 @@ class RunDirectory:
         except (OSError, ValueError, TypeError):
             # Absent or damaged: a note for people, and no reason not to go on.
             starts = []
-        beside = path.with_suffix(".partial")
-        beside.write_text(json.dumps([*starts, facts], indent=2) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_file(path, json.dumps([*starts, facts], indent=2) + "\n")
 
     def write_info(self, info: RunInfo) -> None:
         """Replace ``run.json``.
@@ -150,13 +155,7 @@ class RunDirectory:
             ) from error
 
     def _write_info(self, info: RunInfo) -> None:
-        beside = self.info_file.with_suffix(".partial")
-        try:
-            beside.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            flush(beside)
-            beside.replace(self.info_file)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_file(self.info_file, info.model_dump_json(indent=2) + "\n")
 
     def read_info(self) -> RunInfo:
         """What the run is and how it stands.

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -186,28 +187,32 @@ def test_resuming_what_is_no_run(folder: Path) -> None:
 
 def test_resuming_a_run_without_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder / "run" / "checkpoints")
-    refused(folder, RESUME, "no complete checkpoint in run/checkpoints", "start it anew")
+    refused(folder, RESUME, "no checkpoint in run/checkpoints", "start it anew")
 
 
 def test_resuming_with_a_damaged_checkpoint(folder: Path) -> None:
     newest = folder / "run" / "checkpoints" / "step-000000004"
-    for name in ("weights.safetensors", "optimizer.safetensors", "state.json"):
-        whole = (newest / name).read_bytes()
-        for left in (whole[: len(whole) // 2], b""):
-            (newest / name).write_bytes(left)
-            refused(
-                folder, RESUME,
-                f"checkpoint run/checkpoints/{newest.name} cannot be read",
-                "remove it to resume from the one before",
-            )  # fmt: skip
-        (newest / name).unlink()
-        refused(folder, RESUME, newest.name, "remove it")
-        (newest / name).write_bytes(whole)
+    damaged = f"checkpoint run/checkpoints/{newest.name} is damaged ("
+    remedy = "remove it and resume: the run then goes on from the one before, step-000000002"
+    rng = random.Random(0)
+    for file in sorted(newest.iterdir()):
+        whole = file.read_bytes()
+        flipped = bytearray(whole)
+        flipped[rng.randrange(len(whole))] ^= 0x44
+        for left in (whole[: len(whole) // 2], b"", bytes(flipped)):
+            file.write_bytes(left)
+            refused(folder, RESUME, damaged, file.name, "is not as it was written", remedy)
+        file.unlink()
+        refused(folder, RESUME, damaged, f"{file.name}: No such file", remedy)
+        file.write_bytes(whole)
     # As the line says: removed, it goes on from the one before and ends as it had ended.
     before = content(newest)
     shutil.rmtree(newest)
     assert_done(natlib("train", *RESUME))
-    assert content(newest) == before
+    after = content(newest)
+    # What was measured has times in it.
+    for name in ("weights.safetensors", "optimizer.safetensors", "state.json"):
+        assert after[name] == before[name]
     lines = Path("run/metrics.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps))

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from natlib.errors import (
 from natlib.model import files as model_io
 from natlib.model import load, save_model
 from natlib.objectives import NAT
+from natlib.runtime import storage
 from natlib.targets import Gaussian
 from natlib.training.config import RunConfig
 from tests.evaluation.gaussian_blobs import FEATURES, GaussianBlobs, blobs
@@ -294,7 +296,7 @@ class TestMissingAndDamaged:
         change(tensors)
         save_file(tensors, file)
         description = json.loads((run / "model" / "model.json").read_text())
-        digests = description["sha256"] | {name: model_io._digest(file)}
+        digests = description["sha256"] | {name: storage.digest(file)}
         self.change(run, sha256=digests)
 
     def test_a_tensor_that_is_missing(self, run):
@@ -315,7 +317,10 @@ class Killed(BaseException):
     """Stands for a kill: nothing that cleans up after errors catches it."""
 
 
-STEPS = ["save_file", "_digest", "flush", "mkdir", "write_text", "rename", "rmtree"]
+STEPS = {
+    "save_tensors": model_io, "digest": model_io, "flush": storage, "mkdir": Path,
+    "write_text": Path, "rename": os, "rmtree": shutil,
+}  # fmt: skip
 
 
 def saved_and_killed(monkeypatch, folder, parts, step, call):
@@ -332,7 +337,7 @@ def saved_and_killed(monkeypatch, folder, parts, step, call):
 
         return wrapper
 
-    place = Path if hasattr(Path, step) else model_io.shutil if step == "rmtree" else model_io
+    place = STEPS[step]
     with monkeypatch.context() as patch:
         patch.setattr(place, step, dying(getattr(place, step)))
         try:
@@ -393,7 +398,7 @@ class TestKilled:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(model_io, "save_file", full)
+            patch.setattr(model_io, "save_tensors", full)
             with pytest.raises(CheckpointError, match="No space left on device; free some space"):
                 save(run / "model", trained(seed=1))
         assert np.array_equal(load(run).embed(vectors), before)

@@ -27,6 +27,7 @@ from natlib.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from natlib.training.meter import Meter
 from natlib.training.recorder import Recorder
 from tests.cli.command import content
 from tests.evaluation.gaussian_blobs import GaussianBlobs
@@ -111,14 +112,14 @@ def pair(value: float) -> tuple[Pair, torch.optim.Optimizer]:
 
 
 def write(folder: Path, step: int, value: float, keep: int = 2) -> Path:
-    return write_checkpoint(folder, Position(0, step, step), *pair(value), keep=keep)
+    return write_checkpoint(folder, Position(0, step, step), *pair(value), Meter(), keep=keep)
 
 
 def assert_intact(written: Path, step: int, value: float) -> None:
     """The checkpoint loads, and holds what :func:`write` was given."""
     module, optimizer = pair(0.0)
     expected, expected_optimizer = pair(value)
-    assert read_checkpoint(written, module, optimizer) == Position(0, step, step)
+    assert read_checkpoint(written, module, optimizer, Meter()) == Position(0, step, step)
     assert torch.equal(module.weight, expected.weight)
     state, expected_state = optimizer.state_dict(), expected_optimizer.state_dict()
     for name, tensor in expected_state["state"][0].items():
@@ -145,13 +146,16 @@ def full_at(call: int) -> Callable[..., Any]:
 
 STAGES: dict[str, tuple[Any, str, int]] = {
     "making the folder": (Path, "mkdir", 1),
-    "weights": (checkpoint, "save_file", 1),
-    "optimiser": (checkpoint, "save_file", 2),
+    "weights": (checkpoint, "save_tensors", 1),
+    "optimiser": (checkpoint, "save_tensors", 2),
+    "meter": (checkpoint, "save_tensors", 3),
     "state": (Path, "write_text", 1),
+    "manifest": (Path, "write_text", 2),
     "first flush": (os, "fsync", 1),
-    "last flush of a file": (os, "fsync", 3),
-    "rename": (Path, "rename", 1),
-    "flush of the folder": (os, "fsync", 4),
+    "last flush of a file": (os, "fsync", 5),
+    "flush of the checkpoint's folder": (os, "fsync", 6),
+    "rename": (os, "rename", 1),
+    "flush of the folder": (os, "fsync", 7),
 }
 
 
@@ -178,7 +182,7 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written(
     else:
         assert newest == before
         assert f"the last complete one is {before}" in text
-    assert not list(tmp_path.glob(".partial*"))
+    assert not list(tmp_path.glob(".*"))
     # With space again, the same checkpoint is written.
     assert_intact(write(tmp_path, 6, 2.0), 6, 2.0)
 
@@ -192,14 +196,15 @@ def test_weights_that_are_not_finite_replace_no_checkpoint(tmp_path: Path) -> No
     module, optimizer = pair(1.0)
     module.weight.data[7] = float("nan")  # one of 300
     with pytest.raises(CheckpointError, match=r"'weight' holds NaN"):
-        write_checkpoint(tmp_path, Position(0, 7, 7), module, optimizer, keep=2)
+        write_checkpoint(tmp_path, Position(0, 7, 7), module, optimizer, Meter(), keep=2)
     assert [path.name for path in tmp_path.iterdir()] == [before.name]
     assert_intact(before, 5, 1.0)
 
 
 def test_the_oldest_checkpoints_go_and_so_does_what_a_killed_process_left(tmp_path: Path) -> None:
-    (tmp_path / ".partial-1").mkdir()
-    (tmp_path / ".partial-1" / "weights.safetensors").write_bytes(b"half")
+    for left in (".step-000000008.partial", ".step-000000007.removed"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "weights.safetensors").write_bytes(b"half")
     for step in (9, 10, 11, 12):
         write(tmp_path, step, float(step), keep=3)
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -225,12 +230,12 @@ def test_a_step_that_is_written_again_is_replaced(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_format_or_another_model(tmp_path: Path) -> None:
     written = write(tmp_path, 5, 1.0)
     other = nn.Linear(3, 3)
-    with pytest.raises(CheckpointError, match=r"cannot be read.*remove it"):
-        read_checkpoint(written, other, torch.optim.AdamW(other.parameters()))
-    state = json.loads((written / "state.json").read_text())
-    (written / "state.json").write_text(json.dumps(state | {"format": 99}))
-    with pytest.raises(CheckpointError, match="has format 99, this natlib reads 2"):
-        read_checkpoint(written, *pair(0.0))
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*no earlier one that is intact"):
+        read_checkpoint(written, other, torch.optim.AdamW(other.parameters()), Meter())
+    manifest = json.loads((written / "manifest.json").read_text())
+    (written / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
+    with pytest.raises(CheckpointError, match="has format 99, this natlib reads 3"):
+        read_checkpoint(written, *pair(0.0), Meter())
 
 
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:

@@ -59,6 +59,30 @@ def test_it_starts_anew_when_it_is_read(clock: Callable[[float], None]) -> None:
     }  # fmt: skip
 
 
+def test_another_meter_goes_on_from_what_was_measured(clock: Callable[[float], None]) -> None:
+    def measure(meter: Meter, values: tuple[float, ...]) -> None:
+        for value in values:
+            meter.average("loss.of.a.part", torch.tensor(value))
+            meter.latest({"rank": torch.tensor(value), "solver_seconds": torch.tensor(0.5)})
+            meter.count("right", 1, 4)
+            meter.trained(16)
+            meter.updated()
+            clock(2.0)
+
+    whole, part, rest = (Meter(("solver", "loader")) for _ in range(3))
+    measure(whole, (0.1, 0.2, 0.3))
+    expected = whole.read(5)
+    part.restart()
+    measure(part, (0.1,))
+    rest.load_state_dict(part.state_dict())
+    clock(1000.0)  # between the two processes
+    rest.resume()
+    measure(rest, (0.2, 0.3))
+    assert rest.read(5) == expected
+    # After a reading, nothing is left of it.
+    assert rest.state_dict().keys() == Meter(("solver", "loader")).state_dict().keys()
+
+
 def test_seconds_that_nobody_announced_are_a_metric(clock: Callable[[float], None]) -> None:
     meter = Meter()
     meter.latest({"other_seconds": torch.tensor(3.0)})

@@ -1,13 +1,14 @@
 """Arrays that were expensive to make, kept in a file."""
 
-import os
-import tempfile
+import contextlib
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from natlib.runtime.storage import new_file
 
 __all__ = ["read_arrays", "write_arrays"]
 
@@ -31,14 +32,7 @@ def write_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
         path: a file whose name ends in ``.npz``; its folder is made.
         arrays: by name.
     """
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with new_file(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(beside, path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)
