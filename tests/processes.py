@@ -41,7 +41,8 @@ _PRELOADED = [
     "natlib.doctor", "natlib.protocols", "natlib.report", "natlib.training",
     "natlib_audio", "natlib_image", "natlib_text", "natlib_vector",
     "hypothesis", "kornia.filters", "matplotlib.pyplot", "natlib.data.tables", "pytest",
-    "rich.progress", "sklearn.cluster", "torch.distributed", "torch.utils.tensorboard",
+    "rich.progress", "sklearn.cluster", "torch._dynamo", "torch.distributed",
+    "torch.utils.tensorboard",
     "torchaudio.transforms", "torchvision.models", "transformers", "typer",
 ]  # fmt: skip
 _FORKED.set_forkserver_preload(_PRELOADED)
@@ -140,6 +141,17 @@ def run_python(
     return Said(process.exitcode, *streams)
 
 
+def _set_up() -> None:
+    """Make a forked process like a fresh one, and quick."""
+    # As it is by default: processes that it starts would otherwise each begin with a fork server
+    # of their own, which imports everything once more.
+    multiprocessing.set_start_method(None, force=True)
+    torch.set_num_threads(1)
+    do_not_wait_for_disks()
+    # What is there now stays: to look through all modules for garbage takes a second.
+    gc.freeze()
+
+
 def _python(
     words: list[str], folder: Path, environment: dict[str, str], said: str, moment: Moment | None
 ) -> None:
@@ -148,10 +160,8 @@ def _python(
     os.environ.update(environment)
     for descriptor, name in enumerate(_STREAMS, start=1):
         os.dup2(os.open(Path(said, name), os.O_WRONLY), descriptor)
-    torch.set_num_threads(1)
     how, *rest = words
-    do_not_wait_for_disks()
-    gc.freeze()
+    _set_up()
     # What pytest has put on the path of the tests is not on that of a script.
     sys.path = [path for path in sys.path if Path(path).name != "benchmarks"]
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
@@ -290,10 +300,7 @@ _pairs: list[_Pair] = []
 
 
 def _serve(rank: int, pipe: Connection) -> None:
-    torch.set_num_threads(1)
-    do_not_wait_for_disks()
-    # What is there now stays: to look through all modules for garbage takes a second.
-    gc.freeze()
+    _set_up()
     while True:
         failure, result = None, None
         try:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from natlib.runtime.seeding import seed_generators
+
 __all__ = ["evaluating", "seeded", "untouched_random"]
 
 
@@ -40,8 +42,5 @@ def untouched_random(device: torch.device) -> Iterator[None]:
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
     """Inside, the generators of torch (CPU and ``device``) start from a seed; see above."""
     with untouched_random(device):
-        # Not torch.manual_seed, which would seed other accelerators as well.
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        seed_generators(device, seed)
         yield

@@ -7,7 +7,6 @@ the tensor files, so that a mixture of two saves or a damaged file is noticed.
 
 import json
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from natlib.data import Modality
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import Objective, ObjectiveModule
+from natlib.runtime.packages import version
 from natlib.runtime.storage import (
     digest,
     new_folder,
@@ -79,7 +79,7 @@ def save_model(
             write_files(partial / FITTED_FOLDER, fitted)
             description = {
                 "format": _FORMAT,
-                "natlib": metadata.version("natlib"),
+                "natlib": version("natlib"),
                 "encoder": recipe.model_dump(mode="json"),
                 "objective": objective.model_dump(mode="json"),
                 "modality": modality.model_dump(mode="json"),

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from natlib.errors import CheckpointError
+from natlib.runtime.packages import version
 from natlib.runtime.storage import write_file
 
 __all__ = ["Section", "note", "render", "write_page"]
@@ -67,7 +67,7 @@ def render(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Sect
         style=Markup(_text("page.css")),
         script=Markup(script),
         digest=digest,
-        version=metadata.version("natlib"),
+        version=version("natlib"),
     )
 
 

@@ -1,8 +1,16 @@
-"""Check for packages that are imported only when they are used."""
+"""What is known of packages without importing them."""
 
+from functools import lru_cache
+from importlib import metadata
 from importlib.util import find_spec
 
-__all__ = ["require"]
+__all__ = ["require", "version"]
+
+
+@lru_cache
+def version(package: str) -> str:
+    """The version of an installed distribution; reading it takes milliseconds, once."""
+    return metadata.version(package)
 
 
 def require(*packages: str) -> None:

@@ -28,6 +28,7 @@ from natlib.errors import DataError, DeviceError, DivergedError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter
+from natlib.runtime.seeding import seed_generators
 from natlib.training.checkpoint import Position
 from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for
@@ -195,7 +196,7 @@ class Loop:
                 "fewer than two samples of a batch could be decoded "
                 f"({_names(self.samples, batch)}); remove the unreadable files"
             )
-        torch.manual_seed(self._seed(epoch, number))
+        seed_generators(self.processes.device, self._seed(epoch, number))
         views = self.modality.views(batch, self.views)
         visible = None
         if self.labels is not None:

@@ -5,7 +5,6 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from natlib.errors import CheckpointError, DataError, RunNotFoundError
@@ -13,6 +12,7 @@ from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
 from natlib.runtime.log import logger
+from natlib.runtime.packages import version
 from natlib.runtime.progress import ProgressReporter, SilentProgress
 from natlib.training.checkpoint import (
     Position,
@@ -333,7 +333,7 @@ class Run:
             weights=sum(p.numel() for p in loop.learner.parameters() if p.requires_grad),
             processes=self.processes.count,
             device=str(self.processes.device),
-            versions={name: metadata.version(name) for name in ("natlib", "torch")},
+            versions={name: version(name) for name in ("natlib", "torch")},
             failure=None
             if error is None
             else RunFailure(kind=type(error).__name__, message=str(error)),

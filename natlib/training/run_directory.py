@@ -8,7 +8,6 @@ import shutil
 import sys
 import time
 import zlib
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from natlib.errors import (
     RunExistsError,
     RunNotFoundError,
 )
+from natlib.runtime.packages import version
 from natlib.runtime.storage import new_file, read_files, write_file, write_files
 from natlib.training.config import RunConfig
 from natlib.training.run_info import RUN_FORMAT, RunInfo
@@ -128,7 +128,7 @@ class RunDirectory:
             "command": sys.argv,
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "versions": {name: metadata.version(name) for name in names},
+            "versions": {name: version(name) for name in names},
             "threads": torch.get_num_threads(),
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         }

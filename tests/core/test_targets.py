@@ -58,7 +58,9 @@ def test_rows_do_not_depend_on_what_else_is_requested(
     assert rows.isfinite().all()
     order = torch.randperm(61, generator=torch.Generator().manual_seed(2))
     assert torch.equal(targets.rows(slot[order], dtype), rows[order])
-    for size in (1, 7, 60):
+    for row in (0, 1, 60):
+        assert torch.equal(targets.rows(slot[row : row + 1], dtype), rows[row : row + 1])
+    for size in (7, 60):
         parts = [targets.rows(part, dtype) for part in slot.split(size)]
         assert torch.equal(torch.cat(parts), rows)
     assert torch.equal(targets.rows(slot[5], dtype), rows[5])
@@ -73,16 +75,16 @@ def test_rows_do_not_depend_on_chunks(
     targets: TargetDistribution, dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     targets = changed(targets, dim=dim)
-    slot = torch.arange(500)
+    slot = torch.arange(90)
     whole = targets.rows(slot)
-    for chunk in (1, 16, 17 * 16, 499 * 16):
+    for chunk in (1, 16, 17 * 16, 89 * 16):
         monkeypatch.setattr("natlib.targets.philox._CPU_CHUNK", chunk)
         assert torch.equal(targets.rows(slot), whole)
     monkeypatch.undo()
     # More than one chunk of the real size.
-    many = torch.arange(3 * 2**16 // (-(-dim // 4)))
+    many = torch.arange(2**16 // (-(-dim // 4)))
     rows = targets.rows(many)
-    assert torch.equal(rows[:500], whole)
+    assert torch.equal(rows[:90], whole)
     assert torch.equal(targets.rows(many[-5:]), rows[-5:])
 
 
@@ -131,8 +133,9 @@ def test_slots_of_any_shape(shape: list[int], dim: int, seed: int, first: int) -
         rows = targets.rows(slot)
         assert rows.shape == (*shape, dim)
         flat = rows.reshape(-1, dim)
-        for position, number in enumerate(slot.flatten().tolist()):
-            assert torch.equal(flat[position], targets.rows(torch.tensor(number)))
+        numbers = slot.flatten().tolist()
+        for position in {0, len(numbers) // 2, len(numbers) - 1} & set(range(len(numbers))):
+            assert torch.equal(flat[position], targets.rows(torch.tensor(numbers[position])))
 
 
 @by_kind

@@ -1,7 +1,5 @@
 """Runs the commands of a page as a reader would type them, with smaller numbers."""
 
-import contextlib
-import io
 import os
 import re
 import shlex
@@ -9,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import natlib_cli.main
-from tests.processes import run_python
+from tests.cli.command import natlib
+from tests.processes import Said, in_two_processes, run_python
 
 __all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_command", "smaller"]
 
@@ -65,12 +63,10 @@ SMALLER_SCRIPTS = {
     "pip install ./": f"--no-deps --no-build-isolation --no-index --quiet --target {INSTALLED}",
 }
 
-# Programs that run in a process which has torch, and what their words follow: torchrun on a port
-# that is free.
-_FORKED = {"python": (), "torchrun": ("-m", "torch.distributed.run", "--standalone")}
-
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
 _SHELL = set("|&;<>$*?~#")  # not brackets: nothing here is called what they would match
+_QUOTED = re.compile(r"'[^']*'|\"[^\"$]*\"")
+_TORCHRUN = "torchrun --nproc-per-node 2 -m natlib_cli "
 
 
 def commands(text: str) -> list[str]:
@@ -91,16 +87,19 @@ def run_command(command: str, folder: Path) -> tuple[int, str]:
     """Exit code and output of a command, which runs in the working directory.
 
     ``natlib`` is called in this process, which saves the seconds that an import of torch
-    takes; scripts and torchrun run in a process that is forked from one with torch; everything
-    else, and whatever needs a shell, goes to bash.
+    takes; scripts run in a process that is forked from one with torch, and what torchrun would
+    start in two such; everything else, and whatever needs a shell, goes to bash.
     """
-    if not _SHELL & set(command):
+    if not _SHELL & set(_QUOTED.sub("", command)):
         program, *words = shlex.split(command)
         if program == "natlib":
-            return _natlib([program, *words])
-        if program in _FORKED:
-            code, out, err = run_python(*_FORKED[program], *words, folder=folder)
-            return code, out + err
+            return _answer(natlib(*words))
+        if command.startswith(_TORCHRUN):
+            first, second = in_two_processes(natlib, *shlex.split(command.removeprefix(_TORCHRUN)))
+            assert second == Said(0, "", "")
+            return _answer(first)
+        if program == "python":
+            return _answer(run_python(*words, folder=folder))
     here = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),
@@ -120,14 +119,5 @@ def run_command(command: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _natlib(words: list[str]) -> tuple[int, str]:
-    output, before = io.StringIO(), sys.argv
-    sys.argv = words
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            natlib_cli.main.run()
-    except SystemExit as stop:
-        return int(stop.code or 0), output.getvalue()
-    finally:
-        sys.argv = before
-    return 0, output.getvalue()
+def _answer(said: Said) -> tuple[int, str]:
+    return said.code, said.out + said.err

@@ -21,6 +21,7 @@ from tests.audio.sounds import write_labelled
 from tests.docs.pages import PAGES, ROOT, Block, blocks, joined, page_name
 from tests.docs.running import INSTALLED, SMALLER_PYTHON, commands, run_command, smaller
 from tests.image_protocols.drawn_voc import write_voc
+from tests.report.few_epochs import shorten_umap
 from tests.text.corpora import write_lines, write_table
 from tests.vector.tables import write_customers
 
@@ -84,6 +85,7 @@ def folder(tmp_path, monkeypatch):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
+    shorten_umap(monkeypatch)
     (tmp_path / INSTALLED).mkdir()
     monkeypatch.syspath_prepend(tmp_path / INSTALLED)
     known = set(sys.modules)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -43,19 +44,7 @@ class NotesSplit:
 
     def item(self, index: int) -> tuple[npt.NDArray[np.float32], int]:
         """A second of sound, and its rate."""
-        random = np.random.Generator(np.random.Philox(key=[_STREAM[self._split], index]))
-        timbre = TIMBRES[self.classes[index % len(self.classes)]]
-        pitch = 440.0 * 2 ** (random.uniform(-24, 12) / 12)
-        seconds = random.uniform(0.45, 0.95)
-        sound = _recorded(note(timbre, pitch, seconds, RATE, random), random)
-        room = round(_SECONDS * RATE) - len(sound)
-        start = random.integers(room + 1)
-        wave = np.pad(sound, (start, room - start))
-        power = np.square(sound).mean()
-        hiss = np.sqrt(power / 10 ** (random.uniform(10, 30) / 10))
-        wave = wave + hiss * random.standard_normal(len(wave))
-        peak = random.uniform(0.1, 0.9)
-        return (peak * wave / np.abs(wave).max()).astype(np.float32), RATE
+        return _synthesise(self._split, index).copy(), RATE
 
     def digest(self) -> bytes:
         return hashlib.sha256(_VERSION + self._split.encode()).digest()
@@ -66,6 +55,24 @@ class Notes(Source):
 
     def split(self, split: Split, cache: Path | None = None) -> NotesSplit | None:
         return NotesSplit(split) if split in _COUNTS else None
+
+
+# All of them, 64 MB: to synthesise a note takes longer than to train on it.
+@lru_cache(maxsize=sum(_COUNTS.values()))
+def _synthesise(split: Split, index: int) -> npt.NDArray[np.float32]:
+    random = np.random.Generator(np.random.Philox(key=[_STREAM[split], index]))
+    timbre = list(TIMBRES.values())[index % len(TIMBRES)]
+    pitch = 440.0 * 2 ** (random.uniform(-24, 12) / 12)
+    seconds = random.uniform(0.45, 0.95)
+    sound = _recorded(note(timbre, pitch, seconds, RATE, random), random)
+    room = round(_SECONDS * RATE) - len(sound)
+    start = random.integers(room + 1)
+    wave = np.pad(sound, (start, room - start))
+    power = np.square(sound).mean()
+    hiss = np.sqrt(power / 10 ** (random.uniform(10, 30) / 10))
+    wave = wave + hiss * random.standard_normal(len(wave))
+    peak = random.uniform(0.1, 0.9)
+    return (peak * wave / np.abs(wave).max()).astype(np.float32)
 
 
 def _recorded(
