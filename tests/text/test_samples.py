@@ -1,7 +1,5 @@
 """Sample sets: the same samples whether they are read when asked for or beforehand."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from natlib.data import Unreadable, load_batches
 from natlib.errors import DataError
 from natlib_text import Text
 from natlib_text.decoder import TextSamples
+from tests.processes import Said, run_python
 
 from .corpora import sentences, small, write_lines, write_table
 
@@ -151,10 +150,7 @@ def test_worker_processes_do_not_warn_of_threads(tmp_path: Path) -> None:
         "for b in load_batches(modality, samples, batches, device=device, workers=2):\n"
         "    print(len(b.index))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "500\n" * 6)
+    assert run_python("-c", script) == Said(0, "500\n" * 6, "")
 
 
 def test_samples_share_memory_not_objects(tmp_path: Path) -> None:

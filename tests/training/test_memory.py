@@ -14,8 +14,6 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glib
 STEPS = """
 import resource
 import torch
-from natlib.runtime.malloc import disable_trim
-from natlib.training.processes import training_processes
 
 def pages():
     began = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -46,12 +44,18 @@ def run(middle: str, **variables: str) -> tuple[int, int]:
 
 @glibc
 def test_training_on_a_cpu_reuses_its_memory() -> None:
-    before, after = run('with training_processes("cpu"):\n    pass')
+    before, after = run(
+        "from natlib.training.processes import training_processes\n"
+        "with training_processes('cpu'):\n    pass"
+    )
     assert before > 50  # few where pages are huge
     assert after < before / 10
 
 
 @glibc
 def test_the_environment_has_precedence() -> None:
-    before, after = run("assert not disable_trim()", MALLOC_ARENA_MAX="2")
+    before, after = run(
+        "from natlib.runtime.malloc import disable_trim\nassert not disable_trim()",
+        MALLOC_ARENA_MAX="2",
+    )
     assert after > before / 2 > 25
