@@ -85,10 +85,12 @@ class Audio(Modality):
         return self
 
     def resolved(self) -> Self:
-        source = self._source()
-        path = self.source if self.source is not None else "notes"
+        path = "notes"
+        if self.source is not None:
+            path = stable_source("audio", self.source, NAMES)
+        source = find_source(path, self.labels)
         update: dict[str, Any] = {
-            "source": stable_source("audio", path, NAMES),
+            "source": path,
             "labels": self.labels and str(Path(self.labels).expanduser().absolute()),
         }
         if self.rate is None or self.seconds is None:
@@ -177,7 +179,8 @@ class Audio(Modality):
         return AudioResNet() if accelerator else AudioConvNet()
 
     def default_preset(self) -> str:
-        return "notes" if self.source in (None, *NAMES) else "nat"
+        embedded = self.source is None or stable_source("audio", self.source) in NAMES
+        return "notes" if embedded else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read paths, arrays at the rate of the model, or pairs (array, rate)."""

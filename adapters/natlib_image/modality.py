@@ -91,8 +91,10 @@ class Image(Modality):
         return self
 
     def resolved(self) -> Self:
-        source = self._source()
-        path = self.source if self.source is not None else "digits"
+        path = "digits"
+        if self.source is not None:
+            path = stable_source("image", self.source, NAMES)
+        source = find_source(path, self.root, self.download)
         size, resize = self.size, self.resize
         if size is None:
             size = _natural_size(_typical_side(source, path))
@@ -101,7 +103,7 @@ class Image(Modality):
             resize = size if size <= _SMALL else round(size * 256 / 224)
         blur = default_blur(size) if self.augment.blur is None else self.augment.blur
         update = {
-            "source": stable_source("image", path, NAMES),
+            "source": path,
             "root": None if self.root is None else str(Path(self.root).expanduser().absolute()),
             "size": size,
             "resize": resize,
@@ -172,7 +174,8 @@ class Image(Modality):
         return ConvNet()
 
     def default_preset(self) -> str:
-        return "digits" if self.source in (None, "digits") else "nat"
+        embedded = self.source is None or stable_source("image", self.source) == "digits"
+        return "digits" if embedded else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         return decode_items(ImageDecoder(self._resize()), map(as_path, items), "an image")

@@ -81,9 +81,11 @@ class Text(Modality):
     _files: dict[str, bytes] = PrivateAttr(default_factory=dict)
 
     def resolved(self) -> Self:
-        source = self._source()
-        name = self.source if self.source is not None else "docstrings"
-        update: dict[str, Any] = {"source": stable_source("text", name, NAMES)}
+        name = "docstrings"
+        if self.source is not None:
+            name = stable_source("text", self.source, NAMES)
+        source = find_source(name, self.unit, self.column, self.label, self.split)
+        update: dict[str, Any] = {"source": name}
         if is_table(Path(name)):
             from natlib_text.sources.table import TextTable
 
@@ -191,7 +193,8 @@ class Text(Modality):
         return TextTransformer() if accelerator else BagOfNgrams()
 
     def default_preset(self) -> str:
-        return "docstrings" if self.source in (None, *NAMES) else "nat"
+        embedded = self.source is None or stable_source("text", self.source) in NAMES
+        return "docstrings" if embedded else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read texts (strings, or bytes in UTF-8) or files of one text each (paths)."""

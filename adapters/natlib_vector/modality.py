@@ -69,7 +69,7 @@ class Vector(Modality):
         rows = self._source(None).rows("train")
         assert rows is not None
         source = self.source if self.source is not None else _DEFAULT
-        here = stable_source("vector", source, EMBEDDED)
+        here = source if source in EMBEDDED else stable_source("vector", source)
         found = self.model_copy(update={"source": here})
         chosen = self.subset("train", len(rows.matrix))
         matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
@@ -102,6 +102,8 @@ class Vector(Modality):
 
     def with_source(self, source: str) -> Self:
         other = super().with_source(source)
+        if source in EMBEDDED:  # a folder of that name is no source of vectors
+            other = other.model_copy(update={"source": source})
         path = Path(source).expanduser()
         if not (is_table(path) and path.is_file()):
             return other

@@ -71,6 +71,8 @@ def doctor(
         )
         counts = ", ".join(f"{count:,} {split}" for split, count in report.samples.items())
         console.say(f"Source {report.source}: {counts}")
+        for note in report.notes:
+            console.say(f"Note: {note}")
     else:
         raise ConfigError("give a run directory, or a source with --data and --modality")
     for name, finding in report.findings.items():

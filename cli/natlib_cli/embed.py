@@ -39,13 +39,14 @@ def embed(
     model = load(run, computing_device(device, trained_on))
     model.modality = model.modality.with_source(source)
     with ConsoleProgress() as progress:
-        tell = stages(progress)
+        stage = stages(progress)
         embedded, unreadable = export_embeddings(
             model,
             out,
             output=output,
             workers=decoding_workers(),
-            progress=lambda done, total: tell("embedding", done, total),
+            progress=lambda done, total: stage("embedding", done, total),
+            tell=lambda note: progress.say(f"Note: {note}"),
         )
     console.say(f"Embeddings written to {out}: {embedded}")
     if unreadable:

@@ -82,6 +82,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         table.add_row(*row)
     console.print(table)
     details = evaluation.details
+    for note in details.notes:
+        console.say(f"Note: {note}")
     if not details.held_out:
         seen = details.more.get("seen_in_training")
         said = _SEEN.format(seen=seen, tested=details.test_samples) if seen else _NOT_HELD_OUT

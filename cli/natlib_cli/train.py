@@ -180,6 +180,8 @@ def _conclude(result: "TrainResult") -> None:
     if result.evaluation is not None:
         print_evaluation(result.evaluation)
     else:
+        for note in result.notes:
+            console.say(f"Note: {note}")
         console.say(f"Not evaluated: {result.not_evaluated}.")
     minutes, seconds = divmod(round(result.seconds), 60)
     console.say(f"Trained in {minutes} min {seconds} s. The run is in {result.run}")

@@ -14,11 +14,13 @@ from natlib.data.labelling import (
 )
 from natlib.data.labels import encode_labels
 from natlib.data.loading import load_batches
+from natlib.data.notes import notes_of
 from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
 from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
-from natlib.data.sources import Source, SourceSplit, plugin_source, stable_source
+from natlib.data.source_plugins import name_note, plugin_source, stable_source
+from natlib.data.sources import Source, SourceSplit
 from natlib.data.splits import Split
 from natlib.data.thumbnail import Thumbnail, sparkline
 
@@ -55,6 +57,8 @@ __all__ = [
     "evenly_spaced",
     "input_picture",
     "load_batches",
+    "name_note",
+    "notes_of",
     "plugin_source",
     "read_labels",
     "sparkline",

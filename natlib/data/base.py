@@ -12,6 +12,7 @@ from torch import Tensor
 
 from natlib.component import Component, Registry
 from natlib.data.preview import input_picture
+from natlib.data.source_plugins import stable_source
 from natlib.data.splits import Split, chosen_rows
 from natlib.data.thumbnail import Thumbnail
 from natlib.encoders import EncoderRecipe
@@ -158,7 +159,12 @@ class Modality(Component):
         return recipe
 
     def with_source(self, source: str) -> Self:
-        """The modality with another source, of which all samples are used."""
+        """The modality with another source, of which all samples are used.
+
+        The name of a folder that is here is that folder, see :func:`natlib.data.stable_source`.
+        """
+        if Path(source).expanduser().is_dir():
+            source = stable_source(getattr(self, "kind", "?"), source)
         return self.model_copy(update={"source": source, "max_samples": None})
 
     @abstractmethod

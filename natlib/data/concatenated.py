@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from natlib.data.base import SampleSet, Unreadable
+from natlib.data.notes import notes_of
 from natlib.errors import DataError
 
 __all__ = ["ConcatenatedSamples"]
@@ -39,6 +40,11 @@ class ConcatenatedSamples:
         self.labels: Tensor | None = labels
         self.classes = classes
         self.usable, self.unreadable, self.in_memory = self._known()
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say about all sets."""
+        return [note for part in self._parts for note in notes_of(part)]
 
     def __len__(self) -> int:
         return self._first[-1]

@@ -13,6 +13,7 @@ from torch import Tensor
 from natlib.data.base import Unreadable
 from natlib.data.decoded_store import PreloadPlan, SampleStore
 from natlib.data.files import ChosenNames
+from natlib.data.notes import notes_of
 from natlib.data.reading import check_unreadable, evenly_spaced
 from natlib.data.sources import SourceSplit
 from natlib.errors import DataError, NatlibError, one_line
@@ -81,6 +82,7 @@ class DecodedSamples(Generic[S]):
             self.names = ChosenNames(split.names, rows.numpy())
             self.labels = None if split.labels is None else split.labels[rows]
         self.classes = split.classes
+        self.notes = notes_of(split)
         self.usable = torch.arange(len(self.names))
         self.unreadable: list[Unreadable] = []
         self.in_memory = False

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from natlib.data.base import Modality, SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
+from natlib.data.files import NameLookup, canonical
 from natlib.data.labelling import LabelsConfig
 from natlib.data.labels import encode_labels
 from natlib.data.table_names import is_table
@@ -52,8 +53,8 @@ def training_samples(
     own = torch.full((len(samples),), -1)
     if samples.labels is not None:
         # Metrics may use labels of the other samples whose classes have the same names.
-        number = {name: position for position, name in enumerate(beside.classes)}
-        translated = [number.get(name, -1) for name in samples.classes]
+        number = {canonical(name): label for label, name in enumerate(beside.classes)}
+        translated = [number.get(canonical(name), -1) for name in samples.classes]
         own = torch.tensor([*translated, -1])[samples.labels.cpu()]
     everyone = torch.cat([own, beside.labels.cpu()])
     return ConcatenatedSamples([samples, beside], everyone, beside.classes, shown_from=len(samples))
@@ -86,14 +87,15 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
         values = values.cast(pa.string())
         values = pc.if_else(pc.equal(values, ""), None, values)
     here = np.asarray(pc.is_valid(values).to_pylist(), dtype=bool)
-    position = {name: number for number, name in enumerate(names)}
-    unknown = [name for name in given if name not in position]
+    lookup = NameLookup(names)
+    found = [lookup.get(str(name)) for name in given]
+    unknown = [name for name, position in zip(given, found, strict=True) if position is None]
     if unknown:
         raise DataError(
             f"{path} names {len(unknown)} samples that are not among the training samples (such as "
             f"'{unknown[0]}'); {_like(str(unknown[0]), names[:1000])}"
         )
-    rows = np.array([position[name] for name in given], dtype=np.int64)
+    rows = np.array(found, dtype=np.int64)
     twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)
     if len(twice):
         raise DataError(f"{path} names '{names[twice[0]]}' twice; give each sample one label")

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from natlib.data.files.names import canonical
+
 __all__ = ["encode_labels"]
 
 
@@ -15,9 +17,10 @@ def encode_labels(
 ) -> tuple[list[Tensor | None], list[str]]:
     """Labels of several splits, numbered alike: class 0 is the smallest value that occurs.
 
-    Negative integers mean "no label".
+    Negative integers mean "no label". Texts in different Unicode forms are one label.
     """
-    known = [np.asarray(group) for group in groups if group is not None]
+    groups = tuple(None if group is None else _canonical(np.asarray(group)) for group in groups)
+    known = [group for group in groups if group is not None]
     if not known:
         return [None] * len(groups), []
     values = np.unique(np.concatenate(known))
@@ -33,3 +36,9 @@ def encode_labels(
             position = np.where(np.asarray(group) < 0, -1, position)
         encoded.append(torch.from_numpy(position.astype(np.int64)))
     return encoded, [str(value) for value in values]
+
+
+def _canonical(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if values.dtype.kind != "U" or all(value.isascii() for value in values.tolist()):
+        return values
+    return np.array([canonical(value) for value in values.tolist()])

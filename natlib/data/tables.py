@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from natlib.component import nearest
-from natlib.data.splits import Split
+from natlib.data.splits import Split, named_split
 from natlib.data.table_format import TableFormat
 from natlib.data.table_readers import blocks, names_of
 from natlib.data.table_sniffing import complete_format
@@ -34,16 +34,6 @@ __all__ = [
 _VERSION = b"2"
 # Key in a schema's metadata: the format of the file, and what was guessed.
 _ABOUT = b"about"
-_SPLITS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 # Tables in temporary files that are in use: the splits of a source share one.
 _in_use: WeakValueDictionary[tuple[Path, bytes], pa.Table] = WeakValueDictionary()
@@ -155,8 +145,8 @@ def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDA
 
     Args:
         table: the table.
-        split_column: the column that says so, with ``train``, ``val`` (or ``valid``,
-            ``validation``, ``dev``) and ``test``; None if all rows are for training.
+        split_column: the column that says so, with ``train``, ``val`` and ``test``, or what else
+            :data:`natlib.data.splits.SPLIT_NAMES` calls them; None if all rows are for training.
 
     Raises:
         DataError: there is no such column, or it holds something else.
@@ -169,7 +159,7 @@ def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDA
     encoded = pc.dictionary_encode(values, null_encoding="encode")
     splits: list[Split] = []
     for value in encoded.dictionary.to_pylist():
-        split = _SPLITS.get(str(value).strip().lower())
+        split = named_split(str(value))
         if split is None:
             raise DataError(
                 f"the column '{split_column}' holds {value!r}; expected train, val or test in "

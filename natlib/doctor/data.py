@@ -22,11 +22,13 @@ class DataReport:
     Attributes:
         source: the source.
         samples: the number of samples of each split.
+        notes: what the source leaves out or guesses, a line each.
         findings: by the name of the diagnosis, in order.
     """
 
     source: str
     samples: dict[str, int]
+    notes: list[str]
     findings: dict[str, Finding]
 
     @property
@@ -54,5 +56,6 @@ def diagnose_data(
     return DataReport(
         resolved.source or str(getattr(resolved, "kind", "")),
         {split: facts.total for split, facts in found.items()},
+        [note for facts in found.values() for note in facts.notes],
         {each.name: each(found) for each in DATA_DIAGNOSES},
     )

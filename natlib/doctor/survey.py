@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from natlib.data import Modality, SampleSet, Split, evenly_spaced, load_batches
+from natlib.data import Modality, SampleSet, Split, evenly_spaced, load_batches, notes_of
 from natlib.data.sparse import is_sparse, stacked
 from natlib.doctor.copies import sample_digest
 from natlib.evaluation.modes import untouched_random
@@ -36,6 +36,7 @@ class SplitFacts:
         sizes: float32[n] by name: any single number that the modality records for each sample,
             such as its length or height.
         labelled: the number of samples of each class; empty without labels.
+        notes: what the source leaves out or guesses, a line each.
         compared: positions in ``names`` of the rows of ``raw``.
         raw: the raw baseline Tensor[c, r] of some samples, perhaps sparse.
     """
@@ -47,6 +48,7 @@ class SplitFacts:
     constant: list[str] = field(default_factory=list)
     sizes: dict[str, Tensor] = field(default_factory=dict)
     labelled: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     compared: list[int] = field(default_factory=list)
     raw: Tensor | None = None
 
@@ -136,6 +138,7 @@ def _look(
     loader = DataLoader(
         _Looks(modality, samples), batch_size=_BATCH, num_workers=workers, collate_fn=list
     )
+    facts.notes = notes_of(samples)
     readable: list[int] = []
     sizes: dict[str, list[float]] = {}
     seen = 0

@@ -48,6 +48,8 @@ class EvaluationDetails(Settings):
     though never their labels."""
     unreadable: int = 0
     """Samples that could not be decoded, and so were left out."""
+    notes: list[str] = Field(default_factory=list)
+    """What the source leaves out or guesses, a line each."""
     classes: list[str]
     """Names of the classes."""
     chosen: dict[str, Any] = Field(default_factory=dict)

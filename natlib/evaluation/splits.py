@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from natlib.data import Modality, SampleSet, Split
+from natlib.data import Modality, SampleSet, Split, notes_of
 from natlib.errors import DataError
 
 __all__ = [
@@ -46,6 +46,11 @@ class Splits:
     classes: list[str]
     test_split: Split
     held_out: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source leaves out or guesses, a line each."""
+        return list(dict.fromkeys([*notes_of(self.train), *notes_of(self.test)]))
 
     def check_classes(self) -> None:
         """Refuse training samples of a single class.

@@ -96,6 +96,7 @@ def evaluate(
         test_split=splits.test_split,
         held_out=splits.held_out,
         unreadable=found.unreadable,
+        notes=splits.notes,
         classes=splits.classes,
         chosen=chosen,
         more={

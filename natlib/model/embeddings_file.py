@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from natlib.data import SampleSet
+from natlib.data import SampleSet, notes_of
 from natlib.errors import ConfigError, DataError
 from natlib.model.model import Model, Output
 from natlib.runtime.storage import new_file
@@ -23,6 +23,7 @@ def export_embeddings(
     output: Output = "encoder",
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[int, int]:
     """Embed every sample of the model's source, all splits after one another, into a file.
 
@@ -35,6 +36,7 @@ def export_embeddings(
         output: ``encoder`` for features, ``head`` for the space of the targets.
         workers: processes that decode.
         progress: called with the samples done and the total.
+        tell: called with each line about what the source leaves out or guesses.
 
     Returns:
         How many samples were embedded, and how many could not be decoded.
@@ -54,6 +56,9 @@ def export_embeddings(
         if samples is None:
             continue
         total += len(samples)
+        if tell is not None:
+            for note in notes_of(samples):
+                tell(note)
         found = model.embed_set(samples, output=output, workers=workers, progress=progress)
         parts.append(_columns(samples, split, found.vectors, found.index))
     if not parts:

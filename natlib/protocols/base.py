@@ -221,6 +221,7 @@ class Protocol(Component):
                 test_split=splits.test_split,
                 held_out=splits.held_out,
                 unreadable=found.unreadable,
+                notes=splits.notes,
                 classes=splits.classes,
                 chosen=dict(chosen or {}),
                 more=dict(more or {}),

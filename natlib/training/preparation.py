@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from natlib.data import SampleSet, TrainingLabels, training_labels, training_samples
+from natlib.data import SampleSet, TrainingLabels, notes_of, training_labels, training_samples
 from natlib.encoders import Encoder
 from natlib.errors import ConfigError, DataError
 from natlib.model import load
@@ -40,12 +40,21 @@ def open_samples(
     samples = training_samples(config.data, config.labels, directory.index)
     if processes.first:
         processes.wait()
+    known = notes_of(samples)
     with progress:
+        _say(progress, processes, known)
         progress.stage("reading samples", len(samples))
         samples.preload(
             decoding_workers(config.training), lambda done, _total: progress.advance(done)
         )
+        _say(progress, processes, [note for note in notes_of(samples) if note not in known])
     return samples
+
+
+def _say(progress: ProgressReporter, processes: Processes, notes: list[str]) -> None:
+    if processes.first:
+        for note in notes:
+            progress.say(f"Note: {note}")
 
 
 def with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, TrainingLabels | None]:

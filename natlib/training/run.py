@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from natlib.data import notes_of
 from natlib.errors import CheckpointError, DataError, RunNotFoundError
 from natlib.evaluation import Evaluation
 from natlib.model import save_model
@@ -47,6 +48,7 @@ class TrainResult:
         not_evaluated: why it was not, of a finished run.
         unreadable: samples that were left out, since they cannot be decoded; ``train.log``
             lists them.
+        notes: what the source leaves out or guesses, a line each.
     """
 
     run: Path
@@ -57,6 +59,7 @@ class TrainResult:
     evaluation: Evaluation | None
     not_evaluated: str | None = None
     unreadable: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Run:
@@ -210,6 +213,7 @@ class Run:
             evaluation,
             why_not,
             self.loop.unreadable,
+            tuple(notes_of(self.loop.samples)),
         )
 
     def _setup_objective(self) -> None:
@@ -341,6 +345,8 @@ class Run:
 
     def _log_start(self) -> None:
         samples = self.loop.samples
+        for note in notes_of(samples):
+            logger.warning("%s", note)
         for bad in samples.unreadable:
             logger.warning("skipped '%s': %s", samples.names[bad.index], bad.reason)
         info = self._info("running")

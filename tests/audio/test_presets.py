@@ -69,6 +69,7 @@ def test_nat_leaves_the_choices_that_depend_on_the_data_open() -> None:
 def test_notes_are_the_embedded_ones() -> None:
     data = load("notes").data
     assert isinstance(data, Audio)
-    assert data.source == "notes"
+    # Not their name, which would be a folder of that name.
+    assert data.source is None
     assert Audio().default_preset() == "notes"
     assert Audio(source="sounds").default_preset() == "nat"

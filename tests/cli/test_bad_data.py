@@ -178,3 +178,45 @@ def test_images_of_all_sorts(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert_done(train(photos, run))
     assert f"training on {8 + len(modes)} samples (0 unreadable)" in log_of(run)
+
+
+def test_what_a_folder_leaves_out_is_said_wherever_it_is_read(tmp_path: Path) -> None:
+    photos, run = tmp_path / "set", tmp_path / "run"
+    for split, count in (("train", 16), ("test", 4)):
+        for number, label in enumerate(("cat", "dog")):
+            write_pictures(photos / split / label, count, first=100 * number)
+    (photos / "train" / "labels.csv").touch()
+    (photos / "test" / "readme.txt").touch()
+    (photos / "extra").mkdir()
+    beside = f"Note: left out of {photos}: 1 folder beside the splits (extra)\n"
+    other = f"Note: left out of {photos}/train: 1 file of another kind (1 .csv)\n"
+    tested = f"Note: left out of {photos}/test: 1 file of another kind (1 .txt)\n"
+    said = assert_done(train(photos, run))
+    assert said.err.startswith(beside + other)
+    assert beside + other + tested in said.out
+    assert beside.removeprefix("Note: ") in log_of(run)
+    said = assert_done(natlib("embed", run, photos, "--out", tmp_path / "e.npz"))
+    assert beside + other in said.err
+    assert tested in said.err
+    assert tested in assert_done(natlib("eval", run)).out
+    data = natlib("doctor", "--modality", "image", "--data", photos, "--set", "data.size=8")
+    assert beside + other + tested in data.out
+
+
+def test_a_folder_that_is_called_like_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cifar10", "digits"):
+        write_pictures(tmp_path / name, 20)
+    monkeypatch.chdir(tmp_path)
+    said = assert_done(train("cifar10", tmp_path / "run"))
+    assert f"the source is the folder {tmp_path / 'cifar10'}, not the set" in said.err
+    assert (
+        "preset: nat\n"
+        in assert_done(natlib("config", "show", "--modality", "image", "--data", "digits")).out
+    )
+    # Samples that come with the modality are still what it is trained on without a source.
+    run = tmp_path / "default"
+    natlib("train", "--modality", "image", "--max-samples", "32", *SMALL, "--out", run)
+    assert "training on 32 samples" in log_of(run)
+    assert "folder" not in log_of(run)

@@ -73,7 +73,9 @@ class TestFolder:
         assert labelled(train) == {"b/1.png": "b", "c/2.png": "c"}
         assert labelled(test) == {"a/3.png": "a", "c/4.png": "c"}
 
-    @pytest.mark.parametrize("names", [("a/1.png", "a/2.png"), ("a/1.png", "b/2.png", "3.png")])
+    @pytest.mark.parametrize(
+        "names", [("a/1.png", "a/2.png"), ("a/1.png", "b/2.png", "3.png", "4.png")]
+    )
     def test_one_folder_or_loose_images_mean_no_classes(
         self, tmp_path: Path, names: tuple[str, ...]
     ) -> None:

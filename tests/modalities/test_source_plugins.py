@@ -141,16 +141,26 @@ def test_paths_become_absolute_and_names_stay(
     shelf(install, "image")
     monkeypatch.chdir(tmp_path)
     for name in ("shelf", "digits", "a.shelf", "photos"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).touch()
     assert stable_source("image", "a.shelf") == str(tmp_path / "a.shelf")
     assert stable_source("image", "photos") == str(tmp_path / "photos")
     assert stable_source("image", "gone") == "gone"
     assert stable_source("image", "digits", ("digits",)) == "digits"
-    # There is a folder of that name, but the plug-in means another thing by it.
+    # There is a file of that name, but the plug-in means another thing by it.
     assert stable_source("image", "shelf") == "shelf"
     # Sources of images are no sources of sound.
     assert stable_source("audio", "shelf") == str(tmp_path / "shelf")
     assert plugin_source("audio", "shelf") is None
+
+
+def test_a_folder_comes_before_every_name(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf(install, "image")
+    monkeypatch.chdir(tmp_path)
+    for name in ("shelf", "digits", "a.shelf", "photos"):
+        (tmp_path / name).mkdir()
+        assert stable_source("image", name, ("digits",)) == str(tmp_path / name)
 
 
 def test_two_plugins_that_recognise_a_source_are_an_error(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from natlib.data import Source, plugin_source, unknown_source
+from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.errors import DataError
@@ -16,7 +16,10 @@ NAMES = ("notes",)
 
 
 def find_source(source: str | None, labels: str | None) -> Source:
-    """Open a source by its name or path; a name wins, so write ``./notes`` for a folder.
+    """Open a source by its name or path.
+
+    A name wins here; a user's folder of that name has become an absolute path before, see
+    :func:`natlib.data.stable_source`.
 
     Args:
         source: None or ``notes``, what a plug-in recognises, or a folder.
@@ -41,7 +44,7 @@ def find_source(source: str | None, labels: str | None) -> Source:
     path = Path(source).expanduser()
     if path.is_dir():
         if labels is None:
-            return Folder(path, EXTENSIONS, "sounds")
+            return Folder(path, EXTENSIONS, "sounds", notes=name_note(path, NAMES))
         table = Path(labels).expanduser()
         if not is_table(table) or not table.is_file():
             what = "is no table" if table.is_file() else "does not exist"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from natlib.data import Split, encode_labels
-from natlib.data.files import ChosenNames, Folder, cached_scan
+from natlib.data.files import ChosenNames, Folder, NameLookup, cached_scan, left_out_notes
 from natlib.data.tables import column, open_table, split_rows
 from natlib.errors import DataError
 
@@ -33,15 +33,22 @@ class LabelledFiles:
         names: of the files, relative to it.
         labels: int64[n], -1 where the table has none.
         classes: what the labels stand for.
+        notes: what was left out, a line each.
     """
 
     def __init__(
-        self, root: Path, names: Sequence[str], labels: Tensor, classes: list[str]
+        self,
+        root: Path,
+        names: Sequence[str],
+        labels: Tensor,
+        classes: list[str],
+        notes: Sequence[str] = (),
     ) -> None:
         self.root = root
         self.names = names
         self.labels: Tensor | None = labels
         self.classes = classes
+        self.notes = notes
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,7 +89,8 @@ class LabelledFolder:
         Raises:
             DataError: folder or table cannot be read, or the table names unknown files.
         """
-        names = cached_scan(self.root, cache, self._folder.extensions).names
+        index = cached_scan(self.root, cache, self._folder.extensions)
+        names = index.names
         if not len(names):
             self._folder.peek(1)  # says what was expected
         table = open_table(self.table, cache)
@@ -96,7 +104,16 @@ class LabelledFolder:
                 return None
             raise DataError(f"{self.table}: no file is for training; see its column 'split'")
         own = labels[torch.from_numpy(found)]
-        return LabelledFiles(self.root, ChosenNames(names, found), own, classes)
+        notes = []
+        if split == "train":
+            notes = left_out_notes(index.left_out, str(self.root), "sounds", {})
+            unnamed = len(names) - len(rows)
+            if unnamed:
+                notes.append(
+                    f"{unnamed:,} of {len(names):,} sounds are not in {self.table}, and so have no "
+                    "label"
+                )
+        return LabelledFiles(self.root, ChosenNames(names, found), own, classes, notes)
 
     def peek(self, count: int) -> Sequence[Any]:
         """Up to ``count`` files, without reading the whole folder.
@@ -110,21 +127,22 @@ class LabelledFolder:
         """Which file each row of the table is about."""
         try:
             given = [str(Path(str(name))) for name in column(table, "file").to_pylist()]
-            number = {name: row for row, name in enumerate(names)}
-            unknown = [name for name in given if name not in number]
+            lookup = NameLookup(names)
+            found = [lookup.get(name) for name in given]
+            unknown = [name for name, row in zip(given, found, strict=True) if row is None]
             if unknown:
-                near = difflib.get_close_matches(unknown[0], islice(number, _NEAREST_OF), n=1)
+                near = difflib.get_close_matches(unknown[0], islice(names, _NEAREST_OF), n=1)
                 hint = f"did you mean '{near[0]}'?" if near else "give paths inside that folder"
                 raise DataError(
                     f"it names {len(unknown):,} files that are not in {self.root}, the first is "
                     f"'{unknown[0]}'; {hint}"
                 )
-            twice = [name for name, times in Counter(given).items() if times > 1]
+            twice = [row for row, times in Counter(found).items() if times > 1]
             if twice:
-                raise DataError(f"it names '{twice[0]}' twice; give each file one row")
+                raise DataError(f"it names '{names[twice[0] or 0]}' twice; give each file one row")
         except DataError as error:
             raise DataError(f"{self.table}: {error}") from error
-        return np.array([number[name] for name in given], dtype=np.int64)
+        return np.array(found, dtype=np.int64)
 
     def _encoded(self, table: pa.Table) -> tuple[Tensor, list[str]]:
         try:
@@ -158,7 +176,7 @@ class LabelledFolder:
             if files is None:
                 found.append(rows[:0])
                 continue
-            inside = "" if files.root == self.root else f"{files.root.name}/"
+            inside = "" if files.root == self.root else f"{files.root.relative_to(self.root)}/"
             own = [row for row, name in enumerate(names) if name.startswith(inside)]
             found.append(np.array(own, dtype=np.int64))
         return found

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from natlib.data import Source, plugin_source, unknown_source
+from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.errors import DataError
 from natlib_image.decoding import EXTENSIONS
@@ -17,7 +17,10 @@ NAMES = ("digits", *SETS)
 
 
 def find_source(source: str | None, root: str | None, download: bool) -> Source:
-    """Open a source by its name or path; a name wins, so write ``./digits`` for a folder.
+    """Open a source by its name or path.
+
+    A name wins here; a user's folder of that name has become an absolute path before, see
+    :func:`natlib.data.stable_source`.
 
     Args:
         source: None or ``digits``, the name of a torchvision set, what a plug-in recognises, a
@@ -37,7 +40,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
         return plugin
     path = Path(source).expanduser()
     if path.is_dir():
-        return Folder(path, EXTENSIONS, "images")
+        return Folder(path, EXTENSIONS, "images", notes=name_note(path, NAMES))
     if path.suffix.lower() == ".npz" and path.is_file():
         return Npz(path)
     if path.exists():

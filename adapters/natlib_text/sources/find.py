@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from natlib.data import Source, plugin_source, unknown_source
+from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.data.table_names import is_table
 from natlib.errors import DataError
@@ -21,7 +21,10 @@ _EXPECTED = "a .txt file, a table (.csv, .tsv, .jsonl, .parquet), a folder of .t
 def find_source(
     source: str | None, unit: Unit, text: str | None, label: str | None, split: str | None
 ) -> Source:
-    """Open a source by its name or path; a name wins, so write ``./docstrings`` for a folder.
+    """Open a source by its name or path.
+
+    A name wins here; a user's folder of that name has become an absolute path before, see
+    :func:`natlib.data.stable_source`.
 
     Args:
         source: None or ``docstrings``, what a plug-in recognises, a text file, a table, or a folder
@@ -41,7 +44,7 @@ def find_source(
         return plugin
     path = Path(source).expanduser()
     if path.is_dir():
-        return Folder(path, ("txt",), "texts")
+        return Folder(path, ("txt",), "texts", notes=name_note(path, NAMES))
     if path.is_file() and path.suffix.lower() == ".txt":
         return TextFile(path, unit)
     if path.is_file() and is_table(path):

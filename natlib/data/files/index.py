@@ -3,18 +3,41 @@
 import errno
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from natlib.data.files.left_out import DANGLING, HIDDEN, REPEATED, SPECIAL, kind_key
 from natlib.data.files.names import NameTable
 from natlib.errors import DataError
 
-__all__ = ["FolderIndex", "first_files", "scan", "visible_folders"]
+__all__ = [
+    "FolderIndex",
+    "first_files",
+    "holds_files",
+    "scan",
+    "visible_folders",
+    "visible_names",
+]
+
+# What archives, network drives and operating systems leave beside the data of a user.
+_CLUTTER = frozenset(
+    [
+        b"$RECYCLE.BIN",
+        b"@eaDir",
+        b"System Volume Information",
+        b"Thumbs.db",
+        b"__MACOSX",
+        b"desktop.ini",
+        b"ehthumbs.db",
+        b"lost+found",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +48,7 @@ class FolderIndex:
         names: POSIX paths relative to the folder, sorted as bytes.
         groups: int32[n], which first-level folder each lies in; -1 directly in the folder.
         folders: names of the first-level folders, sorted, those without files too.
+        left_out: how much was left out, by the keys of :mod:`natlib.data.files.left_out`.
         directories: every directory that was read, relative to the folder.
         changed: int64[m], when each of them was last changed, in nanoseconds.
     """
@@ -34,6 +58,12 @@ class FolderIndex:
     folders: list[str]
     directories: NameTable
     changed: npt.NDArray[np.int64]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def full_folders(self) -> list[str]:
+        """Names of the first-level folders with files, sorted."""
+        return [self.folders[group] for group in np.unique(self.groups[self.groups >= 0])]
 
     def digest(self) -> bytes:
         """SHA-256 of the names."""
@@ -43,7 +73,10 @@ class FolderIndex:
 
 
 def scan(root: Path, extensions: Collection[str]) -> FolderIndex:
-    """Read a folder and everything under it; hidden files and folders are left out.
+    """Read a folder and everything under it.
+
+    Hidden files and folders, those that operating systems leave behind, files of other kinds and
+    links to nothing are left out, and counted.
 
     A directory that can be reached in two ways (by a symbolic link) is read once, so that
     loops end and no file is there twice.
@@ -85,6 +118,7 @@ class _Scan:
         self.counts: list[tuple[int, int]] = []  # (first-level folder, files)
         self.directories: list[bytes] = []
         self.changed: list[int] = []
+        self.left_out: Counter[str] = Counter()
 
     def run(self) -> FolderIndex:
         self._visit(b"", -1)
@@ -97,19 +131,21 @@ class _Scan:
             folders=visible_folders(self.root),
             directories=NameTable.pack(self.directories),
             changed=np.array(self.changed, dtype=np.int64),
+            left_out=dict(self.left_out),
         )
 
     def _visit(self, prefix: bytes, group: int) -> None:
         path = os.path.join(self.root, prefix)
         status = os.stat(path)
         if (status.st_dev, status.st_ino) in self.seen:
+            self.left_out[REPEATED] += 1
             return
         self.seen.add((status.st_dev, status.st_ino))
         self.directories.append(prefix)
         self.changed.append(status.st_mtime_ns)
         run: list[bytes] = []
         number = -1
-        for name in _entries(path, self.extensions):
+        for name in _entries(path, self.extensions, self.left_out):
             if not name.endswith(b"/"):
                 run.append(prefix + name)
                 continue
@@ -126,27 +162,43 @@ class _Scan:
             self.counts.append((group, len(run)))
 
 
-def _entries(path: bytes, extensions: frozenset[bytes]) -> list[bytes]:
+def _entries(
+    path: bytes, extensions: frozenset[bytes], left_out: Counter[str] | None = None
+) -> list[bytes]:
     """Names of files and, with a slash behind, of directories, in the order of full paths.
 
     The slash is there for sorting: it is how the paths under a directory go on.
     """
     found: list[bytes] = []
+    counted: Counter[str] = Counter() if left_out is None else left_out
     with os.scandir(path) as entries:
         for entry in entries:
             name = entry.name
-            if name.startswith(b"."):
+            if _is_clutter(name):
+                counted[HIDDEN] += 1
                 continue
             try:
                 if entry.is_dir():
                     found.append(name + b"/")
-                elif _extension(name) in extensions and entry.is_file():
-                    found.append(name)
+                elif entry.is_file():
+                    extension = _extension(name)
+                    if extension in extensions:
+                        found.append(name)
+                    else:
+                        key = None if extension is None else os.fsdecode(extension)
+                        counted[kind_key(key)] += 1
+                else:
+                    counted[DANGLING if entry.is_symlink() else SPECIAL] += 1
             except OSError as error:
                 if error.errno != errno.ELOOP:  # a link to itself is neither
                     raise
+                counted[DANGLING] += 1
     found.sort()
     return found
+
+
+def _is_clutter(name: bytes) -> bool:
+    return name.startswith(b".") or name in _CLUTTER
 
 
 def _extension(name: bytes) -> bytes | None:
@@ -160,9 +212,56 @@ def visible_folders(root: Path | bytes) -> list[str]:
     Raises:
         DataError: the folder cannot be read.
     """
+    return visible_names(root, ())[0]
+
+
+def visible_names(root: Path | bytes, extensions: Collection[str]) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the files directly in a folder, in the order of the index.
+
+    Args:
+        root: the folder.
+        extensions: how the names of files that count end, see :func:`scan`.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
     with _reading(Path(os.fsdecode(root))):
-        names = _entries(os.fsencode(root), frozenset())
-    return [os.fsdecode(name[:-1]) for name in names if name.endswith(b"/")]
+        names = _entries(os.fsencode(root), _encoded(extensions))
+    return (
+        [os.fsdecode(name[:-1]) for name in names if name.endswith(b"/")],
+        [os.fsdecode(name) for name in names if not name.endswith(b"/")],
+    )
+
+
+def holds_files(root: Path, extensions: Collection[str]) -> bool:
+    """Whether there is a file that counts in a folder or under it; stops at the first.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    with _reading(root):
+        return _holds(os.fsencode(root), _encoded(extensions), set())
+
+
+def _holds(path: bytes, extensions: frozenset[bytes], seen: set[tuple[int, int]]) -> bool:
+    status = os.stat(path)
+    if (status.st_dev, status.st_ino) in seen:
+        return False
+    seen.add((status.st_dev, status.st_ino))
+    folders = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if _is_clutter(entry.name):
+                continue
+            try:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif _extension(entry.name) in extensions and entry.is_file():
+                    return True
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+    return any(_holds(folder, extensions, seen) for folder in sorted(folders))
 
 
 def first_files(root: Path, count: int, extensions: Collection[str]) -> list[Path]:

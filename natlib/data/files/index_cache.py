@@ -6,6 +6,8 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from natlib.data.files.array_cache import read_arrays, write_arrays
 from natlib.data.files.index import FolderIndex, scan
 from natlib.data.files.names import NameTable
@@ -13,7 +15,7 @@ from natlib.data.files.names import NameTable
 __all__ = ["cached_scan"]
 
 # Another layout of the file, or another meaning of its content, is another version.
-_VERSION = 1
+_VERSION = 2
 # A folder that changed less than this before it was read may change again without a new time
 # stamp (some file systems count in seconds); such an index is not kept.
 _SETTLED_NS = 2_000_000_000
@@ -68,13 +70,21 @@ def _load(path: Path) -> FolderIndex | None:
             folders=list(NameTable(known["folder_text"], known["folder_ends"])),
             directories=NameTable(known["directory_text"], known["directory_ends"]),
             changed=known["changed"],
+            left_out=dict(
+                zip(
+                    NameTable(known["left_out_text"], known["left_out_ends"]),
+                    known["left_out"].tolist(),
+                    strict=True,
+                )
+            ),
         )
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 
 def _save(index: FolderIndex, path: Path) -> None:
     folders = NameTable.pack(os.fsencode(name) for name in index.folders)
+    left_out = NameTable.pack(os.fsencode(key) for key in index.left_out)
     write_arrays(
         path,
         version=_VERSION,
@@ -86,4 +96,7 @@ def _save(index: FolderIndex, path: Path) -> None:
         directory_text=index.directories.text,
         directory_ends=index.directories.ends,
         changed=index.changed,
+        left_out_text=left_out.text,
+        left_out_ends=left_out.ends,
+        left_out=np.array(list(index.left_out.values()), dtype=np.int64),
     )

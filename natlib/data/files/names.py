@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from os import fsdecode
 from typing import overload
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ChosenNames", "NameTable", "NumberedNames"]
+__all__ = ["ChosenNames", "NameLookup", "NameTable", "NumberedNames", "canonical"]
 
 
 class NameTable(Sequence[str]):
@@ -97,3 +98,36 @@ class ChosenNames(Sequence[str]):
         if isinstance(index, slice):
             return [self._names[int(row)] for row in self._rows[index]]
         return self._names[int(self._rows[index])]
+
+
+def canonical(name: str) -> str:
+    """A name in Unicode's composed form (NFC), in which equal names are equal strings.
+
+    macOS decomposes letters with accents in the names of files, and tables spell them as they were
+    typed.
+    """
+    return name if name.isascii() else normalize("NFC", name)
+
+
+class NameLookup:
+    """Positions of names, whichever Unicode form they are asked for in.
+
+    Args:
+        names: the names; of two that differ in nothing but their form, neither is found in a third.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._exact = {name: position for position, name in enumerate(names)}
+        self._canonical: dict[str, int | None] | None = None
+
+    def get(self, name: str) -> int | None:
+        """The position of a name; None where there is none, or more than one."""
+        position = self._exact.get(name)
+        if position is not None or name.isascii():
+            return position
+        if self._canonical is None:
+            self._canonical = {}
+            for known, at in self._exact.items():
+                form = canonical(known)
+                self._canonical[form] = None if form in self._canonical else at
+        return self._canonical.get(canonical(name))
