@@ -21,6 +21,7 @@ from natlib.data import (
     stable_source,
 )
 from natlib.data.sparse import csr_tensor
+from natlib.data.table_format import TableFormat
 from natlib.data.table_names import is_table
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError, DataError
@@ -63,6 +64,8 @@ class Text(Modality):
     """Column that holds labels, for evaluation only. By default ``label``, if there is one."""
     split: str | None = None
     """Column that holds train, val or test. By default ``split``, if there is one."""
+    table: TableFormat = TableFormat()
+    """How a table is written. What is not set is found from the file."""
     length: int = Field(default=128, ge=1)
     """Largest number of tokens of an input; longer texts are cut at the end."""
     tokenizer: str | None = None
@@ -156,8 +159,10 @@ class Text(Modality):
         columns = {"label": self.label, "split": self.split}
         if source not in NAMES and path.is_file():
             # Another table may come without labels and splits.
-            there = _column_names(path)
+            form = _form_of(path, self.table)
+            there = _column_names(path, form)
             columns = {key: name for key, name in columns.items() if name in there}
+            elsewhere = elsewhere.model_copy(update={"table": form})
         missing = {key: columns.get(key) for key in ("label", "split")}
         return elsewhere.model_copy(update=missing)
 
@@ -210,7 +215,7 @@ class Text(Modality):
         return _shortened(self._tokenizer().decode(inputs.tolist()))
 
     def _source(self) -> Source:
-        return find_source(self.source, self.unit, self.column, self.label, self.split)
+        return find_source(self.source, self.unit, self.column, self.label, self.split, self.table)
 
     def _decoder(self) -> TextDecoder:
         return TextDecoder(self._tokenizer(), self.length)
@@ -243,14 +248,23 @@ def _word_starts(content: bytes) -> Tensor:
     return _tokenizer(content).word_starts()
 
 
+def _form_of(path: Path, given: TableFormat) -> TableFormat:
+    """How another table is written; what is given, if it is none."""
+    if not is_table(path):
+        return given
+    from natlib.data.table_sniffing import format_of_another
+
+    return format_of_another(path, given)
+
+
 @lru_cache(maxsize=4)
-def _column_names(path: Path) -> list[str]:
+def _column_names(path: Path, form: TableFormat) -> list[str]:
     """Names of the columns of a file; none if it is not a table."""
     if not is_table(path):
         return []
     from natlib.data.tables import column_names
 
-    return column_names(path)
+    return column_names(path, form)
 
 
 def _tfidf(content: bytes) -> TfIdf:

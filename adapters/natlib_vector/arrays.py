@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from natlib.data import Split, encode_labels
 from natlib.errors import DataError, one_line
+from natlib_vector.row_numbers import counting_columns
 from natlib_vector.source import Rows
 
 __all__ = ["EMBEDDED", "Arrays", "Embedded"]
@@ -46,7 +47,13 @@ class Arrays:
         labels, classes = encode_labels(*groups)
         own = labels[list(_PREFIX).index(split)]
         names = [str(number) for number in range(matrix.shape[1])]
-        return Rows(matrix, names, {}, own, classes if own is not None else [])
+        counting = counting_columns(found["vectors"])
+        notes = [
+            f"{self.path}: column {column} counts rows, so it is no input" for column in counting
+        ]
+        return Rows(
+            matrix, names, {}, own, classes if own is not None else [], counting, tuple(notes)
+        )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         try:

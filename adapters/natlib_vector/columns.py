@@ -1,6 +1,8 @@
 """Columns as fitted on training samples, and how rows become inputs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,15 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.component import Settings, nearest
+from natlib.data.table_format import MISSING
 from natlib.errors import DataError
 
-__all__ = ["Column", "Columns", "sound"]
+__all__ = ["Column", "Columns", "category_of", "sound"]
 
 # Rows that are processed together, so that a mapped file is never in memory as a whole.
 _BLOCK = 65_536
+# A number with a leading zero is a code.
+_CODE = re.compile(r"[+-]?0[0-9]")
 
 Matrix = npt.NDArray[Any]
 
@@ -26,25 +31,73 @@ class Column(Settings):
     name: str
     mean: float = 0.0
     scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Standard deviation; 0 for a constant column, which is left out of the inputs."""
+    """Standard deviation; 0 for a column that is left out of the inputs, since it is constant or
+    counts rows."""
     categories: tuple[str, ...] | None = None
     """The categories of the column; None for numbers."""
     missing: bool = False
     """Whether a training sample lacked a value: only then do inputs have a flag for it."""
 
-    def number(self, value: Any) -> float:
+    def number(self, value: Any, missing: Collection[str] = MISSING) -> float:
         """The number of a value in a matrix of rows.
+
+        Args:
+            value: a number, a truth value, a text, or None where it is missing.
+            missing: texts that mean a missing value, in lower case.
 
         Raises:
             ValueError: text where a number is expected.
         """
-        if value is None:
+        if isinstance(value, str):
+            value = unicodedata.normalize("NFC", value.strip())
+            value = None if value.lower() in missing else value
+        if value is None or value != value:
             return float("nan")
         if self.categories is None:
-            return float(value)
+            return _number(value)
         # A category that training samples do not have counts as missing.
-        known = str(value) in self.categories
-        return float(self.categories.index(str(value))) if known else float("nan")
+        code = category_of(_text(value), self.categories)
+        return float("nan") if code is None else float(code)
+
+
+def category_of(text: str, categories: Sequence[str]) -> int | None:
+    """Position of the category that a text stands for; None if there is none.
+
+    Types differ from file to file: 1 may be 1.0 elsewhere, and true may be True. 01 is not 1.
+    """
+    if text in categories:
+        return categories.index(text)
+    like = _loose(text)
+    same = [code for code, known in enumerate(categories) if like == _loose(known) is not None]
+    return same[0] if len(same) == 1 else None
+
+
+def _loose(text: str) -> float | str | None:
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    if _CODE.match(text):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        if value.lower() in ("true", "false"):
+            return float(value.lower() == "true")
+        if "_" in value:  # Python would read 1_000
+            raise ValueError(f"could not convert string to float: {value!r}")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 class Columns(Settings):
@@ -54,7 +107,11 @@ class Columns(Settings):
 
     @classmethod
     def fit(
-        cls, names: Sequence[str], categories: Mapping[str, tuple[str, ...]], matrix: Matrix
+        cls,
+        names: Sequence[str],
+        categories: Mapping[str, tuple[str, ...]],
+        matrix: Matrix,
+        left_out: Collection[int] = (),
     ) -> "Columns":
         """Compute means, standard deviations and which columns have missing values.
 
@@ -62,9 +119,10 @@ class Columns(Settings):
             names: name of each column.
             categories: the categories of the columns that have some.
             matrix: [n, c], the training rows; unusable rows are ignored, see ``sound``.
+            left_out: columns that are no inputs.
 
         Raises:
-            DataError: no row is usable, or every column is constant.
+            DataError: no row is usable, or every column is constant or left out.
         """
         count = np.zeros(len(names))
         total = np.zeros(len(names))
@@ -87,8 +145,10 @@ class Columns(Settings):
             raise DataError(
                 f"the numbers of column '{name}' are too large; rescale or leave it out"
             )
+        scale[list(left_out)] = 0.0
         if not scale.any():
-            raise DataError("every column is constant, so there is nothing to learn from")
+            more = " or counts rows" if left_out else ""
+            raise DataError(f"every column is constant{more}, so there is nothing to learn from")
         return cls(
             columns=tuple(
                 Column(name=name, categories=categories[name], missing=bool(known < rows))
@@ -107,8 +167,12 @@ class Columns(Settings):
         categories = sum(len(c.categories or ()) for c in self.columns)
         return numbers + categories + sum(c.missing for c in self.columns)
 
-    def row(self, item: Any) -> npt.NDArray[np.float64]:
+    def row(self, item: Any, missing: Collection[str] = MISSING) -> npt.NDArray[np.float64]:
         """One row of a matrix from a mapping by name, or from values in the order of the columns.
+
+        Args:
+            item: the mapping, or the values.
+            missing: texts that mean a missing value, in lower case.
 
         Raises:
             ValueError: there are too few or too many values, or text where a number is expected.
@@ -121,7 +185,7 @@ class Columns(Settings):
             item = [item.get(name) for name in names]
         elif np.ndim(item) != 1 or len(item) != len(names):
             raise ValueError(f"got shape {list(np.shape(item))}, expected [{len(names)}]")
-        return np.array([c.number(v) for c, v in zip(self.columns, item, strict=True)])
+        return np.array([c.number(v, missing) for c, v in zip(self.columns, item, strict=True)])
 
     def encode(self, rows: Tensor, clip: float, noise: float | None = None) -> Tensor:
         """Inputs: standardised numbers, then flags of missing values, then one-hot categories.

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from torch import Tensor
 
 from natlib.data import (
@@ -23,6 +23,7 @@ from natlib.data import (
     stable_source,
     unknown_source,
 )
+from natlib.data.table_format import TableFormat
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.encoders import EncoderRecipe, MlpEncoder
 from natlib.errors import ConfigError, DataError
@@ -30,6 +31,7 @@ from natlib_vector.arrays import EMBEDDED, Arrays, Embedded
 from natlib_vector.augmentation import Augmentation, augment_rows
 from natlib_vector.columns import Columns, sound
 from natlib_vector.source import Source
+from natlib_vector.table_settings import TableSettings
 
 __all__ = ["Vector"]
 
@@ -49,13 +51,20 @@ class Vector(Modality):
     ...); a table (.csv, .tsv, .jsonl, each also with .gz, or .parquet); or a set that comes with
     scikit-learn: ``breast_cancer``, ``wine``, or ``digits``, the default."""
     columns: tuple[str, ...] | None = None
-    """Columns of a table to use; by default all but ``ignore``, ``label`` and ``split``."""
+    """Columns of a table to use; by default all but ``ignore``, ``label``, ``split`` and those that
+    count rows, such as an index of pandas."""
     ignore: tuple[str, ...] = ()
     """Columns of a table to leave out, identifiers of rows for example."""
     label: str | None = None
     """Column of labels, for evaluation only; by default ``label``, if there is such a column."""
     split: str | None = None
     """Column that holds train, val or test; by default ``split``, if there is such a column."""
+    categorical: tuple[str, ...] = ()
+    """Columns of a table whose values are categories, though they look like numbers or dates."""
+    numerical: tuple[str, ...] = ()
+    """Columns of a table whose values are numbers; what is none counts as missing."""
+    table: TableFormat = TableFormat()
+    """How a table is written. What is not set is found from the file."""
     max_categories: int = Field(default=64, ge=1)
     """Largest number of categories of a column."""
     clip: float = Field(default=10.0, gt=0)
@@ -64,6 +73,15 @@ class Vector(Modality):
     """How views differ from each other."""
 
     _columns: Columns | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        both = set(self.categorical) & set(self.numerical)
+        if both:
+            raise ValueError(
+                f"column '{min(both)}' is in categorical and in numerical; remove it from one"
+            )
+        return self
 
     def resolved(self) -> Self:
         rows = self._source(None).rows("train")
@@ -74,7 +92,7 @@ class Vector(Modality):
         chosen = self.subset("train", len(rows.matrix))
         matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
         try:
-            found._columns = Columns.fit(rows.names, rows.categories, matrix)
+            found._columns = Columns.fit(rows.names, rows.categories, matrix, rows.left_out)
         except DataError as error:
             raise DataError(f"{here}: {error}") from error
         return found
@@ -107,11 +125,15 @@ class Vector(Modality):
         path = Path(source).expanduser()
         if not (is_table(path) and path.is_file()):
             return other
+        from natlib.data.table_sniffing import format_of_another
         from natlib.data.tables import column_names
 
+        form = format_of_another(path, self.table)
+        there = column_names(path, form)
         # Labels serve evaluation only; a table to embed may come without.
-        label = self.label if self.label in column_names(path) else None
-        return other.model_copy(update={"label": label})
+        label = self.label if self.label in there else None
+        split = self.split if self.split in there else None
+        return other.model_copy(update={"table": form, "label": label, "split": split})
 
     def dataset(self, split: Split, cache: Path | None = None) -> ArraySamples | None:
         columns = self._known()
@@ -123,7 +145,7 @@ class Vector(Modality):
                 f"{self.source} has {rows.matrix.shape[1]} columns; "
                 f"expected {len(columns.columns)}, as in training"
             )
-        return ArraySamples(
+        samples = ArraySamples(
             rows.matrix,
             rows.labels,
             rows.classes,
@@ -132,6 +154,8 @@ class Vector(Modality):
             sound=sound,
             reason="it holds infinity, or nothing at all",
         )
+        samples.notes = list(rows.notes)
+        return samples
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate_arrays(samples)
@@ -165,7 +189,7 @@ class Vector(Modality):
         columns, found = self._known(), []
         for index, item in enumerate(items):
             try:
-                found.append(ArraySample(index, columns.row(item)))
+                found.append(ArraySample(index, columns.row(item, self.table.missing_texts)))
             except (TypeError, ValueError) as error:
                 raise DataError(
                     f"cannot read item {index} as a row: {error}; give the values of all columns "
@@ -198,9 +222,17 @@ class Vector(Modality):
         if path.is_file() and is_table(path):
             from natlib_vector.table import Table
 
-            return Table(
-                path, self.columns, self.ignore, self.label, self.split, self.max_categories, fitted
+            settings = TableSettings(
+                wanted=self.columns,
+                ignored=self.ignore,
+                label=self.label,
+                split=self.split,
+                categorical=self.categorical,
+                numerical=self.numerical,
+                most=self.max_categories,
+                form=self.table,
             )
+            return Table(path, settings, fitted)
         expected = f"a file that ends in {', '.join((*_ARRAYS, *TABLE_SUFFIXES))}"
         if path.exists():
             raise DataError(f"the source {source} is no table and no arrays; expected {expected}")

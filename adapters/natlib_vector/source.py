@@ -20,6 +20,8 @@ class Rows(NamedTuple):
         categories: the categories of the columns that have some.
         labels: int64[n], -1 for a row without a label; None if no row has one.
         classes: names of the labels.
+        left_out: columns that are no inputs: positions of those that count rows.
+        notes: what was guessed or left out, a line each (see :func:`natlib.data.notes_of`).
     """
 
     matrix: npt.NDArray[Any]
@@ -27,6 +29,8 @@ class Rows(NamedTuple):
     categories: dict[str, tuple[str, ...]]
     labels: Tensor | None
     classes: list[str]
+    left_out: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -100,6 +100,7 @@ class ArraySamples:
         self.classes = list(classes)
         self.usable = torch.arange(len(array))
         self.unreadable: list[Unreadable] = []
+        self.notes: list[str] = []
         # Reading a mapped file is faster than receiving it from a worker process.
         self.in_memory = True
         self._sound = sound

@@ -1,11 +1,15 @@
-"""Which files are tables, by their names; reading them is natlib.data.tables."""
+"""Names of files that are tables, and of columns that are indices."""
 
+import re
 from pathlib import Path
 
-__all__ = ["TABLE_SUFFIXES", "is_table", "table_format"]
+__all__ = ["TABLE_SUFFIXES", "is_index_name", "is_table", "table_format"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """How the names of tables end; but for parquet, ``.gz`` may follow."""
+
+# What pandas calls an index that it writes to a CSV file, reads from one, writes to parquet.
+_INDEX = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
 
 
 def table_format(path: Path) -> str | None:
@@ -19,3 +23,8 @@ def table_format(path: Path) -> str | None:
 def is_table(path: Path) -> bool:
     """Whether a file is called like a table that :func:`natlib.data.tables.open_table` reads."""
     return table_format(path) is not None
+
+
+def is_index_name(name: str) -> bool:
+    """Whether a column is called like an index of pandas."""
+    return _INDEX.fullmatch(name) is not None

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from natlib.data import SourceSplit, Split
+from natlib.data import SourceSplit, Split, notes_of
 from natlib.errors import DataError
+from natlib_text import Text
 from natlib_text.decoding import first_bytes
 from natlib_text.line_index import Unit
 from natlib_text.sources import find_source
@@ -138,7 +139,7 @@ class TestTable:
             (["10", "9", "-1"], ["9", "10"], [1, 0, -1]),
             (["1", "", "3"], ["1", "3"], [0, -1, 1]),
             (["b", "a", "b"], ["a", "b"], [1, 0, 1]),
-            (["1.5", "2", "1.5"], ["1.5", "2.0"], [0, 1, 0]),
+            (["007", "9", "007"], ["007", "9"], [0, 1, 0]),
         ],
     )
     def test_labels_have_their_natural_order(
@@ -171,9 +172,33 @@ class TestTable:
             opened(tmp_path / "a.csv")
 
     def test_a_column_of_numbers(self, tmp_path: Path) -> None:
-        (tmp_path / "a.csv").write_text("text\n1\n2\n")
+        pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "a.parquet")
         with pytest.raises(DataError, match=r"'text' .* holds int64; expected text"):
-            opened(tmp_path / "a.csv")
+            opened(tmp_path / "a.parquet")
+        # In a CSV file, a text may look like a number, with its neighbours or without.
+        (tmp_path / "a.csv").write_text("text\n1984\n01\n")
+        assert contents(opened(tmp_path / "a.csv")) == ["1984", "01"]
+
+    def test_an_index_of_pandas_is_no_text(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("Unnamed: 0,review\n0,good\n1,bad\n")
+        texts = opened(tmp_path / "a.csv")
+        assert contents(texts) == ["good", "bad"]
+        assert "texts are in column 'review' (data.column)" in notes_of(texts)[0]
+
+    def test_how_a_table_is_written(self, tmp_path: Path) -> None:
+        rows = "text;label\nschön;None\nhübsch;a\nfein;\n"
+        (tmp_path / "a.csv").write_bytes(rows.encode("cp1252"))
+        texts = opened(tmp_path / "a.csv")
+        assert contents(texts) == ["schön", "hübsch", "fein"]
+        assert labelled(texts) == [None, "a", None]
+        guessed, label = notes_of(texts)
+        assert "cp1252" in guessed
+        assert "';'" in guessed
+        assert "'None' means that there is no label (1 row;" in label
+        source = Text(source=str(tmp_path / "a.csv"), table={"missing": [""]}, vocabulary=300)
+        samples = source.resolved().dataset("train")
+        assert samples is not None
+        assert samples.classes == ["None", "a"]
 
     def test_no_row_to_train_on(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("text,split\na,test\n")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
+from natlib.data.table_format import TableFormat
 from natlib.data.table_names import is_table
 from natlib.errors import DataError
 from natlib_text.line_index import Unit
@@ -19,7 +20,12 @@ _EXPECTED = "a .txt file, a table (.csv, .tsv, .jsonl, .parquet), a folder of .t
 
 
 def find_source(
-    source: str | None, unit: Unit, text: str | None, label: str | None, split: str | None
+    source: str | None,
+    unit: Unit,
+    text: str | None,
+    label: str | None,
+    split: str | None,
+    form: TableFormat | None = None,
 ) -> Source:
     """Open a source by its name or path.
 
@@ -33,6 +39,7 @@ def find_source(
         text: column of a table that holds the texts.
         label: column that holds the labels.
         split: column that names the splits.
+        form: how a table is written.
 
     Raises:
         DataError: the source is neither an existing path nor a known name, or lacks a column.
@@ -50,7 +57,7 @@ def find_source(
     if path.is_file() and is_table(path):
         from natlib_text.sources.table import TextTable
 
-        return TextTable(path, text, label, split)
+        return TextTable(path, text, label, split, form)
     if path.exists():
         hint = ", unpack it" if path.suffix.lower() == ".gz" else ", rename or convert it"
         raise DataError(f"the source {source} is another kind of file; expected {_EXPECTED}{hint}")

@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from natlib.component import nearest
 from natlib.data import Source, Split
 from natlib.data.files import ChosenNames, NumberedNames
-from natlib.data.tables import column, column_names, open_table, split_rows
+from natlib.data.table_format import TableFormat
+from natlib.data.table_labels import table_labels
+from natlib.data.table_names import is_index_name
+from natlib.data.tables import column, column_names, open_table, split_rows, table_about
 from natlib.errors import DataError
 from natlib_text.sources.digests import digest_of, excerpts
 
@@ -31,6 +33,7 @@ class TableTexts:
         rows: int64[m], the rows.
         labels: int64[n] of all rows, or None.
         classes: names of the labels.
+        notes: what was guessed about the table, a line each.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class TableTexts:
         rows: Rows,
         labels: Tensor | None,
         classes: list[str],
+        notes: Sequence[str] = (),
     ) -> None:
         self._texts = texts
         self._rows = rows
         self.names: Sequence[str] = ChosenNames(NumberedNames(name, len(texts)), rows)
         self.labels = None if labels is None else labels[torch.from_numpy(rows)]
         self.classes = classes
+        self.notes = list(notes)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -67,6 +72,7 @@ class TextTable(Source):
         text: the column with the texts; by default ``text``, or the only one there is.
         label: the column with the labels; by default ``label`` if there is one.
         split: the column that names the split of each row; by default ``split`` if there is one.
+        form: how the file is written; what is not set is found from the file.
 
     Attributes:
         text: the column with the texts.
@@ -77,15 +83,25 @@ class TextTable(Source):
         DataError: the file cannot be read, or a column is not there.
     """
 
-    def __init__(self, path: Path, text: str | None, label: str | None, split: str | None) -> None:
-        names = column_names(path)
+    def __init__(
+        self,
+        path: Path,
+        text: str | None,
+        label: str | None,
+        split: str | None,
+        form: TableFormat | None = None,
+    ) -> None:
+        names = column_names(path, form)
         self._path = path
+        self._form = form
         self.text = self._chosen(names, text, "column") or self._only(names)
         self.label = self._chosen(names, label, "label")
         self.split_column = self._chosen(names, split, "split")
 
     def split(self, split: Split, cache: Path | None = None) -> TableTexts | None:
-        table = open_table(self._path, cache)
+        # A text may look like a number.
+        table = open_table(self._path, cache, self._form, [self.text])
+        form, notes = table_about(table)
         texts = column(table, self.text)
         if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
             raise DataError(
@@ -100,8 +116,15 @@ class TextTable(Source):
             )
         if split not in splits:
             return None
-        labels, classes = (None, []) if self.label is None else _labels(column(table, self.label))
-        return TableTexts(self._path.name, texts, splits[split], labels, classes)
+        labels, classes = None, []
+        if self.label is not None:
+            where = f"{self._path}: column '{self.label}'"
+            values = column(table, self.label)
+            labels, classes, more = table_labels(values, form.missing_texts, where)
+            notes += more
+        if self.text != "text":
+            notes.append(f"{self._path}: texts are in column '{self.text}' (data.column)")
+        return TableTexts(self._path.name, texts, splits[split], labels, classes, notes)
 
     def _chosen(self, names: list[str], asked: str | None, key: str) -> str | None:
         default = "text" if key == "column" else key
@@ -114,22 +137,10 @@ class TextTable(Source):
         return asked
 
     def _only(self, names: list[str]) -> str:
-        if len(names) == 1:
-            return names[0]
+        others = [name for name in names if not is_index_name(name)]
+        if len(others) == 1:
+            return others[0]
         raise DataError(
             f"{self._path} has no column 'text'; name the one with the texts "
             f"(data.column), one of: {', '.join(names)}"
         )
-
-
-def _labels(values: pa.ChunkedArray) -> tuple[Tensor, list[str]]:
-    """Labels int64[n], -1 for a value that is missing, empty or negative; and sorted classes."""
-    if pa.types.is_integer(values.type):
-        values = pc.if_else(pc.less(values, 0), None, values)
-    elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        values = pc.if_else(pc.equal(values, ""), None, values)
-    known = pc.unique(values).drop_null()
-    known = known.take(pc.sort_indices(known))
-    numbers = pc.fill_null(pc.index_in(values, value_set=known), -1)
-    labels = torch.from_numpy(numbers.to_numpy().astype(np.int64))
-    return labels, [str(value) for value in known.to_pylist()]
