@@ -116,7 +116,8 @@ class TextTable(Source):
             )
         if split not in splits:
             return None
-        labels, classes = None, []
+        labels: Tensor | None = None
+        classes: list[str] = []
         if self.label is not None:
             where = f"{self._path}: column '{self.label}'"
             values = column(table, self.label)
