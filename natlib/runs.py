@@ -1,6 +1,5 @@
 """The log of a run: its settings, metrics and evaluations, read from its files."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from natlib.errors import DataError
 from natlib.evaluation import Evaluation
+from natlib.runtime.reading import MIB, parse_json, read_text
 from natlib.training import RunConfig, RunDirectory, RunInfo, read_evaluations
 
 __all__ = ["RunLog", "Series", "read_run_log"]
@@ -93,11 +93,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     """Lines of metrics; of a run that goes on, the last one may be half written."""
     if not path.exists():
         return []
-    texts = path.read_text(encoding="utf-8").splitlines()
+    try:
+        texts = read_text(path, 4096 * MIB).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}; remove it") from error
     lines = []
     for number, text in enumerate(texts, start=1):
         try:
-            line = json.loads(text)
+            line = parse_json(text)
             lines.append({**line, "step": int(line["step"]), "epoch": int(line["epoch"])})
         except (ValueError, TypeError, KeyError) as error:
             if number == len(texts):

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 from natlib.errors import ConfigError, one_line
+from natlib.runtime.reading import MIB, read_bytes
 
 __all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
 
@@ -107,7 +108,7 @@ def read_tokenizer(folder: Path) -> bytes:
             "or nothing to train a tokenizer on the texts (data.tokenizer)"
         )
     try:
-        return (folder / FILE).read_bytes()
+        return read_bytes(folder / FILE, 256 * MIB)
     except OSError as error:
         found = ", ".join(sorted(file.name for file in folder.iterdir())[:6]) or "nothing"
         raise ConfigError(

@@ -1,6 +1,5 @@
 """Sources of vectors: .npy and .npz files, and the data sets of scikit-learn."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,8 @@ import numpy.typing as npt
 
 from natlib.data import Split, encode_labels
 from natlib.errors import DataError, one_line
+from natlib.runtime.reading import check_file
+from natlib.runtime.unpacking import NpzFile
 from natlib_vector.row_numbers import counting_columns
 from natlib_vector.source import Rows
 
@@ -57,11 +58,12 @@ class Arrays:
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         try:
+            check_file(self.path)
             if self.path.suffix.lower() == ".npy":
                 return {"vectors": np.load(self.path, mmap_mode="r", allow_pickle=False)}
-            with np.load(self.path, allow_pickle=False) as file:
-                return {key: np.asarray(file[key]) for key in file}
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            with NpzFile(self.path) as file:
+                return {key: file[key] for key in file}
+        except (OSError, EOFError, ValueError) as error:
             what = one_line(error)
             raise DataError(f"{self.path} cannot be read as numpy arrays: {what}") from error
 

@@ -31,7 +31,9 @@ class AssignmentTable(TrainingState):
     def __init__(self, samples: int, layers: int = 1, seed: int = 0) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        start = torch.stack([torch.randperm(samples, generator=generator) for _ in range(layers)])
+        start = torch.empty(layers, samples, dtype=torch.int64)
+        for layer in start:
+            torch.randperm(samples, generator=generator, out=layer)
         self.register_buffer("permutation", start)
         # The table after the last merge. Until the next one each process changes the samples of
         # its own share only, so the changes of all processes add up.

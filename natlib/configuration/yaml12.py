@@ -30,6 +30,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.representer import SafeRepresenter
 
 from natlib.errors import ConfigError
+from natlib.runtime.reading import read_text
 
 __all__ = ["dump_yaml", "parse_scalar", "parse_yaml", "read_yaml"]
 
@@ -100,7 +101,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, cannot be parsed or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as error:
         raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

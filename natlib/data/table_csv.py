@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from natlib.data.table_format import TableFormat
+from natlib.errors import DataError
+from natlib.runtime.unpacking import most_unpacked
 
 __all__ = ["csv_batches", "csv_names"]
 
@@ -60,7 +62,7 @@ def _typed(
     written, names = reader.schema.names, _names(reader, form)
     kinds: list[pa.DataType | None] = [None if n in text else pa.int64() for n in names]
     known = [False] * len(names)
-    for batch in _reader(path, form, block, written):
+    for batch in _rows(path, form, block, written):
         # Positions, since a header may have a name twice.
         for position, kind in enumerate(kinds):
             if kind is None:
@@ -79,8 +81,18 @@ def _typed(
             [_value(batch.column(i), field.type, form) for i, field in enumerate(schema)],
             schema=schema,
         )
-        for batch in _reader(path, form, block, written)
+        for batch in _rows(path, form, block, written)
     )
+
+
+def _rows(path: Path, form: TableFormat, block: int, text: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows as text; of a file that is packed, as many as real ones could be."""
+    # Not counted byte by byte: a file of Python's that Arrow still reads from aborts its exit.
+    left = most_unpacked(path) if path.name.lower().endswith(".gz") else None
+    for batch in _reader(path, form, block, text):
+        if left is not None and (left := left - batch.nbytes) < 0:
+            raise DataError(f"{path} unpacks to far more than its size; unpack it")
+        yield batch
 
 
 def _reader(

@@ -2,20 +2,21 @@
 
 import codecs
 import csv
-import gzip
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO, cast
+from typing import Literal, TextIO
 
 import numpy as np
 
 from natlib.data.table_format import TableFormat
 from natlib.data.table_names import TABLE_SUFFIXES, table_format
 from natlib.errors import DataError, one_line
+from natlib.runtime.reading import open_file
+from natlib.runtime.unpacking import open_gzip
 
 __all__ = ["complete_format", "format_of_another", "known_format", "opened"]
 
@@ -59,11 +60,9 @@ def known_format(path: Path) -> str:
     return kind
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """The bytes of a file, unpacked."""
-    if path.name.lower().endswith(".gz"):
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return path.open("rb")
+    return open_gzip(path) if path.name.lower().endswith(".gz") else open_file(path)
 
 
 def complete_format(path: Path, given: TableFormat | None = None) -> tuple[TableFormat, list[str]]:

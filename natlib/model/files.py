@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from natlib.data import Modality
@@ -19,6 +18,7 @@ from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import CheckpointError, ConfigError, RunNotFoundError
 from natlib.objectives import Objective, ObjectiveModule
 from natlib.runtime.packages import version
+from natlib.runtime.reading import read_json
 from natlib.runtime.storage import (
     digest,
     new_folder,
@@ -28,6 +28,7 @@ from natlib.runtime.storage import (
     save_tensors,
     write_files,
 )
+from natlib.runtime.tensors import read_tensors
 from natlib.runtime.training_state import training_states
 
 __all__ = [
@@ -128,7 +129,7 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
         CheckpointError: a tensor file is missing, damaged, or of another save.
     """
     try:
-        description = json.loads((folder / _JSON_FILE).read_text())
+        description: dict[str, Any] = read_json(folder / _JSON_FILE)
         version, digests = description["format"], dict(description["sha256"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(
@@ -143,8 +144,8 @@ def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor
     tensors = {}
     for name in (ENCODER_FILE, HEAD_FILE):
         try:
+            tensors[name] = read_tensors(folder / name)
             intact = digest(folder / name) == digests.get(name)
-            tensors[name] = load_file(folder / name) if intact else {}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
                 f"{folder / name} cannot be read ({_one_line(error)}); "
@@ -162,12 +163,21 @@ def read_fitted(folder: Path, description: dict[str, Any]) -> dict[str, bytes]:
     """The files that the modality has fitted, by name.
 
     Raises:
+        ConfigError: ``model.json`` does not say which.
         CheckpointError: one is missing or damaged.
     """
-    digests: dict[str, str] = description["fitted"]
-    files = read_files(folder / FITTED_FOLDER)
+    digests = description.get("fitted")
+    if not isinstance(digests, dict):
+        raise ConfigError(
+            f"{folder / _JSON_FILE} has no valid 'fitted', names of files and their digests; "
+            "write it again by resuming the run"
+        )
+    try:
+        files = read_files(folder / FITTED_FOLDER)
+    except OSError as error:
+        raise CheckpointError(f"{folder / FITTED_FOLDER} cannot be read: {error}") from error
     for name, expected in digests.items():
-        if sha256(files.get(name, b"")).hexdigest() != expected:
+        if name not in files or sha256(files[name]).hexdigest() != expected:
             raise CheckpointError(
                 f"{folder / FITTED_FOLDER / name} is missing or not the file that model.json "
                 "describes; write it again by resuming the run"

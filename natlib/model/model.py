@@ -13,7 +13,7 @@ from natlib.component import Component
 from natlib.configuration import describe
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.errors import ConfigError, DataError, DeviceError
+from natlib.errors import ConfigError, DataError, DeviceError, NatlibError, one_line
 from natlib.evaluation.features import encode
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.model.files import (
@@ -27,6 +27,7 @@ from natlib.model.files import (
     save_model,
 )
 from natlib.objectives import Objective, ObjectiveModule
+from natlib.runtime.model_size import no_larger_than
 
 __all__ = ["Embeddings", "Model", "load", "save_model"]
 
@@ -189,7 +190,8 @@ def load(run: str | Path, device: str | torch.device = "cpu") -> Model:
     Raises:
         RunNotFoundError: there is no such folder, or no model in it yet.
         ConfigError: ``model.json`` is damaged, or names a component that is not installed.
-        CheckpointError: tensors are missing, damaged or do not fit.
+        CheckpointError: tensors are missing, damaged or do not fit, or the model that
+            ``model.json`` describes is larger than they are.
         DeviceError: this machine has no such device.
     """
     folder = find_model(Path(run))
@@ -205,16 +207,37 @@ def load(run: str | Path, device: str | torch.device = "cpu") -> Model:
             f"model.json in {folder} has no valid 'input_shape', a list of numbers; "
             "write it again by resuming the run"
         ) from error
-    with untouched_random(torch.device("cpu")):
-        encoder = recipe.build(input_shape)
-        # A bank needs a size; its table serves training and is not part of the model.
-        objective = objective_recipe.build(encoder.dim, samples=1)
+    encoder, objective = _built(recipe, objective_recipe, input_shape, tensors, folder)
     state = tensors[ENCODER_FILE]
     load_tensors(encoder, state, set(encoder.state_dict()), folder / ENCODER_FILE)
     load_tensors(objective, tensors[HEAD_FILE], set(head_state(objective)), folder / HEAD_FILE)
     encoder.eval()
     objective.eval()
     return Model(encoder, objective, modality, recipe).to(device)
+
+
+def _built(
+    recipe: EncoderRecipe,
+    objective: Objective,
+    input_shape: tuple[int, ...],
+    tensors: dict[str, dict[str, Tensor]],
+    folder: Path,
+) -> tuple[Encoder, ObjectiveModule]:
+    """Encoder and head with fresh weights, if they are no larger than their files."""
+    weights = {f"{file}/{name}": one for file in tensors for name, one in tensors[file].items()}
+    what = f"model.json in {folder}"
+    try:
+        with untouched_random(torch.device("cpu")), no_larger_than(weights, what):
+            encoder = recipe.build(input_shape)
+            # A bank needs a size; its table serves training and is not part of the model.
+            return encoder, objective.build(encoder.dim, samples=1)
+    except NatlibError:
+        raise
+    except Exception as error:  # what libraries raise for sizes that do not go together
+        raise ConfigError(
+            f"{what} describes no model that can be built ({one_line(error)}); "
+            "write it again by resuming the run"
+        ) from error
 
 
 def _component(

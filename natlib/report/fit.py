@@ -16,6 +16,7 @@ from natlib.evaluation.modes import evaluating
 from natlib.objectives import NATModule, ObjectiveModule
 from natlib.report.subject import Subject
 from natlib.runs import RunLog
+from natlib.runtime.reading import check_file
 from natlib.training.checkpoint import complete_checkpoints
 
 __all__ = ["Fit", "measure_fit", "nat_part", "read_table"]
@@ -107,6 +108,7 @@ def read_table(checkpoint: Path, part: str, samples: int) -> AssignmentTable | N
     key = f"{prefix}assignment.table.permutation"
     file = checkpoint / "weights.safetensors"
     try:
+        check_file(file)
         with safe_open(file, "pt") as tensors:
             if key not in tensors.keys():  # noqa: SIM118  (it is not a mapping)
                 return None

@@ -19,6 +19,8 @@ from typing import IO
 from safetensors.torch import save_file
 from torch import Tensor
 
+from natlib.runtime.reading import MIB, open_file, read_bytes
+
 __all__ = [
     "LEFT_OVER",
     "delete",
@@ -61,7 +63,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -157,10 +159,15 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """The contents of a folder's files by name; empty if there is no such folder."""
+    """The contents of a folder's files by name; empty if there is no such folder.
+
+    Raises:
+        OSError: one cannot be read, or is larger than 512 MiB.
+    """
     if not folder.is_dir():
         return {}
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    return {file.name: read_bytes(file, 512 * MIB) for file in files}
 
 
 def remove(path: Path) -> None:

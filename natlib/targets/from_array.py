@@ -13,6 +13,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.errors import ConfigError
+from natlib.runtime.reading import check_file
 from natlib.targets.base import TargetDistribution
 
 __all__ = ["FromArray"]
@@ -144,6 +145,7 @@ def _check(array: Any, name: str) -> None:
 def _open(path: Path) -> Any:
     """Open the array, memory-mapped."""
     try:
+        check_file(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

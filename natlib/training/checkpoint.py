@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from natlib.errors import CheckpointError
+from natlib.runtime.reading import read_json
 from natlib.runtime.storage import digest, new_folder, on_host, remove, save_tensors, settle
+from natlib.runtime.tensors import read_tensors
 from natlib.training.meter import Meter
 
 __all__ = [
@@ -134,10 +135,10 @@ def read_checkpoint(
     """
     try:
         _check(checkpoint)
-        state = json.loads((checkpoint / "state.json").read_text())
-        learner.load_state_dict(load_file(checkpoint / "weights.safetensors"))
-        _restore_optimizer(optimizer, load_file(checkpoint / "optimizer.safetensors"))
-        meter.load_state_dict(load_file(checkpoint / "meter.safetensors"))
+        state = read_json(checkpoint / "state.json")
+        learner.load_state_dict(read_tensors(checkpoint / "weights.safetensors"))
+        _restore_optimizer(optimizer, read_tensors(checkpoint / "optimizer.safetensors"))
+        meter.load_state_dict(read_tensors(checkpoint / "meter.safetensors"))
         return Position(**state["position"])
     except CheckpointError:
         raise
@@ -183,11 +184,11 @@ def _check(checkpoint: Path) -> None:
 def _manifest(checkpoint: Path) -> dict[str, str]:
     """The digests of the files of a checkpoint, by name."""
     try:
-        manifest: Any = json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8"))
+        manifest: Any = read_json(checkpoint / _MANIFEST)
         version, digests = manifest["format"], dict(manifest["sha256"])
     except OSError as error:
         raise _DamagedError(f"{_MANIFEST}: {error.strerror}") from error
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise _DamagedError(f"{_MANIFEST} is not as it was written") from error
     if version != _FORMAT:
         raise CheckpointError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from natlib.errors import CheckpointError
 from natlib.runtime.log import logger
+from natlib.runtime.reading import MIB, parse_json, read_text
 from natlib.runtime.storage import write_file
 
 __all__ = ["Recorder"]
@@ -85,9 +86,9 @@ class Recorder:
 def _complete_lines(path: Path) -> list[dict[str, Any]]:
     """Lines that parse: a killed run may have left half a line at the end."""
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in read_text(path, 4096 * MIB).splitlines():
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            lines.append(parse_json(text))
+        except ValueError:
             break
     return lines

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from natlib.errors import ConfigError
 from natlib.evaluation import STANDARD, Evaluation
+from natlib.runtime.reading import read_text
 from natlib.runtime.storage import write_file
 from natlib.training.run_directory import RunDirectory
 
@@ -33,8 +34,8 @@ def read_evaluations(directory: RunDirectory) -> dict[str, Evaluation]:
     found = {}
     for path in sorted(directory.evaluations.glob("*.json"), key=_standard_first):
         try:
-            found[path.stem] = Evaluation.from_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
+            found[path.stem] = Evaluation.from_json(read_text(path))
+        except (ValidationError, UnicodeDecodeError, OSError) as error:
             raise ConfigError(
                 f"{path} is not an evaluation that this version of natlib can read; remove it and "
                 "evaluate the run again (natlib eval)"

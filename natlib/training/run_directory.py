@@ -7,7 +7,6 @@ import platform
 import shutil
 import sys
 import time
-import zlib
 from pathlib import Path
 
 import torch
@@ -23,7 +22,9 @@ from natlib.errors import (
     RunNotFoundError,
 )
 from natlib.runtime.packages import version
+from natlib.runtime.reading import MIB, read_json
 from natlib.runtime.storage import new_file, read_files, write_file, write_files
+from natlib.runtime.unpacking import open_gzip
 from natlib.training.config import RunConfig
 from natlib.training.run_info import RUN_FORMAT, RunInfo
 
@@ -134,7 +135,7 @@ class RunDirectory:
         }
         path = self.path / "environment.json"
         try:
-            starts = list(json.loads(path.read_text(encoding="utf-8")))
+            starts = list(read_json(path))
         except (OSError, ValueError, TypeError):
             # Absent or damaged: a note for people, and no reason not to go on.
             starts = []
@@ -176,7 +177,7 @@ class RunDirectory:
                 f"this one does not read; {advice}"
             )
         try:
-            values = json.loads(self.info_file.read_text(encoding="utf-8"))
+            values = read_json(self.info_file)
             if values["format"] != RUN_FORMAT:
                 raise ConfigError(
                     f"the run {self.path} has format {values['format']}, this natlib reads format "
@@ -185,7 +186,7 @@ class RunDirectory:
             return RunInfo.model_validate(values)
         except ConfigError:
             raise
-        except (ValueError, TypeError, LookupError) as error:
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise ConfigError(
                 f"{self.info_file} is damaged: {describe(error)}; start a new run from its weights "
                 f"(--init-from {self.path})"
@@ -236,10 +237,10 @@ class RunDirectory:
     def _recorded_names(self, unless: str | None = None) -> list[str] | None:
         """The names; None, without reading them, where the samples have this fingerprint."""
         try:
-            with gzip.open(self._samples, "rt", encoding="utf-8") as file:
+            with open_gzip(self._samples, times=50, always=64 * MIB) as file:
                 fingerprint = json.loads(file.readline())["fingerprint"]
                 return None if fingerprint == unless else [json.loads(line) for line in file]
-        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise DataError(
                 f"{self._samples}, which says what the run is trained on, cannot be read "
                 f"({error}); start a new run from its weights (--init-from {self.path})"

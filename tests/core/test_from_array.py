@@ -139,7 +139,7 @@ def unreadable(path: Path) -> None:
     ("write", "text"),
     [
         (lambda path: None, "cannot read targets from .*No such file"),
-        (lambda path: path.mkdir(), "cannot read targets from .*Is a directory"),
+        (lambda path: path.mkdir(), "cannot read targets from .*it is a folder"),
         (lambda path: path.write_text("1 2 3"), "cannot read targets from"),
         (lambda path: path.write_bytes(b""), "cannot read targets from"),
         (unreadable, "cannot read targets from"),

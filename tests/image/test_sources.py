@@ -148,7 +148,10 @@ class TestNpz:
             ({"images": np.zeros((2, 4, 4), np.int32)}, "expected uint8, or floats in"),
             ({"images": np.full((2, 4, 4), 200.0)}, r"values in \[200, 200\]; expected floats in"),
             ({"images": np.full((2, 4, 4), np.nan)}, "expected floats in"),
-            ({"images": np.array([{}, {}], dtype=object)}, "'images' cannot be read: Object array"),
+            (
+                {"images": np.array([{}, {}], dtype=object)},
+                "'images' cannot be read: it holds Python objects",
+            ),
             (
                 {"images": np.zeros((2, 4, 4), np.uint8), "labels": np.zeros(3, int)},
                 r"'labels' has shape \[3\]; expected \[2\]",

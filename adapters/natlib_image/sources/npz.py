@@ -1,6 +1,5 @@
 """Arrays in an .npz file, as a source of images."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from natlib.data import Source, Split, encode_labels
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError
+from natlib.runtime.unpacking import NpzFile
 from natlib_image.sources.arrays import ArrayImages
 
 __all__ = ["Npz"]
@@ -57,19 +57,19 @@ class Npz(Source):
         own = encoded[list(found).index(labels_key)]
         return ArrayImages(pixels, names, own, classes if own is not None else [])
 
-    def _open(self) -> Any:
+    def _open(self) -> NpzFile:
         try:
-            return np.load(self.path, allow_pickle=False)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            return NpzFile(self.path)
+        except (OSError, ValueError) as error:
             raise DataError(f"{self.path} cannot be read as an .npz file: {error}") from error
 
-    def _read(self, file: Any, key: str) -> npt.NDArray[Any]:
+    def _read(self, file: NpzFile, key: str) -> npt.NDArray[Any]:
         try:
-            return np.asarray(file[key])
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            return file[key]
+        except (OSError, ValueError) as error:
             raise DataError(f"{self.path}: '{key}' cannot be read: {error}") from error
 
-    def _labels(self, file: Any, key: str) -> npt.NDArray[Any] | None:
+    def _labels(self, file: NpzFile, key: str) -> npt.NDArray[Any] | None:
         if key not in file:
             return None
         labels = self._read(file, key)

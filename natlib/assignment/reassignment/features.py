@@ -15,6 +15,7 @@ from torch import Tensor
 
 from natlib.assignment.table import SLOTS_OF_A_LAYER
 from natlib.errors import DataError, NonFiniteError
+from natlib.runtime.reading import check_file
 from natlib.targets import TargetDistribution, TargetModule
 
 __all__ = ["FeatureRows", "Source", "TargetRows"]
@@ -123,6 +124,7 @@ def _opened(source: Source) -> Tensor | NDArray[Any]:
     if isinstance(source, np.ndarray):
         return source
     try:
+        check_file(Path(source))
         held: NDArray[Any] = np.load(source, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(

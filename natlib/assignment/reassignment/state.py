@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from natlib.errors import CheckpointError
+from natlib.runtime.reading import check_file
 from natlib.runtime.storage import flush
 
 __all__ = ["Cursor", "State"]
@@ -105,6 +106,7 @@ class State:
                 or another table.
         """
         try:
+            check_file(path)
             with safe_open(path, framework="pt") as held:
                 note = held.metadata()
                 if note["format"] != _FORMAT:

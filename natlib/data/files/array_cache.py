@@ -1,7 +1,6 @@
 """Arrays that were expensive to make, kept in a file."""
 
 import contextlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from natlib.runtime.storage import new_file
+from natlib.runtime.unpacking import NpzFile
 
 __all__ = ["read_arrays", "write_arrays"]
 
@@ -19,9 +19,9 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]] | None:
     Nothing in it is unpickled.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        with NpzFile(path) as file:
+            return {name: file[name] for name in file}
+    except (OSError, ValueError):
         return None
 
 
