@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from natlib.errors import DataError
+from natlib_audio.channels import channels_last, mono
 
 __all__ = ["EXTENSIONS", "Clip", "decode"]
 
@@ -40,10 +41,12 @@ def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
     """A mono wave float32[t] and its rate; a longer clip is cut to its middle.
 
     Args:
-        item: a path; an array [t] or [t, channels] of floats in [-1, 1] or of integers; or a pair
-            of such an array and its rate.
+        item: a path; an array [t], [t, channels] or [channels, t] of floats in [-1, 1] or of
+            integers; or a pair of such an array and its rate.
         longest: seconds of a clip that are read.
         rate: the rate of an array that comes without one.
+
+    Channels become their mean, see :func:`natlib_audio.channels.mono`.
 
     Raises:
         DataError: the item has another form, is empty or silent, or holds NaN.
@@ -62,7 +65,7 @@ def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
     keep = max(1, round(longest * rate))
     start = max(0, (len(values) - keep) // 2)
     values = values[start : start + keep]
-    wave = values[:, 0] if values.shape[1] == 1 else values.mean(1, dtype=np.float32)
+    wave = mono(values)
     if not np.isfinite(wave).all():
         raise DataError("it holds NaN or infinity")
     # A constant is silence too: the offset of a microphone.
@@ -93,10 +96,9 @@ def _floats(item: Any) -> npt.NDArray[np.float32]:
     if item.ndim not in (1, 2) or not known:
         raise DataError(
             f"got an array of {item.dtype} {list(item.shape)}; "
-            "expected floats, int16 or int32 [values] or [values, channels]"
+            "expected floats, int16 or int32 [values], [values, channels] or [channels, values]"
         )
-    values = item.astype(np.float32)
-    values = values[:, None] if values.ndim == 1 else values
+    values = np.ascontiguousarray(channels_last(item), dtype=np.float32)
     if item.dtype.kind == "i":
         values /= -float(np.iinfo(item.dtype).min)
     return values

@@ -76,7 +76,7 @@ def input_statistics(
 
 def _form(item: Any) -> tuple[int, float]:
     if isinstance(item, tuple):
-        return item[1], len(item[0]) / item[1]
+        return item[1], max(np.shape(item[0]), default=0) / item[1]
     info = soundfile.info(str(item))
     return info.samplerate, info.duration
 

@@ -20,6 +20,7 @@ from natlib.data import (
     decode_items,
     stable_source,
 )
+from natlib.data.table_format import TableFormat
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
 from natlib_audio import waves
@@ -51,6 +52,8 @@ class Audio(Modality):
     labels: str | None = None
     """A table (CSV, TSV, JSON lines or parquet) with the columns ``file``, relative to the source,
     ``label``, for evaluation only, and optionally ``split`` with train, val or test."""
+    table: TableFormat = TableFormat()
+    """How that table is written. What is not set is found from the file."""
     representation: Literal["log_mel", "waveform"] = "log_mel"
     """What an encoder reads: a log-mel spectrogram [1, bands, frames], or the wave [values]."""
     rate: int | None = Field(default=None, ge=1_000, le=192_000)
@@ -88,7 +91,7 @@ class Audio(Modality):
         path = "notes"
         if self.source is not None:
             path = stable_source("audio", self.source, NAMES)
-        source = find_source(path, self.labels)
+        source = find_source(path, self.labels, self.table)
         update: dict[str, Any] = {
             "source": path,
             "labels": self.labels and str(Path(self.labels).expanduser().absolute()),
@@ -127,7 +130,9 @@ class Audio(Modality):
 
     def with_source(self, source: str) -> Self:
         # A table of labels belongs to the folder that it was made for.
-        return super().with_source(source).model_copy(update={"labels": None})
+        return (
+            super().with_source(source).model_copy(update={"labels": None, "table": TableFormat()})
+        )
 
     def dataset(self, split: Split, cache: Path | None = None) -> ClipSamples | None:
         decoder = self._decoder()
@@ -201,7 +206,7 @@ class Audio(Modality):
         return Thumbnail.from_pixels(spectrogram(spectrum.numpy()))
 
     def _source(self) -> Source:
-        return find_source(self.source, self.labels)
+        return find_source(self.source, self.labels, self.table)
 
     def _decoder(self) -> ClipDecoder:
         return ClipDecoder(self._rate(), self.longest)

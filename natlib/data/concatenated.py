@@ -24,6 +24,7 @@ class ConcatenatedSamples:
         labels: int64[n] of all samples together, -1 where a sample has none.
         classes: what the labels stand for.
         shown_from: index of the first sample whose label may be shown to training.
+        notes: what there is to say about the labels, a line each.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class ConcatenatedSamples:
         labels: Tensor,
         classes: list[str],
         shown_from: int = 0,
+        notes: Sequence[str] = (),
     ) -> None:
         self.shown_from = shown_from
+        self._notes = list(notes)
         self._parts = list(parts)
         self._first = [0, *accumulate(len(part) for part in parts)]
         self.names: Sequence[str] = _ConcatenatedNames([part.names for part in parts])
@@ -43,8 +46,8 @@ class ConcatenatedSamples:
 
     @property
     def notes(self) -> list[str]:
-        """What there is to say about all sets."""
-        return [note for part in self._parts for note in notes_of(part)]
+        """What there is to say about all sets and their labels."""
+        return [*(note for part in self._parts for note in notes_of(part)), *self._notes]
 
     def __len__(self) -> int:
         return self._first[-1]

@@ -12,7 +12,7 @@ from natlib.data.base import Modality, SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.files import NameLookup, canonical
 from natlib.data.labelling import LabelsConfig
-from natlib.data.labels import encode_labels
+from natlib.data.table_format import TableFormat
 from natlib.data.table_names import is_table
 from natlib.errors import ConfigError, DataError
 
@@ -40,9 +40,9 @@ def training_samples(
     if labels is None or labels.source is None:
         return samples
     path = Path(labels.source).expanduser()
-    if is_table(path) and path.exists() and _columns(path) >= _COLUMNS:
-        given, classes = read_labels(path, samples.names)
-        return ConcatenatedSamples([samples], given, classes)
+    if is_table(path) and path.exists() and _columns(path, labels.table) >= _COLUMNS:
+        given, classes, notes = read_labels(path, samples.names, labels.table)
+        return ConcatenatedSamples([samples], given, classes, notes=notes)
     beside = _opened(modality.with_source(labels.source), cache)
     if beside.labels is None or not bool((beside.labels >= 0).any()):
         wanted = "a table with the columns 'name' and 'label'" if is_table(path) else "labels"
@@ -60,56 +60,54 @@ def training_samples(
     return ConcatenatedSamples([samples, beside], everyone, beside.classes, shown_from=len(samples))
 
 
-def read_labels(path: Path, names: Sequence[str]) -> tuple[Tensor, list[str]]:
+def read_labels(
+    path: Path, names: Sequence[str], form: TableFormat | None = None
+) -> tuple[Tensor, list[str], list[str]]:
     """Read labels of samples by the names of the samples.
 
     Args:
         path: a table with the columns ``name`` and ``label``.
         names: names of all samples.
+        form: how the table is written; what is not set is found from the file.
 
     Returns:
-        int64[n], -1 for samples that the table does not name, or names without a label; and the
-        names of the classes.
+        int64[n], -1 for samples that the table does not name, or names without a label; the
+        names of the classes; and what was guessed, a line each (see
+        :func:`natlib.data.notes_of`).
 
     Raises:
-        DataError: the table names unknown samples or one of them twice.
+        DataError: the table names unknown samples or one of them twice, or its labels are none.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from natlib.data.table_labels import table_labels
+    from natlib.data.tables import column, open_table, table_about
 
-    from natlib.data.tables import column, open_table
-
-    table = open_table(path)
-    given = column(table, "name").cast(pa.string()).to_pylist()
-    values = column(table, "label")
-    if not pa.types.is_integer(values.type):
-        # Integers are sorted as numbers, everything else as text; an empty text is no label.
-        values = values.cast(pa.string())
-        values = pc.if_else(pc.equal(values, ""), None, values)
-    here = np.asarray(pc.is_valid(values).to_pylist(), dtype=bool)
+    # A name may look like a number.
+    table = open_table(path, form=form, text=["name"])
+    complete, notes = table_about(table)
+    given = [str(name) for name in column(table, "name").to_pylist()]
     lookup = NameLookup(names)
-    found = [lookup.get(str(name)) for name in given]
+    found = [lookup.get(name) for name in given]
     unknown = [name for name, position in zip(given, found, strict=True) if position is None]
     if unknown:
         raise DataError(
             f"{path} names {len(unknown)} samples that are not among the training samples (such as "
-            f"'{unknown[0]}'); {_like(str(unknown[0]), names[:1000])}"
+            f"'{unknown[0]}'); {_like(unknown[0], names[:1000])}"
         )
     rows = np.array(found, dtype=np.int64)
     twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)
     if len(twice):
         raise DataError(f"{path} names '{names[twice[0]]}' twice; give each sample one label")
-    (encoded,), classes = encode_labels(np.array(values.drop_null().to_pylist()))
+    where = f"{path}: column 'label'"
+    encoded, classes, more = table_labels(column(table, "label"), complete.missing_texts, where)
     labels = torch.full((len(names),), -1)
-    assert encoded is not None
-    labels[torch.from_numpy(rows[here])] = encoded
-    return labels, classes
+    labels[torch.from_numpy(rows)] = encoded
+    return labels, classes, [*notes, *more]
 
 
-def _columns(path: Path) -> set[str]:
+def _columns(path: Path, form: TableFormat) -> set[str]:
     from natlib.data.tables import column_names
 
-    return set(column_names(path))
+    return set(column_names(path, form))
 
 
 def _like(unknown: str, names: Sequence[str]) -> str:

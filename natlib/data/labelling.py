@@ -11,6 +11,7 @@ from torch import Tensor
 from natlib.component import Settings
 from natlib.data.base import SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
+from natlib.data.table_format import TableFormat
 from natlib.errors import ConfigError, DataError
 
 __all__ = ["LabelsConfig", "TrainingLabels", "choose_labelled", "training_labels"]
@@ -36,6 +37,8 @@ class LabelsConfig(Settings):
     source: str | None = None
     """Where labels come from, if not from the samples themselves: a table with the columns
     ``name`` and ``label``, or a source of labelled samples that are trained on too."""
+    table: TableFormat = TableFormat()
+    """How a table of labels is written. What is not set is found from the file."""
     classes: dict[str, int] | None = None
     """Labelled samples of each class. Filled in when a run begins."""
 
@@ -45,6 +48,8 @@ class LabelsConfig(Settings):
             raise ValueError(
                 "fraction and per_class both say how many labels to show; leave one of them out"
             )
+        if self.source is None and self.table != TableFormat():
+            raise ValueError("table is for a table of labels; set source to one, or leave it out")
         return self
 
     def __hash__(self) -> int:

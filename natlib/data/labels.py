@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from natlib.data.files.names import canonical
+from natlib.errors import DataError
 
 __all__ = ["encode_labels"]
 
@@ -18,6 +19,9 @@ def encode_labels(
     """Labels of several splits, numbered alike: class 0 is the smallest value that occurs.
 
     Negative integers mean "no label". Texts in different Unicode forms are one label.
+
+    Raises:
+        DataError: the labels are -1 and 1, which are two classes for many.
     """
     groups = tuple(None if group is None else _canonical(np.asarray(group)) for group in groups)
     known = [group for group in groups if group is not None]
@@ -25,6 +29,11 @@ def encode_labels(
         return [None] * len(groups), []
     values = np.unique(np.concatenate(known))
     if values.dtype.kind == "i":
+        if values.tolist() == [-1, 1]:
+            raise DataError(
+                "the labels are -1 and 1, and -1 means that there is no label; write 0 and 1, or "
+                "text"
+            )
         values = values[values >= 0]
     encoded: list[Tensor | None] = []
     for group in groups:

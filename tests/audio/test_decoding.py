@@ -74,6 +74,50 @@ class TestFormats:
         assert (found.abs() > 0.999).float().mean() > 0.8
 
 
+class TestChannels:
+    @pytest.mark.parametrize("count", [2, 3, 8])
+    def test_that_cancel_out_leave_the_loudest(self, count: int, tmp_path: Path) -> None:
+        loud = tone(peak=0.5)
+        both = np.zeros((len(loud), count), np.float32)
+        both[:, 0], both[:, 1] = -0.98 * loud, loud
+        found, _ = decode(write(tmp_path / "a.wav", both, subtype="FLOAT"), 10.0, RATE)
+        assert np.array_equal(found.numpy(), loud)
+
+    @pytest.mark.parametrize(
+        "channels",
+        [
+            [tone(), np.zeros_like(tone())],
+            [tone(), hiss()],
+            [tone(), -0.3 * tone()],
+            [tone(), 0.2 - tone() * 0.1],
+            [hiss(seed=number) for number in range(32)],
+        ],
+        ids=["one silent", "independent", "weaker", "offset", "many"],
+    )
+    def test_that_do_not_are_averaged(self, channels: list[Any]) -> None:
+        both = np.stack(channels, 1)
+        found, _ = decode(both, 10.0, RATE)
+        assert np.array_equal(found.numpy(), both.mean(1, dtype=np.float32))
+
+    def test_silence_is_silence(self) -> None:
+        with pytest.raises(DataError, match="it is silent"):
+            decode(np.stack([np.full(4_000, 0.5), np.full(4_000, -0.5)]), 10.0, RATE)
+
+    @pytest.mark.parametrize("count", [1, 2, 8, 64])
+    @pytest.mark.parametrize("kind", [np.float32, np.int16])
+    def test_first_or_last(self, count: int, kind: type) -> None:
+        waves = np.stack([1000 * hiss(seed=number) for number in range(count)]).astype(kind)
+        first, _ = decode(waves, 10.0, RATE)
+        last, _ = decode(torch.from_numpy(waves.T.copy()), 10.0, RATE)
+        assert len(first) == waves.shape[1]
+        assert torch.equal(first, last)
+
+    @pytest.mark.parametrize("shape", [(2, 2), (64, 3), (65, 65), (200, 4_000)])
+    def test_that_may_be_either_axis_are_refused(self, shape: tuple[int, int]) -> None:
+        with pytest.raises(DataError, match=r"either axis may be that of channels .* \[values\]"):
+            decode(np.ones(shape, np.float32), 10.0, RATE)
+
+
 class TestArrays:
     @pytest.mark.parametrize(
         "item",

@@ -95,6 +95,24 @@ class TestLabels:
         assert found["train"].labels is not None
         assert found["train"].labels.tolist() == [1, -1]
 
+    def test_a_table_as_people_have_it(self, tmp_path: Path) -> None:
+        tree(tmp_path, *NAMES)
+        labels = table(
+            tmp_path / "l.csv", "file;label", "more/b.wav;10", "a.wav;9", "more/d.wav;-1",
+            "more/c.flac;?",
+        )  # fmt: skip
+        files = labelled(tmp_path, labels)
+        assert files is not None
+        assert files.classes == ["9", "10"]
+        assert files.labels is not None
+        assert files.labels.tolist() == [0, 1, -1, -1]
+        said = "\n".join(files.notes)
+        assert "values are separated by ';' (data.table.separator)" in said
+        assert "-1 means that there is no label (1 row)" in said
+        labels = table(tmp_path / "l.csv", "file;label", "a.wav;0,5")
+        with pytest.raises(DataError, match="column 'label' holds numbers with fractions"):
+            labelled(tmp_path, labels)
+
     def test_splits_by_folder(self, tmp_path: Path) -> None:
         tree(tmp_path, "train/a.wav", "train/b.wav", "test/c.wav", "elsewhere/d.wav")
         labels = table(tmp_path / "l.csv", "file,label", "test/c.wav,x", "train/b.wav,y")

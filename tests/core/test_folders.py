@@ -282,7 +282,7 @@ class TestNames:
     def test_labels_of_a_table_reach_names_in_another_form(self, tmp_path: Path) -> None:
         table = tmp_path / "labels.csv"
         table.write_text(f"name,label\n{NFC}.png,{NFD}\nb.png,{NFC}\n", encoding="utf-8")
-        labels, classes = read_labels(table, [f"{NFD}.png", "b.png"])
+        labels, classes, _ = read_labels(table, [f"{NFD}.png", "b.png"])
         assert labels.tolist() == [0, 0]
         assert classes == [NFC]
 

@@ -27,6 +27,7 @@ from natlib.data import (
     training_labels,
     training_samples,
 )
+from natlib.data.table_format import TableFormat
 from natlib.errors import DataError
 from tests.evaluation.gaussian_blobs import BlobSamples, GaussianBlobs, blobs
 
@@ -173,7 +174,7 @@ def test_labels_from_a_table(name: str, tmp_path: Path) -> None:
 
 def test_numbers_of_classes_are_sorted_as_numbers(tmp_path: Path) -> None:
     table = write(tmp_path / "labels.tsv", "name\tlabel", "a\t10", "b\t2", "c\t-1", "d\t")
-    labels, classes = read_labels(table, ["a", "b", "c", "d"])
+    labels, classes, _ = read_labels(table, ["a", "b", "c", "d"])
     assert (labels.tolist(), classes) == ([1, 0, -1, -1], ["2", "10"])
 
 
@@ -192,6 +193,24 @@ def test_tables_that_do_not_fit(lines: list[str], text: str, tmp_path: Path) -> 
     table = write(tmp_path / "labels.csv", "name,label", *lines)
     with pytest.raises(DataError, match=text):
         read_labels(table, [f"train{i}.vec" for i in range(5)])
+
+
+def test_a_table_as_people_have_it(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes("name;label\n001;schön\n002;NA\n003;übel\n".encode("cp1252"))
+    labels, classes, notes = read_labels(table, ["001", "002", "003"])
+    assert (labels.tolist(), classes) == ([0, -1, 1], ["schön", "übel"])
+    guessed, missing = notes
+    assert "cp1252" in guessed
+    assert "';'" in guessed
+    assert "'NA' means that there is no label (1 row" in missing
+    form = TableFormat(encoding="cp1252", missing=("",))
+    assert read_labels(table, ["001", "002", "003"], form)[1] == ["NA", "schön", "übel"]
+
+
+def test_a_format_of_no_table() -> None:
+    with pytest.raises(ValidationError, match="table is for a table of labels; set source"):
+        LabelsConfig(table=TableFormat(separator=";"))
 
 
 # --- of a labelled source beside an unlabelled one

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
+from natlib.data.table_format import TableFormat
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.errors import DataError
 from natlib_audio.decoding import EXTENSIONS
@@ -15,7 +16,7 @@ NAMES = ("notes",)
 """Sources that have a name of their own."""
 
 
-def find_source(source: str | None, labels: str | None) -> Source:
+def find_source(source: str | None, labels: str | None, form: TableFormat | None = None) -> Source:
     """Open a source by its name or path.
 
     A name wins here; a user's folder of that name has become an absolute path before, see
@@ -24,6 +25,7 @@ def find_source(source: str | None, labels: str | None) -> Source:
     Args:
         source: None or ``notes``, what a plug-in recognises, or a folder.
         labels: a table of labels for the files of a folder, or None.
+        form: how that table is written.
 
     Raises:
         DataError: the source is neither an existing folder nor a known name, or the table of
@@ -54,7 +56,7 @@ def find_source(source: str | None, labels: str | None) -> Source:
             )
         from natlib_audio.sources.labels import LabelledFolder
 
-        return LabelledFolder(path, table, EXTENSIONS)
+        return LabelledFolder(path, table, EXTENSIONS, form)
     expected = f"a folder of sounds ({', '.join(EXTENSIONS)}) or 'notes'"
     if path.exists():
         raise DataError(f"the source {source} is a file; expected {expected}")

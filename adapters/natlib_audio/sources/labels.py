@@ -14,9 +14,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from natlib.data import Split, encode_labels
+from natlib.data import Split
 from natlib.data.files import ChosenNames, Folder, NameLookup, cached_scan, left_out_notes
-from natlib.data.tables import column, open_table, split_rows
+from natlib.data.table_format import TableFormat
+from natlib.data.table_labels import table_labels
+from natlib.data.tables import column, open_table, split_rows, table_about
 from natlib.errors import DataError
 
 __all__ = ["LabelledFiles", "LabelledFolder"]
@@ -76,11 +78,19 @@ class LabelledFolder:
         root: the folder.
         table: the table, a CSV file for example.
         extensions: how the names of files that count end, without the dot.
+        form: how the table is written; what is not set is found from the file.
     """
 
-    def __init__(self, root: Path, table: Path, extensions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        table: Path,
+        extensions: Sequence[str],
+        form: TableFormat | None = None,
+    ) -> None:
         self.root = root
         self.table = table
+        self._form = form
         self._folder = Folder(root, extensions, "sounds")
 
     def split(self, split: Split, cache: Path | None = None) -> LabelledFiles | None:
@@ -93,10 +103,11 @@ class LabelledFolder:
         names = index.names
         if not len(names):
             self._folder.peek(1)  # says what was expected
-        table = open_table(self.table, cache)
+        # The name of a file may look like a number.
+        table = open_table(self.table, cache, self._form, ["file"])
         rows = self._rows(table, names)
         labels = torch.full((len(names),), -1)
-        encoded, classes = self._encoded(table)
+        encoded, classes, guessed = self._encoded(table)
         labels[torch.from_numpy(rows)] = encoded
         found = self._places(table, rows, names, cache)[_SPLITS.index(split)]
         if not len(found):
@@ -106,7 +117,7 @@ class LabelledFolder:
         own = labels[torch.from_numpy(found)]
         notes = []
         if split == "train":
-            notes = left_out_notes(index.left_out, str(self.root), "sounds", {})
+            notes = left_out_notes(index.left_out, str(self.root), "sounds", {}) + guessed
             unnamed = len(names) - len(rows)
             if unnamed:
                 notes.append(
@@ -144,18 +155,15 @@ class LabelledFolder:
             raise DataError(f"{self.table}: {error}") from error
         return np.array(found, dtype=np.int64)
 
-    def _encoded(self, table: pa.Table) -> tuple[Tensor, list[str]]:
+    def _encoded(self, table: pa.Table) -> tuple[Tensor, list[str], list[str]]:
         try:
-            values = column(table, "label").to_pylist()
+            values = column(table, "label")
         except DataError as error:
             raise DataError(f"{self.table}: {error}") from error
-        here = np.array([value is not None and str(value).strip() != "" for value in values])
-        texts = np.array([str(value) for value in values])
-        labels = torch.full((len(values),), -1)
-        (known,), classes = encode_labels(texts[here])
-        assert known is not None
-        labels[torch.from_numpy(np.flatnonzero(here))] = known
-        return labels, classes
+        form, notes = table_about(table)
+        where = f"{self.table}: column 'label'"
+        labels, classes, more = table_labels(values, form.missing_texts, where)
+        return labels, classes, [*notes, *more]
 
     def _places(
         self,

@@ -10,6 +10,7 @@ from natlib.data import Source, Split, encode_labels
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError
 from natlib.runtime.unpacking import NpzFile
+from natlib_image.pixels import as_bytes, channels_last
 from natlib_image.sources.arrays import ArrayImages
 
 __all__ = ["Npz"]
@@ -19,14 +20,13 @@ _KEYS: dict[Split, tuple[str, str]] = {
     "val": ("val_images", "val_labels"),
     "test": ("test_images", "test_labels"),
 }
-_CHANNELS = (1, 3, 4)
 
 
 class Npz(Source):
     """``images`` and, if there are any, ``labels``; the same with ``val_`` and ``test_``.
 
-    Images are uint8, or floats in [0, 1]; [n, height, width], with 1, 3 or 4 channels behind
-    or in front. Labels are whole numbers (negative: none) or strings.
+    Images are uint8, or floats from 0 to 1 or from 0 to 255; [n, height, width], with 1, 3 or 4
+    channels behind or in front. Labels are whole numbers (negative: none) or strings.
 
     Args:
         path: the file; nothing in it is unpickled.
@@ -84,20 +84,14 @@ class Npz(Source):
 
     def _pixels(self, key: str, array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         what = f"{self.path}: '{key}' is {array.dtype} {list(array.shape)}"
-        if array.ndim == 4 and array.shape[3] not in _CHANNELS and array.shape[1] in _CHANNELS:
-            array = array.transpose(0, 2, 3, 1)
-        if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in _CHANNELS):
+        if array.ndim not in (3, 4):
             raise DataError(
                 f"{what}; expected [n, height, width], [n, height, width, channels] or "
-                "[n, channels, height, width] with 1, 3 or 4 channels"
+                "[n, channels, height, width]"
             )
         if array.size == 0:
             raise DataError(f"{what}; expected at least one image")
-        if array.dtype == np.uint8:
-            return array
-        if array.dtype.kind != "f":
-            raise DataError(f"{what}; expected uint8, or floats in [0, 1]")
-        low, high = array.min(), array.max()
-        if not (low >= 0 and high <= 1):  # False for NaN as well
-            raise DataError(f"{what} with values in [{low:g}, {high:g}]; expected floats in [0, 1]")
-        return (array * 255).round().astype(np.uint8)
+        try:
+            return as_bytes(channels_last(array) if array.ndim == 4 else array)
+        except DataError as error:
+            raise DataError(f"{what}; {error}") from error
