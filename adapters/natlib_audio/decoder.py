@@ -1,6 +1,6 @@
 """Decode sounds to samples, and keep them in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,6 +42,9 @@ class ClipDecoder:
         self, load: Callable[[int], Clip | Unreadable], plan: PreloadPlan
     ) -> DecodedStore | None:
         return decode_all(load, self._resampled, 1, plan)
+
+    def notes(self, samples: Sequence[Clip]) -> list[str]:
+        return []
 
     def restore(self, index: int, kept: Tensor) -> Clip:
         return Clip(index, kept, self.rate)

@@ -1,15 +1,18 @@
 """Decode images to samples, and keep them in memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from natlib.data import DecodedSamples, DecodedStore, PreloadPlan, Unreadable, decode_all
-from natlib_image.decoding import DecodedImage, decode
+from natlib_image.decoding import DecodedImage, Decoding, decode
 
 __all__ = ["ImageDecoder", "ImageSamples"]
+
+# Pixels of 0 to 255 that differ by less than this are one colour, give or take some noise.
+_FLAT = 2.0
 
 ImageSamples = DecodedSamples[DecodedImage]
 """One split of a source as samples."""
@@ -23,13 +26,15 @@ class ImageDecoder:
 
     Attributes:
         short_side: pixels of the short side after decoding.
+        how: what becomes black and white, what lies under transparent pixels, and the largest size.
     """
 
     noun: ClassVar[str] = "images"
     short_side: int
+    how: Decoding = field(default_factory=Decoding)
 
     def decode(self, index: int, item: Any) -> DecodedImage:
-        return DecodedImage(index, decode(item, self.short_side))
+        return DecodedImage(index, decode(item, self.short_side, self.how))
 
     def nbytes(self, sample: DecodedImage) -> float:
         return sample.pixels.numel()
@@ -38,6 +43,16 @@ class ImageDecoder:
         self, load: Callable[[int], DecodedImage | Unreadable], plan: PreloadPlan
     ) -> DecodedStore | None:
         return decode_all(load, _pixels, 3, plan)
+
+    def notes(self, samples: Sequence[DecodedImage]) -> list[str]:
+        flat = [float(sample.pixels.float().std()) < _FLAT for sample in samples]
+        if sum(flat) <= len(flat) / 2:
+            return []
+        scale = "" if self.how.range is None else f", and data.range ({self.how.described()})"
+        return [
+            f"{sum(flat)} of {len(flat)} images are nearly constant after decoding, so there is "
+            f"little to learn from; look at the files{scale}"
+        ]
 
     def restore(self, index: int, kept: Tensor) -> DecodedImage:
         return DecodedImage(index, kept)

@@ -11,11 +11,14 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from natlib.errors import DataError
+from natlib_image.formats import prepare_for
+from natlib_image.levels import Range, has_upper_bits, is_wide, to_bytes, upper_table
+from natlib_image.pixel_limit import MAX_PIXELS, check_pixels, without_pillows_limit
 
-__all__ = ["EXTENSIONS", "MAX_ASPECT", "DecodedImage", "decode", "open_image"]
+__all__ = ["MAX_ASPECT", "WHITE", "DecodedImage", "Decoding", "Item", "decode", "open_image"]
 
-EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
-"""Suffixes of the names of image files, in upper or lower case."""
+Item = str | Path | Image.Image | npt.NDArray[Any]
+"""What can be decoded."""
 
 MAX_ASPECT = 2.0
 """Longest aspect ratio; both ends of longer images are cut off.
@@ -23,6 +26,7 @@ MAX_ASPECT = 2.0
 A batch is padded to its largest image, so that one strip of 10,000 x 256 pixels would make 255
 other images forty times as large. Photographs (16:9 at most) are never cut."""
 
+WHITE = (255, 255, 255)
 
 # Turns an image of each EXIF orientation upright.
 _TURNS = {
@@ -49,48 +53,102 @@ class DecodedImage:
     pixels: Tensor
 
 
-def open_image(item: str | Path | Image.Image | npt.NDArray[Any]) -> Image.Image:
-    """A PIL image of a path, a PIL image, or a uint8 array [h, w], [h, w, 1], [h, w, 3 or 4].
+@dataclass(frozen=True)
+class Decoding:
+    """How images become 8-bit RGB.
+
+    Attributes:
+        range: the values of 16-bit, 32-bit and float images that become black and white; None
+            for a data set without such images.
+        background: RGB under transparent pixels.
+        max_pixels: width times height of the largest image that is decoded.
+    """
+
+    range: Range | None = None
+    background: tuple[int, int, int] = WHITE
+    max_pixels: int = MAX_PIXELS
+
+    def described(self) -> str:
+        """The range in words; empty without one."""
+        return "" if self.range is None else " to ".join(f"{value:,g}" for value in self.range)
+
+    def notes(self) -> list[str]:
+        """What there is to say about the range."""
+        if self.range is None:
+            return []
+        return [
+            f"images with more than 8 bits are read from {self.described()}, black to white, and "
+            "clipped there (data.range); of colours with 16 bits, the upper 8 are read"
+        ]
+
+
+def open_image(item: Item, how: Decoding | None = None) -> Image.Image:
+    """A PIL image of a path, a PIL image, or an array [h, w], [h, w, 1], [h, w, 3 or 4].
+
+    Args:
+        item: an array holds uint8, or other numbers if ``how`` gives their range.
+        how: see :class:`Decoding`.
 
     Raises:
-        DataError: an array of another type or shape, or an object of another type.
+        DataError: an array of another type or shape, an object of another type, or a file that
+            needs a plug-in which is not installed.
         OSError: no such file, or not an image.
     """
     if isinstance(item, Image.Image):
         return item
     if isinstance(item, str | Path):
-        return Image.open(item)
+        missing = prepare_for(Path(item))
+        if missing is not None:
+            raise DataError(f"reading it needs {missing}")
+        with without_pillows_limit():
+            return Image.open(item)
     if isinstance(item, np.ndarray):
-        array = item[:, :, 0] if item.ndim == 3 and item.shape[2] == 1 else item
-        flat = array.ndim == 2
-        if array.dtype != np.uint8 or not (flat or (array.ndim == 3 and array.shape[2] in (3, 4))):
-            raise DataError(
-                f"got an array of {item.dtype} {list(item.shape)}; expected uint8 pixels "
-                "[height, width] or [height, width, channels] with 1, 3 or 4 channels"
-            )
-        return Image.fromarray(np.ascontiguousarray(array))
+        return Image.fromarray(_bytes(item, None if how is None else how.range))
     raise DataError(
         f"got a {type(item).__name__}; expected a path, a PIL image or a uint8 numpy array"
     )
 
 
-def decode(item: str | Path | Image.Image | npt.NDArray[Any], short_side: int) -> Tensor:
+def _bytes(item: npt.NDArray[Any], levels: Range | None) -> npt.NDArray[np.uint8]:
+    """An array as uint8[h, w] or uint8[h, w, 3 or 4]."""
+    array = item[:, :, 0] if item.ndim == 3 and item.shape[2] == 1 else item
+    known = array.dtype == np.uint8 or (levels is not None and array.dtype.kind in "iuf")
+    if not known or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise DataError(
+            f"got an array of {item.dtype} {list(item.shape)}; expected uint8 pixels "
+            "[height, width] or [height, width, channels] with 1, 3 or 4 channels, or other "
+            "numbers with their range (data.range)"
+        )
+    if levels is not None and array.dtype != np.uint8:
+        array = to_bytes(array, levels)
+    return np.ascontiguousarray(array)
+
+
+def decode(item: Item, short_side: int, how: Decoding | None = None) -> Tensor:
     """RGB pixels uint8[3, h, w] with ``min(h, w) == short_side``, the right way up.
 
-    Grey, palette, 16-bit, RGBA (transparency is dropped) and CMYK images become RGB; of an
-    animation, the first frame counts. Scaling is antialiased. See :data:`MAX_ASPECT` for
-    very long images.
+    Grey, palette, 16-bit, float, transparent and CMYK images become RGB; of an animation, the
+    first frame counts. Scaling is antialiased. See :data:`MAX_ASPECT` for very long images.
+
+    Args:
+        item: a path, a PIL image or an array.
+        short_side: in pixels.
+        how: range of values, background, largest size.
 
     Raises:
+        DataError: the image has too many pixels, or values whose range is not known.
         Exception: PIL raises nearly anything for a file that is damaged.
     """
-    image = open_image(item)
-    if isinstance(item, str | Path):
-        with image:
-            # JPEG only: decode at a half, a quarter or an eighth where that is enough.
-            image.draft(None, _extent(image, short_side))
-            return _prepare(image, short_side)
-    return _prepare(image, short_side)
+    how = how or Decoding()
+    image = open_image(item, how)
+    check_pixels(image.size, how.max_pixels)
+    with without_pillows_limit():
+        if isinstance(item, str | Path):
+            with image:
+                # JPEG only: decode at a half, a quarter or an eighth where that is enough.
+                image.draft(None, _extent(image, short_side))
+                return _prepare(image, short_side, how)
+        return _prepare(image, short_side, how)
 
 
 def _extent(image: Image.Image, short_side: int) -> tuple[int, int]:
@@ -101,12 +159,13 @@ def _extent(image: Image.Image, short_side: int) -> tuple[int, int]:
     return max(short_side, round(width * scale)), max(short_side, round(height * scale))
 
 
-def _prepare(image: Image.Image, short_side: int) -> Tensor:
+def _prepare(image: Image.Image, short_side: int, how: Decoding) -> Tensor:
+    upper_bits = has_upper_bits(image)
     image.load()
     # Not before ``load``: TIFF files turn themselves the right way up in it.
     turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     extent = _extent(image, short_side)
-    image = _as_rgb(image)
+    image = _as_rgb(image, how, upper_bits)
     limit = int(MAX_ASPECT * short_side)
     if max(extent) > limit:
         image, extent = _cut_ends(image, extent, limit)
@@ -117,27 +176,30 @@ def _prepare(image: Image.Image, short_side: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith(("I", "F")):
-        return _wide_grey(image)
-    if image.mode == "P" and "transparency" in image.info:
-        # Straight to RGB, PIL warns about transparency that a palette spells in bytes.
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+def _as_rgb(image: Image.Image, how: Decoding, upper_bits: bool) -> Image.Image:
+    if upper_bits or is_wide(image):
+        if how.range is None:
+            kind = "16-bit" if upper_bits or image.mode.startswith("I;16") else "32-bit"
+            raise DataError(
+                f"it is a {kind} image, and no range is known for such, since the first images of "
+                "the training set have 8 bits; set data.range to the values of black and white, "
+                "[0, 65535] say"
+            )
+        if not upper_bits:
+            grey = Image.fromarray(to_bytes(np.asarray(image), how.range))
+            return grey.convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    if upper_bits and how.range is not None:
+        image = image.point([*upper_table(how.range) * 3, *range(256)][: 256 * len(image.mode)])
+    return _on_background(image, how.background) if image.mode == "RGBA" else image
 
 
-def _wide_grey(image: Image.Image) -> Image.Image:
-    """16-bit and float grey, which PIL itself would cut off at 255."""
-    values = np.asarray(image).astype(np.float64)
-    top = values.max(initial=0)
-    if image.mode == "F":
-        values = values * 255 if top <= 1 else values
-    elif image.mode != "I" or top > 255:
-        values = values / 257
-    grey = np.nan_to_num(values).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+def _on_background(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    ground = Image.new("RGBA", image.size, (*colour, 255))
+    return Image.alpha_composite(ground, image).convert("RGB")
 
 
 def _cut_ends(

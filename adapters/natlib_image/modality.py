@@ -1,9 +1,9 @@
 """Images as a modality of natlib."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -25,14 +25,16 @@ from natlib.data import (
     stable_source,
 )
 from natlib.encoders import EncoderRecipe
-from natlib.errors import ConfigError, DataError
+from natlib.errors import ConfigError
 from natlib_image.augmentation import Augmentation, default_blur, one_view
 from natlib_image.collating import collate
 from natlib_image.decoder import ImageDecoder, ImageSamples
-from natlib_image.decoding import open_image
+from natlib_image.decoding import WHITE, Decoding
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
+from natlib_image.measuring import looked_at
+from natlib_image.pixel_limit import MAX_PIXELS
 from natlib_image.sources import NAMES, find_source
 
 __all__ = ["Image"]
@@ -40,11 +42,11 @@ __all__ = ["Image"]
 # Images up to this side are used at their own size; larger ones as for ImageNet.
 _SMALL = 64
 _LARGE = 224
-_PEEK = 64
 _RAW_SIDE = 32
 _THUMBNAIL = 96
 
 Triple = tuple[float, float, float]
+Byte = Annotated[int, Field(ge=0, le=255)]
 
 
 class Image(Modality):
@@ -74,6 +76,15 @@ class Image(Modality):
     """Mean of each channel, subtracted (ImageNet's by default)."""
     std: Triple = (0.229, 0.224, 0.225)
     """Standard deviation of each channel, divided by."""
+    range: tuple[float, float] | None = None
+    """The values of 16-bit, 32-bit and float images that become black and white, for all of them
+    alike. By default found from some images: as many bits as they use (0 to 4,095 for 12 bits),
+    0 to 1 or -1 to 1, or else their smallest and their largest value."""
+    background: tuple[Byte, Byte, Byte] = WHITE
+    """RGB colour under transparent pixels, white by default."""
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    """Width times height of the largest image that is decoded. Larger ones count as unreadable,
+    since a small file can claim to be huge; raise it for scans that are."""
     cache_gib: float = Field(default=2.0, ge=0)
     """Keep all decoded images in memory if they need at most this many GiB."""
     augment: Augmentation = Augmentation()
@@ -86,6 +97,8 @@ class Image(Modality):
                 f"resize {self.resize} is smaller than size {self.size}; "
                 "views are cut from the resized image"
             )
+        if self.range is not None and not -math.inf < self.range[0] < self.range[1] < math.inf:
+            raise ValueError(f"range {list(self.range)} must be two numbers, the smaller one first")
         if min(self.std) <= 0:
             raise ValueError(f"std {list(self.std)} must be positive")
         return self
@@ -95,10 +108,13 @@ class Image(Modality):
         if self.source is not None:
             path = stable_source("image", self.source, NAMES)
         source = find_source(path, self.root, self.download)
-        size, resize = self.size, self.resize
-        if size is None:
-            size = _natural_size(_typical_side(source, path))
-            size = size if resize is None else min(size, resize)
+        size, resize, levels = self.size, self.resize, self.range
+        if size is None or levels is None:
+            found = looked_at(source, path, levels, self.max_pixels)
+            levels = found.range
+            if size is None:
+                size = _natural_size(found.side)
+                size = size if resize is None else min(size, resize)
         if resize is None:
             resize = size if size <= _SMALL else round(size * 256 / 224)
         blur = default_blur(size) if self.augment.blur is None else self.augment.blur
@@ -107,17 +123,25 @@ class Image(Modality):
             "root": None if self.root is None else str(Path(self.root).expanduser().absolute()),
             "size": size,
             "resize": resize,
+            "range": levels,
             "augment": self.augment.model_copy(update={"blur": blur}),
         }
         return self.model_validate({**dict(self), **update})
 
     def dataset(self, split: Split, cache: Path | None = None) -> ImageSamples | None:
-        decoder = ImageDecoder(self._resize())
+        decoder = self.decoder()
         images = self._source().split(split, cache)
         if images is None:
             return None
         rows = self.subset(split, len(images))
-        return DecodedSamples(images, decoder, self.cache_gib, rows)
+        samples = DecodedSamples(images, decoder, self.cache_gib, rows)
+        samples.notes += decoder.how.notes()
+        return samples
+
+    def decoder(self) -> ImageDecoder:
+        """What decodes the images."""
+        how = Decoding(self.range, self.background, self.max_pixels)
+        return ImageDecoder(self._resize(), how)
 
     def collate(self, samples: list[Any]) -> Batch:
         return collate(samples)
@@ -161,7 +185,7 @@ class Image(Modality):
         Raises:
             DataError: none of them can be read.
         """
-        return _typical_side(self._source(), self.source or "digits")
+        return looked_at(self._source(), self.source or "digits", self.range, self.max_pixels).side
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -178,7 +202,7 @@ class Image(Modality):
         return "digits" if embedded else "nat"
 
     def samples(self, items: Sequence[Any]) -> list[Any]:
-        return decode_items(ImageDecoder(self._resize()), map(as_path, items), "an image")
+        return decode_items(self.decoder(), map(as_path, items), "an image")
 
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):
@@ -230,16 +254,3 @@ def _unpack(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 def _natural_size(typical: int) -> int:
     """The side of a view for images of this typical side."""
     return max(4, typical) if typical <= _SMALL else _LARGE
-
-
-def _typical_side(source: Source, name: str) -> int:
-    sides = []
-    for item in source.peek(_PEEK):
-        try:
-            with open_image(item) as image:
-                sides.append(min(image.size))
-        except Exception:  # damaged; the others suffice for a median
-            continue
-    if not sides:
-        raise DataError(f"none of the first images in {name} can be read; is it image data?")
-    return int(median(sides))

@@ -91,6 +91,9 @@ class TextDecoder:
                 plan.progress(len(kept), plan.total)
         return TextStore(kept, unreadable)
 
+    def notes(self, samples: Sequence[DecodedText]) -> list[str]:
+        return []
+
     def restore(self, index: int, kept: Kept) -> DecodedText:
         text, tokens = kept
         return DecodedText(index, text.tobytes().decode(), tokens)

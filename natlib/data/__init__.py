@@ -18,7 +18,13 @@ from natlib.data.notes import notes_of
 from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
-from natlib.data.reading import MOST_UNREADABLE, check_unreadable, evenly_spaced, unknown_source
+from natlib.data.reading import (
+    MOST_UNREADABLE,
+    check_regular_file,
+    check_unreadable,
+    evenly_spaced,
+    unknown_source,
+)
 from natlib.data.source_plugins import name_note, plugin_source, stable_source
 from natlib.data.sources import Source, SourceSplit
 from natlib.data.splits import Split
@@ -48,6 +54,7 @@ __all__ = [
     "TrainingLabels",
     "Unreadable",
     "as_path",
+    "check_regular_file",
     "check_unreadable",
     "choose_labelled",
     "collate_arrays",

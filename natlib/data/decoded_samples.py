@@ -14,7 +14,7 @@ from natlib.data.base import Unreadable
 from natlib.data.decoded_store import PreloadPlan, SampleStore
 from natlib.data.files import ChosenNames
 from natlib.data.notes import notes_of
-from natlib.data.reading import check_unreadable, evenly_spaced
+from natlib.data.reading import check_regular_file, check_unreadable, evenly_spaced
 from natlib.data.sources import SourceSplit
 from natlib.errors import DataError, NatlibError, one_line
 
@@ -50,6 +50,14 @@ class Decoder(Protocol[S]):
         Args:
             load: decodes one sample.
             plan: how many there are, and what they may need.
+        """
+
+    @abstractmethod
+    def notes(self, samples: Sequence[S]) -> list[str]:
+        """What a user should know about samples, a line each; nothing where all is well.
+
+        Args:
+            samples: some decoded samples from all over the set.
         """
 
     @abstractmethod
@@ -110,7 +118,9 @@ class DecodedSamples(Generic[S]):
         if self._store is not None:
             return
         peeked = [self._load(index) for index in evenly_spaced(len(self), _PEEK)]
-        sizes = [self._decoder.nbytes(s) for s in peeked if not isinstance(s, Unreadable)]
+        decoded = [sample for sample in peeked if not isinstance(sample, Unreadable)]
+        self.notes = list(dict.fromkeys([*self.notes, *self._decoder.notes(decoded)]))
+        sizes = [self._decoder.nbytes(sample) for sample in decoded]
         sample_bytes = sum(sizes) / len(sizes) if sizes else 0.0
         if sample_bytes * len(self) > self._limit:
             return
@@ -136,7 +146,10 @@ class DecodedSamples(Generic[S]):
 
     def _load(self, index: int) -> S | Unreadable:
         try:
-            return self._decoder.decode(index, self.item(index))
+            item = self.item(index)
+            if isinstance(item, Path):
+                check_regular_file(item)
+            return self._decoder.decode(index, item)
         except MemoryError:
             raise
         # Libraries that decode raise nearly anything; a file may also be gone, or not ours to read.
@@ -163,6 +176,8 @@ def decode_items(decoder: Decoder[S], items: Iterable[Any], what: str) -> list[S
     decoded = []
     for index, item in enumerate(items):
         try:
+            if isinstance(item, Path):
+                check_regular_file(item)
             decoded.append(decoder.decode(index, item))
         except MemoryError:
             raise

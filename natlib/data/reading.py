@@ -1,6 +1,7 @@
 """Functions that all sources share: spread samples, too many unreadable ones, unknown sources."""
 
 import difflib
+import stat
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,13 @@ import numpy as np
 from natlib.data.base import Unreadable
 from natlib.errors import DataError
 
-__all__ = ["MOST_UNREADABLE", "check_unreadable", "evenly_spaced", "unknown_source"]
+__all__ = [
+    "MOST_UNREADABLE",
+    "check_regular_file",
+    "check_unreadable",
+    "evenly_spaced",
+    "unknown_source",
+]
 
 MOST_UNREADABLE = 0.05
 """Largest share of samples that may be unreadable; more mean that something else is wrong."""
@@ -23,6 +30,30 @@ def evenly_spaced(total: int, count: int) -> list[int]:
     if total <= count:
         return list(range(total))
     return [round(position) for position in np.linspace(0, total - 1, count).tolist()]
+
+
+def check_regular_file(path: Path) -> None:
+    """See that a path is one of a file: reading a pipe or a device might never end.
+
+    Where there is nothing at all, whoever opens it says so.
+
+    Raises:
+        DataError: it is something else.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if stat.S_ISREG(mode):
+        return
+    kinds = {
+        stat.S_IFBLK: "a device",
+        stat.S_IFCHR: "a device",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    raise DataError(f"it is {kinds.get(stat.S_IFMT(mode), 'something else')}, and no file")
 
 
 def check_unreadable(unreadable: Sequence[Unreadable], names: Sequence[str], what: str) -> None:

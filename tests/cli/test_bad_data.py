@@ -176,7 +176,8 @@ def test_images_of_all_sorts(tmp_path: Path) -> None:
             picture = picture.convert(mode)
         picture.save(photos / f"{mode.replace(';', '')}-{number}.{suffixes.get(mode, 'png')}")
     run = tmp_path / "run"
-    assert_done(train(photos, run))
+    assert_refused(train(photos, run), "no common range", "data.range")
+    assert_done(train(photos, run, "--set", "data.range=[0, 65535]"))
     assert f"training on {8 + len(modes)} samples (0 unreadable)" in log_of(run)
 
 

@@ -1,7 +1,9 @@
 """Stored samples, decoded when asked for or kept in memory: one sample set for all modalities."""
 
 import hashlib
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,8 +21,13 @@ from natlib.data import (
     as_path,
     decode_all,
     decode_items,
+    notes_of,
 )
 from natlib.errors import DataError
+from natlib.testing.modality_subject import ModalitySubject
+from natlib_audio import Audio
+from natlib_image import Image
+from natlib_text import Text
 
 
 class Words:
@@ -69,6 +76,9 @@ class Speller:
         self, load: Callable[[int], Spelt | Unreadable], plan: PreloadPlan
     ) -> DecodedStore | None:
         return decode_all(load, lambda sample: sample.letters, 1, plan)
+
+    def notes(self, samples: Sequence[Spelt]) -> list[str]:
+        return [f"{len(samples)} words were looked at"]
 
     def restore(self, index: int, kept: Tensor) -> Spelt:
         return Spelt(index, kept)
@@ -165,3 +175,29 @@ def test_items_of_a_user_are_named_in_errors() -> None:
         decode_items(Speller(), ["a", 3], "a word")
     with pytest.raises(DataError, match="cannot read gone as a word: OSError: no such word"):
         decode_items(Speller(), map(as_path, ["gone"]), "a word")
+
+
+@pytest.mark.parametrize("modality", [Audio, Image, Text])
+def test_pipes_and_devices_are_never_opened(
+    modality: type[Audio | Image | Text], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(tmp_path / "socket"))
+    fitted = ModalitySubject(modality(max_samples=64), []).resolved
+    kinds = {"pipe": "named pipe", "socket": "socket", "/dev/zero": "device", ".": "folder"}
+    for name, kind in kinds.items():
+        with pytest.raises(DataError, match=f"it is a {kind}, and no file"):
+            fitted.samples([tmp_path / name])
+    samples = DecodedSamples(Words([tmp_path / name for name in kinds]), Speller(), 1.0)
+    assert [samples[number].reason for number in range(4)] == [  # type: ignore[union-attr]
+        f"it is a {kind}, and no file" for kind in kinds.values()
+    ]
+    bound.close()
+
+
+def test_what_a_decoder_says_is_said_once() -> None:
+    samples = DecodedSamples(Words(GOOD), Speller(), 1e-9)
+    for _ in range(2):
+        samples.preload(0)
+        assert notes_of(samples) == ["32 words were looked at"]

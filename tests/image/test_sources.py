@@ -88,7 +88,9 @@ class TestFolder:
         (tmp_path / empty / "notes.txt").touch()
         source = find_source(str(tmp_path), None, False)
         for open_it in (lambda: source.split("train", None), lambda: source.peek(4)):
-            with pytest.raises(DataError, match=r"no images in .*; expected files that end in bmp"):
+            with pytest.raises(
+                DataError, match=r"no images in .*; expected files that end in apng"
+            ):
                 open_it()
 
     def test_items_are_the_files(self, tmp_path: Path) -> None:

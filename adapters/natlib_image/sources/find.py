@@ -5,7 +5,7 @@ from pathlib import Path
 from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.errors import DataError
-from natlib_image.decoding import EXTENSIONS
+from natlib_image.formats import EXTENSIONS, unavailable
 from natlib_image.sources.digits import Digits
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS, TorchvisionSet
@@ -40,7 +40,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
         return plugin
     path = Path(source).expanduser()
     if path.is_dir():
-        return Folder(path, EXTENSIONS, "images", notes=name_note(path, NAMES))
+        return _folder(path)
     if path.suffix.lower() == ".npz" and path.is_file():
         return Npz(path)
     if path.exists():
@@ -50,3 +50,9 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
         )
     expected = f"a folder of images, an .npz file or one of: {', '.join(NAMES)}"
     raise unknown_source(source, expected, NAMES)
+
+
+def _folder(path: Path) -> Folder:
+    missing = unavailable()
+    readable = [extension for extension in EXTENSIONS if extension not in missing]
+    return Folder(path, readable, "images", missing, name_note(path, NAMES))

@@ -9,7 +9,7 @@ from torch import Tensor
 from natlib.data import Batch, DecodedSamples, load_batches
 from natlib.errors import DataError
 from natlib.protocols import Subject
-from natlib_image.decoder import ImageDecoder, ImageSamples
+from natlib_image.decoder import ImageSamples
 from natlib_image.modality import Image
 from natlib_image_protocols.image_subject import image_modality, seen_in_training
 from natlib_image_protocols.voc.folder import VocFolder
@@ -50,7 +50,7 @@ class VocSamples:
         images = (*splits.trainval, *splits.test)
         names = [image.identifier for image in images]
         stored = VocImages(VocFolder(modality.source or ""), names)
-        samples = DecodedSamples(stored, ImageDecoder(modality.resize or 0), modality.cache_gib)
+        samples = DecodedSamples(stored, modality.decoder(), modality.cache_gib)
         labels = image_labels(images, splits.classes)
         return cls(modality, samples, labels, splits, subject.device, subject.workers)
 

@@ -34,8 +34,8 @@ def find_layout(root: Path, extensions: Collection[str], what: str) -> Layout:
 
     - Where all samples lie in one folder, and there in several, that one is read in its place.
     - ``train`` and another split are splits; other folders beside them are left out.
-    - ``train`` alone is a split too, unless folders beside it hold samples: then it is a class
-      like these. Only where it holds folders, and one beside it files, those are left out.
+    - ``train`` alone is a split too, unless samples lie directly in it and there are others in
+      folders beside it: then it is a class like these.
     - Without ``train``, everything is the training split.
 
     Args:
@@ -129,12 +129,9 @@ def _all(named: dict[Split, list[str]]) -> list[str]:
 
 def _is_class(root: Path, train: str, others: list[str], extensions: Collection[str]) -> bool:
     """Whether a folder called train, the only split there, is a class like its neighbours."""
-    full = [name for name in others if holds_files(root / name, extensions)]
-    if not full:
+    if not visible_names(root / train, extensions)[1]:
         return False
-    folders, files = visible_names(root / train, extensions)
-    holds_classes = len(folders) >= 2 and not files
-    return not (holds_classes and any(visible_names(root / name, extensions)[1] for name in full))
+    return any(holds_files(root / name, extensions) for name in others)
 
 
 def _beside(
