@@ -16,7 +16,7 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 SMALL = (
     "training.epochs=1", "training.batch_size=16", "data.mel.bands=16", "training.precision=fp32",
     "encoder={kind: audio_convnet, widths: [4], features: 8}", "objective.head.widths=[16]",
-    "evaluation.weight_decays=[0.001]",
+    "evaluation.weight_decays=[1.0]",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ SMALL = (
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
     "--set", "objective.assignment.slots=2",
-    "--set", "evaluation.weight_decays=[0.001]",
+    "--set", "evaluation.weight_decays=[1.0]",
 )  # fmt: skip
 CONVNET = ("--set", "encoder={kind: audio_convnet, widths: [4, 8], features: 8}")
 Make = Callable[[Path], object]

@@ -53,7 +53,7 @@ ANY_OBJECTIVE = (
     "--set", "data.size=8",
     "--set", "encoder={kind: convnet, widths: [4, 8]}",
     "--set", "evaluation.max_train_samples=60",
-    "--set", "evaluation.weight_decays=[0.001]",
+    "--set", "evaluation.weight_decays=[1.0]",
 )  # fmt: skip
 SMALL = (
     *ANY_OBJECTIVE,

@@ -14,18 +14,18 @@ __all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_co
 
 # Added to every command that begins a training. Everything else is run as it stands.
 SMALLER_TRAINING = (
-    "--epochs 1 --max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[0.001]"
+    "--epochs 1 --max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[1.0]"
 )
 
 # Replaced in Python, since nobody can add to it from outside.
 SMALLER_PYTHON = {
     'settings=["training.epochs=20"]': (
         'settings=["training.epochs=1", "training.batch_size=32", "data.max_samples=64", '
-        '"evaluation.weight_decays=[0.001]"]'
+        '"evaluation.weight_decays=[1.0]"]'
     ),
     '"data": {"source": "photos"}': (
         '"data": {"source": "photos"}, "training": {"epochs": 1, "batch_size": 32}, '
-        '"evaluation": {"weight_decays": [0.001]}'
+        '"evaluation": {"weight_decays": [1.0]}'
     ),
     "points=500": "points=20",
 }

@@ -10,7 +10,7 @@ def small(kind: str) -> list[str]:
         "training.log_every_steps=1", "training.knn_every_epochs=1",
         "objective.head.widths=[16]", "objective.targets.dim=8",
         "objective.assignment=stream", "objective.assignment.slots=2",
-        "evaluation.weight_decays=[0.001]", "evaluation.max_train_samples=48",
+        "evaluation.weight_decays=[1.0]", "evaluation.max_train_samples=48",
     )  # fmt: skip
     words = ["--modality", kind, "--preset", "nat", "--max-samples", "48", "--epochs", "2"]
     return words + [word for setting in settings for word in ("--set", setting)]

@@ -24,7 +24,7 @@ SPHERE = UniformSphere(dim=8)
 
 def trained(folder: Path, objective: object) -> tuple[RunLog, Subject]:
     training = {"epochs": 3, "batch_size": 16, "workers": 0, "device": "cpu", "keep_checkpoints": 3}
-    evaluation = {"weight_decays": [0.001], "max_train_samples": 48}
+    evaluation = {"weight_decays": [1.0], "max_train_samples": 48}
     options = {"training": training, "data": {"max_samples": 48}, "evaluation": evaluation}
     config = natlib.compose("vector", options=options)
     run = natlib.train(config.model_copy(update={"objective": objective}), folder / "run").run

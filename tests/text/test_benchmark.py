@@ -12,7 +12,7 @@ from .corpora import write_table
 def bench(folder: Path, *words: str | Path) -> str:
     small = (
         "training.epochs=1", "training.batch_size=32", "data.length=16", "data.vocabulary=300",
-        "encoder={kind: bag_of_ngrams, width: 8}", "evaluation.weight_decays=[0.001]",
+        "encoder={kind: bag_of_ngrams, width: 8}", "evaluation.weight_decays=[1.0]",
     )  # fmt: skip
     done = run_python(
         ROOT / "benchmarks" / "text_quality.py", folder, "--out", folder / "runs",

@@ -26,7 +26,7 @@ ANY_ENCODER = (
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
     "--set", "objective.assignment.slots=2",
-    "--set", "evaluation.weight_decays=[0.001]",
+    "--set", "evaluation.weight_decays=[1.0]",
 )  # fmt: skip
 SMALL = (*BAG, *ANY_ENCODER)
 Make = Callable[[Path], object]
@@ -131,7 +131,7 @@ def test_a_run_on_docstrings(tmp_path: Path) -> None:
     small = SMALL[:-2]
     said = natlib(
         "train", "--modality", "text", *small, "--epochs", "1", "--max-samples", "48", *common,
-        "--set", "evaluation.weight_decays=[0.001]", "--out", out,
+        "--set", "evaluation.weight_decays=[1.0]", "--out", out,
     )  # fmt: skip
     assert_done(said)
     config = read_yaml(out / "config.yaml")

@@ -23,7 +23,7 @@ def toy_config(
         data=GaussianBlobs(train=train, test=40),
         objective=objective or NAT(assignment={"kind": "stream", "slots": 2}),
         training=settings | training,
-        evaluation=EvaluationConfig(weight_decays=(1e-3,), final=evaluate),
+        evaluation=EvaluationConfig(weight_decays=(1.0,), final=evaluate),
     )
 
 

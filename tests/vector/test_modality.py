@@ -93,7 +93,7 @@ class TestFitted:
         config = natlib.compose(
             "vector",
             options={"data": {"source": str(table)}, "training": {"epochs": 1, "batch_size": 16}},
-            settings=["evaluation.weight_decays=[0.001]", "training.device=cpu"],
+            settings=["evaluation.weight_decays=[1.0]", "training.device=cpu"],
         )
         natlib.train(config, tmp_path / "run")
         before = natlib.load(tmp_path / "run").embed([[1.0, "a"], {"x": 2.0, "kind": "b"}])
