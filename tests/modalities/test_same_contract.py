@@ -15,6 +15,7 @@ from tests.cli.command import assert_done, assert_refused, natlib
 from tests.core.families import MODALITIES
 from tests.modalities.support import small
 from tests.processes import in_two_processes
+from tests.text.corpora import write_table
 from tests.training.test_exact_resume import StopAfter, assert_same_run, metrics
 
 by_kind = pytest.mark.parametrize("kind", MODALITIES)
@@ -40,9 +41,9 @@ class Runs(dict[str, Path]):
         return run
 
 
-def config_of(kind: str) -> library.RunConfig:
+def config_of(kind: str, *more: str) -> library.RunConfig:
     words = small(kind)
-    settings = [word for word in words if "=" in word]
+    settings = [*(word for word in words if "=" in word), *more]
     return library.compose(
         kind, preset="nat", settings=[*settings, "data.max_samples=48", "training.epochs=2"]
     )
@@ -119,7 +120,13 @@ def begin(config: library.RunConfig, run: Path) -> None:
 @by_kind
 def test_two_processes(kind: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    in_two_processes(begin, config_of(kind), run)
+    own = []
+    if kind == "text":
+        # To read the whole standard library takes each process seconds.
+        table = write_table(tmp_path / "texts.csv", 120)
+        columns = ("data.column=text", "data.label=label", "data.split=split")
+        own = [f"data.source={table}", *columns]
+    in_two_processes(begin, config_of(kind, *own), run)
     assert ", cpu x 2, from update 0" in (run / "train.log").read_text()
     assert latest_checkpoint(run / "checkpoints").name == f"step-{UPDATES:09d}"
     evaluation = json.loads((run / "evaluations" / "standard.json").read_text())
