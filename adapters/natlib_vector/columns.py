@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.component import Settings, nearest
-from natlib.data.table_format import MISSING
+from natlib.data.table_format import MISSING, TableFormat
 from natlib.errors import DataError
 
 __all__ = ["Column", "Columns", "category_of", "sound"]
@@ -104,6 +104,8 @@ class Columns(Settings):
     """All columns, in the order of the matrix."""
 
     columns: tuple[Column, ...]
+    form: TableFormat | None = None
+    """How the table of the training rows was written, for what another table does not tell."""
 
     @classmethod
     def fit(

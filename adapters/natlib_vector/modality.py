@@ -92,9 +92,10 @@ class Vector(Modality):
         chosen = self.subset("train", len(rows.matrix))
         matrix = rows.matrix if chosen is None else rows.matrix[chosen.numpy()]
         try:
-            found._columns = Columns.fit(rows.names, rows.categories, matrix, rows.left_out)
+            columns = Columns.fit(rows.names, rows.categories, matrix, rows.left_out)
         except DataError as error:
             raise DataError(f"{here}: {error}") from error
+        found._columns = columns.model_copy(update={"form": rows.form})
         return found
 
     def fitted(self) -> dict[str, bytes]:
@@ -128,7 +129,8 @@ class Vector(Modality):
         from natlib.data.table_sniffing import format_of_another
         from natlib.data.tables import column_names
 
-        form = format_of_another(path, self.table)
+        known = self.table if self._columns is None else self._columns.form or self.table
+        form = format_of_another(path, known)
         there = column_names(path, form)
         # Labels serve evaluation only; a table to embed may come without.
         label = self.label if self.label in there else None

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from natlib.data import Split
+from natlib.data.table_format import TableFormat
 
 __all__ = ["Rows", "Source"]
 
@@ -22,6 +23,7 @@ class Rows(NamedTuple):
         classes: names of the labels.
         left_out: columns that are no inputs: positions of those that count rows.
         notes: what was guessed or left out, a line each (see :func:`natlib.data.notes_of`).
+        form: how a table is written.
     """
 
     matrix: npt.NDArray[Any]
@@ -31,6 +33,7 @@ class Rows(NamedTuple):
     classes: list[str]
     left_out: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    form: TableFormat | None = None
 
 
 class Source(Protocol):

@@ -91,7 +91,7 @@ class Table:
         labels, classes, more = self._labels(table, label, form)
         return Rows(
             matrix, names, categories, None if labels is None else labels[own], classes,
-            notes=(*notes, *more),
+            notes=(*notes, *more), form=form,
         )  # fmt: skip
 
     def _check(self, every: list[str], roles: list[str | None], others: list[str]) -> None:

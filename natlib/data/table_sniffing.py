@@ -99,17 +99,25 @@ def complete_format(path: Path, given: TableFormat | None = None) -> tuple[Table
 
 
 def format_of_another(path: Path, given: TableFormat) -> TableFormat:
-    """The settings of a table, for another one: only where that file itself does not tell.
+    """The format of a table, for another one: only where that file itself does not tell.
 
     Args:
         path: the other table.
-        given: the settings of the table that they were made for.
+        given: the format of the table that it resembles.
     """
     plain = TableFormat(missing=given.missing)
+    if known_format(path) not in _SEPARATORS:
+        return plain
+    if given.header is False:
+        # A single row of numbers tells nothing, and columns of such tables have no names.
+        plain = plain.model_copy(update={"header": False})
     try:
-        complete_format(path, plain)
+        found, _ = complete_format(path, plain)
     except DataError:
         return given
+    if given.decimal == "," != found.separator:
+        # 1,250 without its neighbours may be either. Numbers with a point are read all the same.
+        plain = plain.model_copy(update={"decimal": ","})
     return plain
 
 

@@ -302,6 +302,21 @@ def test_a_row_is_the_same_in_every_file(trained: str, rows: list[Row], at: int)
             assert torch.equal(found[at % len(rows), None], expected), kind
 
 
+def test_what_a_row_does_not_tell_is_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x;y\n1,25;2\n1,250;3\n7,5;5\n")
+    (tmp_path / "b.csv").write_text("x;y\n1,250;3\n")
+    (tmp_path / "c.csv").write_text("x,y\n1.250,3\n")
+    modality = resolved(tmp_path / "a.csv")
+    for name in ("b.csv", "c.csv"):
+        found = modality.with_source(str(tmp_path / name))
+        assert torch.equal(inputs(found), inputs(modality)[1:2])
+    (tmp_path / "d.csv").write_text("1.5,2\n4,1\n3,3\n")
+    (tmp_path / "e.csv").write_text("4,1\n")
+    modality = resolved(tmp_path / "d.csv")
+    twin = Vector.model_validate(modality.model_dump()).with_fitted(modality.fitted())
+    assert torch.equal(inputs(twin.with_source(str(tmp_path / "e.csv"))), inputs(modality)[1:2])
+
+
 def test_a_category_that_is_new_is_said(tmp_path: Path) -> None:
     modality = fitted_on(".csv")
     rows = [{**FITTED[0], "c": value} for value in ("new", "newer", "new", "a")]
