@@ -14,10 +14,11 @@ from natlib.errors import DataError
 from natlib_image.formats import prepare_for
 from natlib_image.levels import Range, has_upper_bits, is_wide, to_bytes, upper_table
 from natlib_image.pixel_limit import MAX_PIXELS, check_pixels, without_pillows_limit
+from natlib_image.pixels import as_bytes, channels_last
 
 __all__ = ["MAX_ASPECT", "WHITE", "DecodedImage", "Decoding", "Item", "decode", "open_image"]
 
-Item = str | Path | Image.Image | npt.NDArray[Any]
+Item = str | Path | Image.Image | npt.NDArray[Any] | Tensor
 """What can be decoded."""
 
 MAX_ASPECT = 2.0
@@ -83,10 +84,11 @@ class Decoding:
 
 
 def open_image(item: Item, how: Decoding | None = None) -> Image.Image:
-    """A PIL image of a path, a PIL image, or an array [h, w], [h, w, 1], [h, w, 3 or 4].
+    """A PIL image of a path, a PIL image, or an array.
 
     Args:
-        item: an array holds uint8, or other numbers if ``how`` gives their range.
+        item: an array or a tensor is [h, w], [h, w, channels] or [channels, h, w], and holds uint8,
+            floats from 0 to 1 or from 0 to 255, or other numbers if ``how`` gives their range.
         how: see :class:`Decoding`.
 
     Raises:
@@ -102,26 +104,30 @@ def open_image(item: Item, how: Decoding | None = None) -> Image.Image:
             raise DataError(f"reading it needs {missing}")
         with without_pillows_limit():
             return Image.open(item)
+    if isinstance(item, Tensor):
+        item = item.detach().cpu().numpy()
     if isinstance(item, np.ndarray):
         return Image.fromarray(_bytes(item, None if how is None else how.range))
     raise DataError(
-        f"got a {type(item).__name__}; expected a path, a PIL image or a uint8 numpy array"
+        f"got a {type(item).__name__}; expected a path, a PIL image, an array or a tensor"
     )
 
 
 def _bytes(item: npt.NDArray[Any], levels: Range | None) -> npt.NDArray[np.uint8]:
     """An array as uint8[h, w] or uint8[h, w, 3 or 4]."""
-    array = item[:, :, 0] if item.ndim == 3 and item.shape[2] == 1 else item
-    known = array.dtype == np.uint8 or (levels is not None and array.dtype.kind in "iuf")
-    if not known or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+    what = f"got an array of {item.dtype} {list(item.shape)}"
+    if item.ndim not in (2, 3) or item.dtype.kind not in "iuf":
         raise DataError(
-            f"got an array of {item.dtype} {list(item.shape)}; expected uint8 pixels "
-            "[height, width] or [height, width, channels] with 1, 3 or 4 channels, or other "
-            "numbers with their range (data.range)"
+            f"{what}; expected pixels [height, width], [height, width, channels] or [channels, "
+            "height, width]"
         )
-    if levels is not None and array.dtype != np.uint8:
-        array = to_bytes(array, levels)
-    return np.ascontiguousarray(array)
+    try:
+        array = channels_last(item) if item.ndim == 3 else item
+        wide = levels is not None and array.dtype != np.uint8
+        array = to_bytes(array, levels) if levels is not None and wide else as_bytes(array)
+    except DataError as error:
+        raise DataError(f"{what}; {error}") from error
+    return np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
 def decode(item: Item, short_side: int, how: Decoding | None = None) -> Tensor:

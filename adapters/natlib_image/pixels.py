@@ -20,7 +20,9 @@ def channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Raises:
         DataError: neither axis has 1, 3 or 4 channels, or both have.
     """
-    first, last = array.shape[-3] in _CHANNELS, array.shape[-1] in _CHANNELS
+    last = array.shape[-1] in _CHANNELS
+    # [4, 4, 2] is no RGBA image that is two pixels wide, but one of two channels.
+    first = array.shape[-3] in _CHANNELS and (last or array.shape[-1] > max(_CHANNELS))
     if first and last:
         raise DataError("channels may come first or last; make them the last axis of larger images")
     if not first and not last:
@@ -37,12 +39,14 @@ def as_bytes(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind != "f":
-        raise DataError("expected uint8, or floats from 0 to 1 or from 0 to 255")
+        raise DataError("expected uint8, floats from 0 to 1 or from 0 to 255, or set data.range")
+    if not array.size:
+        raise DataError("it is empty")
     low, high = array.min(), array.max()
     if not low >= 0 or not (high <= 1 or _BYTES < high <= 255):  # NaN is neither
         raise DataError(
             f"the values are in [{low:g}, {high:g}]; expected floats from 0 to 1, or from 0 to 255 "
-            f"with some above {_BYTES}"
+            f"with some above {_BYTES}, or set data.range"
         )
     scaled = array if high > 1 else array * 255
     pixels: npt.NDArray[np.uint8] = scaled.round().astype(np.uint8)

@@ -149,7 +149,7 @@ class TestLongImages:
         assert tuple(decode(ramp(90, 160), 45).shape) == (3, 45, 80)
 
     def test_a_single_row_of_pixels(self) -> None:
-        assert tuple(decode(noise(1, 500), 16).shape) == (3, 16, 32)
+        assert tuple(decode(PILImage.fromarray(noise(1, 500)), 16).shape) == (3, 16, 32)
 
 
 class TestDamage:
@@ -179,7 +179,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("item", "message"),
         [
-            (np.zeros((4, 4), np.float32), r"float32 \[4, 4\]; expected uint8"),
+            (np.zeros((4, 4), np.int64), r"int64 \[4, 4\]; expected uint8"),
             (np.zeros((4, 4, 2), np.uint8), r"uint8 \[4, 4, 2\]"),
             (np.zeros((2, 4, 4, 3), np.uint8), r"uint8 \[2, 4, 4, 3\]"),
             (17, "got a int; expected a path"),

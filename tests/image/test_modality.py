@@ -161,7 +161,7 @@ class TestEmbedding:
         with pytest.raises(DataError, match=r"cannot read .*gone\.png as an image"):
             self.modality.samples([str(tmp_path / "gone.png")])
         with pytest.raises(DataError, match=r"cannot read item 1 as an image: got .* float64"):
-            self.modality.samples([good, np.zeros((8, 8))])
+            self.modality.samples([good, np.full((8, 8), 2.0)])
 
 
 def test_thumbnails() -> None:

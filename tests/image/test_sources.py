@@ -148,7 +148,7 @@ class TestNpz:
             ({"images": np.zeros((2, 4), np.uint8)}, r"'images' is uint8 \[2, 4\]; expected \[n,"),
             ({"images": np.zeros((2, 5, 5, 2), np.uint8)}, "expected 1, 3 or 4 channels"),
             ({"images": np.zeros((0, 4, 4), np.uint8)}, "at least one image"),
-            ({"images": np.zeros((2, 4, 4), np.int32)}, "expected uint8, or floats from"),
+            ({"images": np.zeros((2, 4, 4), np.int32)}, "expected uint8, floats from"),
             ({"images": np.full((2, 4, 4), 100.0)}, r"are in \[100, 100\]; expected floats from"),
             ({"images": np.full((2, 4, 4), np.nan)}, "expected floats from"),
             (
