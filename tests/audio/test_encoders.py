@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, NatlibError
 from natlib_audio.encoders.convnet import AudioConvNet
 from natlib_audio.encoders.pooling import downsample_mask, mean_and_peak, mean_over_time, nonpadding
 from natlib_audio.encoders.resnet import AudioResNet
@@ -188,3 +188,35 @@ class TestCheckpoints:
         (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
         with pytest.raises(ConfigError, match="have other shapes than its config"):
             Wav2Vec(checkpoint=str(folder)).build(WAVE)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"num_hidden_layers": 10**7},
+            {"intermediate_size": 10**9},
+            {"conv_dim": [10**5, 10**5]},
+            {"conv_stride": "evil"},
+            {"conv_stride": [5, 0]},
+            {"conv_stride": [5]},
+            {"conv_kernel": None},
+            {"conv_kernel": [10, {}]},
+            {"hidden_size": []},
+            {"model_type": ["wav2vec2"]},
+        ],
+        ids=str,
+    )
+    def test_a_config_that_somebody_wrote(self, values: dict[str, Any], tmp_path: Path) -> None:
+        folder = checkpoint(tmp_path / "a")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | values))
+        with pytest.raises(NatlibError) as caught:
+            Wav2Vec(checkpoint=str(folder)).completed(WAVE[0]).build(WAVE)
+        assert "\n" not in str(caught.value)
+
+    def test_nothing_outside_the_folder_is_read(self, tmp_path: Path) -> None:
+        folder = checkpoint(tmp_path / "a")
+        (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
+        index = {"weight_map": {"masked_spec_embed": "../outside.safetensors"}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        with pytest.raises(ConfigError, match=r"names '\.\./outside\.safetensors'; expected names"):
+            Wav2Vec(checkpoint=str(folder)).completed(WAVE[0]).build(WAVE)

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_weights_are_those_of_the_folder_and_settings_replace_its_own(folder: Path) -> None:
-    model = load_pretrained(folder, *CLASSES, settings={"layer_norm_eps": 0.5, "of_ours": 3})
+    model = load_pretrained(folder, settings={"layer_norm_eps": 0.5, "of_ours": 3})
     assert model.config.layer_norm_eps == 0.5  # type: ignore[union-attr]
     assert model.config.of_ours == 3  # type: ignore[union-attr]
     weights = load_file(folder / "model.safetensors")
@@ -50,22 +50,22 @@ def test_weights_that_are_not_used_may_be_missing(folder: Path) -> None:
     file = folder / "model.safetensors"
     weights = load_file(file)
     save_file({n: w for n, w in weights.items() if "pooler" not in n}, file, {"format": "pt"})
-    load_pretrained(folder, *CLASSES, unused=("pooler",))
+    load_pretrained(folder, unused=("pooler",))
     with pytest.raises(ConfigError, match=r"lacks 2 weights \(pooler\.dense\.bias, \.\.\.\)"):
-        load_pretrained(folder, *CLASSES)
+        load_pretrained(folder)
 
 
 def test_weights_of_other_shapes_are_refused(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 24}))
     with pytest.raises(ConfigError, match=r"have other shapes than its config\.json says"):
-        load_pretrained(folder, *CLASSES)
+        load_pretrained(folder)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_files_that_are_missing_are_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    for read in (read_architecture, lambda place: load_pretrained(place, *CLASSES)):
+    for read in (read_architecture, lambda place: load_pretrained(place)):
         with pytest.raises(ConfigError, match=rf"has no {name} \(found: "):
             read(folder)
 

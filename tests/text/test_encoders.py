@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, NatlibError
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.convnet import TextConvNet
 from natlib_text.encoders.tokens import mean_over_tokens, trimmed
@@ -215,7 +215,11 @@ class TestCheckpoint:
         [
             ("config.json", b"{", r"config\.json of the checkpoint .* cannot be read"),
             ("config.json", b"{}", "names no model_type"),
-            ("config.json", b'{"model_type": "nonsense", "vocab_size": 99}', "cannot be read"),
+            (
+                "config.json",
+                b'{"model_type": "nonsense", "vocab_size": 99}',
+                "names no model of transformers",
+            ),
             ("model.safetensors", b"damaged", "cannot be read"),
         ],
     )
@@ -258,6 +262,37 @@ class TestCheckpoint:
             completed(folder)
         with pytest.raises(ConfigError, match=r"the checkpoint .*gone is not a folder"):
             completed(tmp_path / "gone")
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"num_hidden_layers": 10**7},
+            {"intermediate_size": 10**9},
+            {"vocab_size": "60"},
+            {"vocab_size": 10**12},
+            {"max_position_embeddings": "many"},
+            {"max_position_embeddings": 10**10},
+            {"model_type": "roberta", "pad_token_id": [1]},
+            {"is_encoder_decoder": "yes"},
+            {"model_type": {"bert": 1}},
+        ],
+        ids=str,
+    )
+    def test_a_config_that_somebody_wrote(self, values: dict[str, Any], tmp_path: Path) -> None:
+        folder = checkpoint(tmp_path / "a")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | values))
+        with pytest.raises(NatlibError) as caught:
+            completed(folder).build(SHAPE)
+        assert "\n" not in str(caught.value)
+
+    def test_nothing_outside_the_folder_is_read(self, tmp_path: Path) -> None:
+        folder = checkpoint(tmp_path / "a")
+        (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
+        index = {"weight_map": {"embeddings.word_embeddings.weight": "../outside.safetensors"}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        with pytest.raises(ConfigError, match=r"names '\.\./outside\.safetensors'; expected names"):
+            completed(folder).build(SHAPE)
 
 
 def test_heads_share_the_width() -> None:

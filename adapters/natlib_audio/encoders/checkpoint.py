@@ -1,23 +1,18 @@
 """Models of speech from ``transformers``, fresh or from a local checkpoint."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
 from natlib.encoders import pretrained
-from natlib.encoders.pretrained import checkpoint_is_gone, load_pretrained, quiet_transformers
-from natlib.errors import ConfigError, one_line
+from natlib.encoders.pretrained import checkpoint_is_gone, load_pretrained
+from natlib.errors import ConfigError
 
 __all__ = ["MODELS", "fresh_model", "load_checkpoint", "read_architecture"]
 
-MODELS = {
-    "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
-    "hubert": ("HubertConfig", "HubertModel"),
-    "wavlm": ("WavLMConfig", "WavLMModel"),
-    "data2vec-audio": ("Data2VecAudioConfig", "Data2VecAudioModel"),
-}
-"""Classes of ``transformers`` by the ``model_type`` of a checkpoint."""
+MODELS = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+"""The ``model_type`` of checkpoints that are read."""
 
 # Views mask, with torch's generator; transformers would draw masks from numpy's, which no seed of a
 # run reaches. A layer that is skipped now and then would leave its gradient missing.
@@ -35,11 +30,7 @@ def read_architecture(folder: Path) -> dict[str, Any]:
         ConfigError: the checkpoint cannot be read, or its model is none of :data:`MODELS`.
     """
     architecture = pretrained.read_architecture(folder)
-    if architecture["model_type"] not in MODELS:
-        raise ConfigError(
-            f"the checkpoint {folder} is a {architecture['model_type']}; "
-            f"expected one of: {', '.join(MODELS)}"
-        )
+    _check(architecture, f"the checkpoint {folder}")
     return architecture
 
 
@@ -50,15 +41,10 @@ def fresh_model(architecture: dict[str, Any]) -> nn.Module:
         architecture: what ``config.json`` says, or would say.
 
     Raises:
-        ConfigError: the settings do not go together.
+        ConfigError: the settings do not go together, or the model is none of :data:`MODELS`.
     """
-    config_class, model_class = _classes(architecture)
-    values = {key: value for key, value in architecture.items() if key != "model_type"} | _SETTINGS
-    with quiet_transformers():
-        try:
-            return cast("nn.Module", model_class(config_class(**values)))
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"the encoder wav2vec cannot be built: {one_line(error)}") from error
+    _check(architecture, "the encoder's architecture")
+    return pretrained.fresh_model(architecture, settings=_SETTINGS)
 
 
 def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Module:
@@ -73,12 +59,11 @@ def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Mod
     """
     if architecture is not None and checkpoint_is_gone(folder):
         return fresh_model(architecture)
-    config_class, model_class = _classes(read_architecture(folder))
-    return load_pretrained(folder, config_class, model_class, settings=_SETTINGS, unused=_UNUSED)
+    read_architecture(folder)
+    return load_pretrained(folder, settings=_SETTINGS, unused=_UNUSED)
 
 
-def _classes(architecture: dict[str, Any]) -> tuple[Any, Any]:
-    import transformers
-
-    config_name, model_name = MODELS[architecture["model_type"]]
-    return getattr(transformers, config_name), getattr(transformers, model_name)
+def _check(architecture: dict[str, Any], what: str) -> None:
+    kind = architecture.get("model_type")
+    if kind not in MODELS:
+        raise ConfigError(f"{what} is a {kind}; expected one of: {', '.join(MODELS)}")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pooling import pool_stage
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, one_line
 from natlib_audio.encoders.checkpoint import fresh_model, load_checkpoint, read_architecture
 from natlib_audio.encoders.pooling import mean_over_time
 
@@ -117,9 +117,15 @@ class Wav2Vec(EncoderRecipe):
     def _check_length(self, values: int) -> None:
         config = self._architecture()
         left = values
-        strides = config.get("conv_stride", _STRIDES)
-        for kernel, stride in zip(config.get("conv_kernel", _KERNELS), strides, strict=True):
-            left = (left - kernel) // stride + 1
+        kernels, strides = config.get("conv_kernel", _KERNELS), config.get("conv_stride", _STRIDES)
+        try:
+            for kernel, stride in zip(kernels, strides, strict=True):
+                left = (left - int(kernel)) // int(stride) + 1
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ConfigError(
+                f"the checkpoint's config.json has no valid 'conv_kernel' and 'conv_stride': "
+                f"{one_line(error)}; expected as many whole numbers in each"
+            ) from error
         if left < 1:
             raise ConfigError(
                 f"inputs of {values:,} values are too short for wav2vec, which needs a few hundred "

@@ -6,8 +6,13 @@ from typing import Any, cast
 from torch import nn
 
 from natlib.encoders import pretrained
-from natlib.encoders.pretrained import checkpoint_is_gone, load_pretrained, quiet_transformers
-from natlib.errors import ConfigError, one_line
+from natlib.encoders.pretrained import (
+    checkpoint_is_gone,
+    fresh_model,
+    load_pretrained,
+    whole_number,
+)
+from natlib.errors import ConfigError
 
 __all__ = ["load_checkpoint", "most_tokens", "read_architecture"]
 
@@ -34,14 +39,16 @@ def read_architecture(folder: Path) -> dict[str, Any]:
     return architecture
 
 
-def most_tokens(architecture: dict[str, Any]) -> int | None:
-    """How many tokens a model reads at once; None if it does not say."""
-    most = architecture.get("max_position_embeddings")
-    if most is None:
-        return None
-    if architecture["model_type"] in _SHIFTED_POSITIONS:
-        return int(most) - int(architecture.get("pad_token_id") or 1) - 1
-    return int(most)
+def most_tokens(architecture: dict[str, Any], folder: Path) -> int | None:
+    """How many tokens a model reads at once; None if it does not say.
+
+    Raises:
+        ConfigError: what it says is no number.
+    """
+    most = whole_number(architecture, "max_position_embeddings", folder)
+    if most is not None and architecture["model_type"] in _SHIFTED_POSITIONS:
+        return most - (whole_number(architecture, "pad_token_id", folder) or 1) - 1
+    return most
 
 
 def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Module:
@@ -54,33 +61,12 @@ def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Mod
     Raises:
         ConfigError: something in the folder is missing or damaged.
     """
-    import transformers
-
     if architecture is not None and checkpoint_is_gone(folder):
-        model = _fresh_model(architecture)
+        model: Any = fresh_model(architecture, settings={})
     else:
         read_architecture(folder)
-        model = load_pretrained(
-            folder, transformers.AutoConfig, transformers.AutoModel, unused=_UNUSED
-        )
+        model = load_pretrained(folder, unused=_UNUSED)
     # Nothing would give it a gradient, and several processes would wait for one.
     if getattr(model, "pooler", None) is not None:
-        setattr(model, "pooler", None)  # noqa: B010  (no Module, which is what its type says)
-    return model
-
-
-def _fresh_model(architecture: dict[str, Any]) -> nn.Module:
-    import transformers
-
-    # Without annotations.
-    auto: Any = transformers
-    values = {key: value for key, value in architecture.items() if key != "model_type"}
-    with quiet_transformers():
-        try:
-            config = auto.AutoConfig.for_model(architecture["model_type"], **values)
-            return cast("nn.Module", auto.AutoModel.from_config(config))
-        except Exception as error:  # transformers raises nearly anything
-            raise ConfigError(
-                f"the encoder text_transformer cannot be built: {one_line(error)}; install the "
-                "version of transformers that the run was made with"
-            ) from error
+        model.pooler = None
+    return cast("nn.Module", model)

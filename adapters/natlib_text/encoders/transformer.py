@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pretrained import whole_number
 from natlib.errors import ConfigError
 from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
 from natlib_text.encoders.tokens import (
@@ -78,14 +79,14 @@ class TextTransformer(EncoderRecipe):
                 f"the checkpoint {folder} needs the tokenizer that it was trained with; "
                 "set data.tokenizer to the folder that holds its tokenizer.json"
             )
-        known = int(architecture.get("vocab_size", 0))
+        known = whole_number(architecture, "vocab_size", folder) or 0
         if self.vocabulary is not None and self.vocabulary > known:
             raise ConfigError(
                 f"the tokenizer has {self.vocabulary:,} tokens, the checkpoint {folder} knows "
                 f"{known:,}; set data.tokenizer to the folder of its own tokenizer"
             )
         before, after = special_tokens
-        room = most_tokens(architecture)
+        room = most_tokens(architecture, folder)
         if room is not None and length + len(before) + len(after) > room:
             raise ConfigError(
                 f"the checkpoint {folder} reads at most {room - len(before) - len(after)} tokens "
