@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow.json
 from natlib.data.table_format import TableFormat
 from natlib.data.table_sniffing import opened
 from natlib.errors import DataError
+from natlib.runtime.reading import DEEPEST, parse_json
 
 __all__ = ["json_batches", "json_names"]
 
@@ -62,6 +62,7 @@ def _as_written(schema: pa.Schema) -> pa.Schema:
 
 
 def _parsed(path: Path, lines: bytes, schema: pa.Schema | None) -> pa.Table:
+    _check_depth(path, lines)
     try:
         return pa.json.read_json(
             io.BytesIO(lines),
@@ -78,9 +79,20 @@ def _parsed(path: Path, lines: bytes, schema: pa.Schema | None) -> pa.Table:
         ) from error
 
 
+def _check_depth(path: Path, lines: bytes) -> None:
+    """Arrow follows lists and objects as deep as they go, and crashes the process if too deep."""
+    for line in lines.splitlines():
+        # Most lines have few brackets, and are not parsed twice.
+        if line.count(b"[") + line.count(b"{") > DEEPEST and not _is_object(line):
+            raise DataError(
+                f"{path} cannot be read as JSON lines: {line[:60].decode('utf-8', 'replace')!r} is "
+                f"no object, or has more than {DEEPEST} levels; expected one object a line"
+            )
+
+
 def _is_object(line: bytes) -> bool:
     try:
-        value: Any = json.loads(line) if line.strip() else {}
+        value: Any = parse_json(line.decode()) if line.strip() else {}
     except ValueError:
         return False
     return isinstance(value, dict)

@@ -13,12 +13,22 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MIB", "check_file", "open_file", "parse_json", "read_bytes", "read_json", "read_text"]
+__all__ = [
+    "DEEPEST",
+    "MIB",
+    "check_file",
+    "open_file",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "read_text",
+]
 
 MIB = 1 << 20
 """Bytes in a mebibyte."""
 _SMALL = 16 * MIB
-_DEEPEST = 100
+DEEPEST = 100
+"""Levels of lists and objects in a JSON text, at most."""
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -101,19 +111,19 @@ def parse_json(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is not JSON, or has more than 100 levels of lists and objects, which what
-            walks through it could not follow.
+        ValueError: it is not JSON, or has more than :data:`DEEPEST` levels of lists and objects,
+            which what walks through it could not follow.
     """
     try:
         value = json.loads(text)
     except RecursionError as error:
-        raise ValueError(f"it has more than {_DEEPEST} levels") from error
+        raise ValueError(f"it has more than {DEEPEST} levels") from error
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _held(outer)]
         if not level:
             return value
-    raise ValueError(f"it has more than {_DEEPEST} levels")
+    raise ValueError(f"it has more than {DEEPEST} levels")
 
 
 def _held(value: Any) -> Iterable[Any]:

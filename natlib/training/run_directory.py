@@ -22,7 +22,7 @@ from natlib.errors import (
     RunNotFoundError,
 )
 from natlib.runtime.packages import version
-from natlib.runtime.reading import MIB, read_json
+from natlib.runtime.reading import MIB, parse_json, read_json
 from natlib.runtime.storage import new_file, read_files, write_file, write_files
 from natlib.runtime.unpacking import open_gzip
 from natlib.training.config import RunConfig
@@ -238,8 +238,10 @@ class RunDirectory:
         """The names; None, without reading them, where the samples have this fingerprint."""
         try:
             with open_gzip(self._samples, times=50, always=64 * MIB) as file:
-                fingerprint = json.loads(file.readline())["fingerprint"]
-                return None if fingerprint == unless else [json.loads(line) for line in file]
+                fingerprint = parse_json(file.readline().decode())["fingerprint"]
+                if fingerprint == unless:
+                    return None
+                return [str(parse_json(line.decode())) for line in file]
         except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise DataError(
                 f"{self._samples}, which says what the run is trained on, cannot be read "

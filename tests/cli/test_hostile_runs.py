@@ -17,6 +17,7 @@ from natlib.training import RunDirectory
 from natlib.training.checkpoint import read_checkpoint
 from natlib.training.recorder import Recorder
 from natlib.training.results import read_evaluations
+from tests.cli.command import assert_refused, natlib
 
 
 @pytest.fixture
@@ -85,3 +86,40 @@ def test_names_that_unpack_to_far_more_are_not_read(copy: Path) -> None:
             file.write(b'"' + b"0" * (1 << 20) + b'"\n')
     with pytest.raises(NatlibError, match="unpacks to far more"):
         RunDirectory(copy).sample_names()
+
+
+_LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("laughs.yaml", _LAUGHS),
+        ("merge.yaml", "a: &a {<<: *a}\n"),
+        ("itself.yaml", "&a [*a]\n"),
+        ("lists.yaml", "data: " + "[" * 10_000),
+        ("mappings.yaml", "{data: " * 10_000),
+        ("keys.yaml", "? " * 10_000),
+        ("indented.yaml", "".join(" " * n + "a:\n" for n in range(2_000))),
+        ("tag.yaml", "!!python/object/apply:os.system [evil]\n"),
+        ("lists.json", '{"data": ' + "[" * 100_000),
+        ("objects.json", '{"data": ' * 100_000),
+        ("number.json", '{"training": {"epochs": 1' + "0" * 10_000 + "}}"),
+    ],
+    ids=lambda value: value if len(value) < 30 else "",
+)
+def test_a_configuration_that_is_a_bomb_takes_one_line(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    assert_refused(
+        natlib("config", "show", "--modality", "vector", "--config", tmp_path / name), name
+    )
+
+
+def test_a_configuration_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.yaml")
+    for file, what in ((tmp_path / "c.yaml", "a named pipe"), (Path("/dev/zero"), "a device")):
+        assert_refused(natlib("config", "show", "--config", file), str(file), what)

@@ -1,5 +1,6 @@
 """Targets from a file."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def unreadable(path: Path) -> None:
     [
         (lambda path: None, "cannot read targets from .*No such file"),
         (lambda path: path.mkdir(), "cannot read targets from .*it is a folder"),
+        (os.mkfifo, "cannot read targets from .*it is a named pipe"),
         (lambda path: path.write_text("1 2 3"), "cannot read targets from"),
         (lambda path: path.write_bytes(b""), "cannot read targets from"),
         (unreadable, "cannot read targets from"),

@@ -1,5 +1,6 @@
 """Files that somebody else made: never more memory than said, never a wait, always one error."""
 
+import ast
 import gzip
 import io
 import json
@@ -19,12 +20,14 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import ones
 
-from natlib.data.tables import open_table
+from natlib.data.tables import column_names, open_table
 from natlib.errors import DataError
 from natlib.runtime import reading, tensors, unpacking
 from natlib.runtime.reading import MIB, open_file, parse_json, read_bytes, read_json, read_text
 from natlib.runtime.tensors import read_tensors
 from natlib.runtime.unpacking import NpzFile, open_gzip
+
+ROOT = Path(__file__).parents[2]
 
 
 def _unpacked(path: Path) -> bytes:
@@ -274,3 +277,76 @@ def test_a_table_is_unpacked_up_to_the_limit(
     )
     with pytest.raises(DataError, match="unpacks to far more"):
         open_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"text": "a", "b": ' + "[" * 200_000 + "]" * 200_000 + "}", '{"text": ' * 200_000 + "1",
+     '{"text": ' + "[" * 200_000, '{"text": ' * 101 + "1" + "}" * 101],
+    ids=["lists", "objects", "open", "just too deep"],
+)  # fmt: skip
+def test_a_table_of_nests_is_refused(line: str, tmp_path: Path) -> None:
+    """Arrow would crash the process."""
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n' + line + "\n")
+    for read in (open_table, column_names):
+        with pytest.raises(DataError, match="more than 100 levels"):
+            read(tmp_path / "a.jsonl")
+
+
+def test_brackets_in_texts_are_no_levels(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "[{" * 200, "n": [[1]] * 200}) + "\n")
+    assert open_table(tmp_path / "a.jsonl").column("text").to_pylist() == ["[{" * 200]
+
+
+ALLOWED = {
+    # Others see a file only after it has been checked, and never a folder of models.
+    "natlib/runtime/tensors.py": {"load_file"},
+    "natlib/runtime/unpacking.py": {"GzipFile", "ZipFile"},
+    "natlib/encoders/pretrained/models.py": {"from_pretrained"},
+    # What it pickles itself, to see whether worker processes can.
+    "natlib/testing/modality_samples.py": {"loads"},
+}
+UNSAFE = {
+    "GzipFile", "Popen", "Unpickler", "ZipFile", "eval", "exec", "extractall", "from_config",
+    "from_pretrained", "hf_hub_download", "load_file", "load_state_dict_from_url", "read_pickle",
+    "snapshot_download", "system", "unpack_archive", "urlopen", "urlretrieve",
+}  # fmt: skip
+
+
+def test_strangers_files_are_opened_in_the_places_that_bound_them() -> None:
+    found: dict[str, set[str]] = {}
+    for folder in ("natlib", "adapters", "cli"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                name = _unsafe(node)
+                if name is not None:
+                    found.setdefault(str(file.relative_to(ROOT)), set()).add(name)
+    assert {
+        k: v - ALLOWED.get(k, set()) for k, v in found.items() if v - ALLOWED.get(k, set())
+    } == {}
+
+
+def _unsafe(node: ast.AST) -> str | None:
+    """The name of a function that is called and that opens, unpacks or runs more than data."""
+    if not isinstance(node, ast.Call):
+        return None
+    if any(k.arg == "mode" and ast.literal_eval(k.value) == "wb" for k in node.keywords):
+        return None
+    if isinstance(node.func, ast.Name):
+        return node.func.id if node.func.id in UNSAFE else None
+    if not isinstance(node.func, ast.Attribute):
+        return None
+    module = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+    name = node.func.attr
+    if module in {"torch", "pickle", "joblib", "json", "yaml", "dill"} and name in {
+        "load",
+        "loads",
+    }:
+        return None if (module, name) == ("json", "loads") else name
+    if module in {"np", "numpy"} and name == "load":
+        pickles = [k.value for k in node.keywords if k.arg == "allow_pickle"]
+        return None if pickles and ast.literal_eval(pickles[0]) is False else "np.load"
+    if (module, name) in {("gzip", "open"), ("bz2", "open"), ("lzma", "open"), ("tarfile", "open")}:
+        return f"{module}.open"
+    # module.eval() is a mode of torch's.
+    return name if name in UNSAFE - {"eval"} else None
