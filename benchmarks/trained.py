@@ -1,7 +1,6 @@
 """Runs that benchmarks train, go on with, and put into tables."""
 
 import json
-import shutil
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Any
 
 import natlib
 from natlib.evaluation import ROWS, Evaluation
-from natlib.training import ConsoleProgress, RunConfig, RunDirectory, TrainResult
-from natlib.training.checkpoint import complete_checkpoints
+from natlib.training import ConsoleProgress, RunConfig, TrainResult
 
 __all__ = ["ATTRACTION", "PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
 
@@ -30,12 +28,7 @@ def train_or_resume(config: RunConfig, folder: Path) -> TrainResult:
         SystemExit: it was interrupted once more.
     """
     progress = ConsoleProgress(every=60)
-    if complete_checkpoints(RunDirectory(folder).checkpoints):
-        result = natlib.resume(folder, config=config, progress=progress)
-    else:
-        # Killed before the first checkpoint: there is nothing to go on with.
-        shutil.rmtree(folder, ignore_errors=True)
-        result = natlib.train(config, folder, progress=progress)
+    result = natlib.train(config, folder, continue_run=True, progress=progress)
     if not result.finished:
         raise SystemExit(f"{folder} was interrupted; run the same command again to go on")
     return result

@@ -15,6 +15,7 @@ __all__ = [
     "NatlibError",
     "NonFiniteError",
     "RunExistsError",
+    "RunLockedError",
     "RunNotFoundError",
     "one_line",
 ]
@@ -62,6 +63,10 @@ class DeviceError(NatlibError, RuntimeError):
 
 class RunExistsError(NatlibError, FileExistsError):
     """The run directory exists, and natlib does not overwrite it."""
+
+
+class RunLockedError(NatlibError, BlockingIOError):
+    """Another process writes to the run directory."""
 
 
 class RunNotFoundError(NatlibError, FileNotFoundError):

@@ -108,7 +108,20 @@ def train(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace the run that is in --out.", rich_help_panel=_RUN),
+        typer.Option(
+            "--overwrite",
+            help="Replace the run that is in --out, once the new one has a checkpoint.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    continue_run: Annotated[
+        bool,
+        typer.Option(
+            "--continue",
+            help="Start the run in --out, go on with it, or evaluate it, whatever is left to do: "
+            "the same command for every attempt of a scheduler.",
+            rich_help_panel=_RUN,
+        ),
     ] = False,
 ) -> None:
     """Train an encoder without labels.
@@ -150,15 +163,25 @@ def train(
         for option, value in (("--out", out), ("--init-from", init_from)):
             if value is not None:
                 raise ConfigError(f"--resume goes on with a run where it is; leave out {option}")
-        if overwrite:
-            raise ConfigError("--resume goes on with a run; leave out --overwrite")
-        saved = RunDirectory(resume).read_config()
+        for option, given_too in (("--overwrite", overwrite), ("--continue", continue_run)):
+            if given_too:
+                raise ConfigError(f"--resume goes on with a run; leave out {option}")
+        saved = RunDirectory(resume).config_to_resume()
         asked = compose(modality, **layers, base=saved)
         result = resume_run(resume, config=asked, progress=progress)
     else:
+        if continue_run and out is None:
+            raise ConfigError("--continue needs to know which run: give its directory (--out)")
+        if continue_run and overwrite:
+            raise ConfigError("--continue goes on with a run; leave out --overwrite")
         resolved = compose(modality, **layers)
         result = train_run(
-            resolved, out, init_from=init_from, overwrite=overwrite, progress=progress
+            resolved,
+            out,
+            init_from=init_from,
+            overwrite=overwrite,
+            continue_run=continue_run,
+            progress=progress,
         )
     _conclude(result)
 
@@ -183,6 +206,9 @@ def _conclude(result: "TrainResult") -> None:
         for note in result.notes:
             console.say(f"Note: {note}")
         console.say(f"Not evaluated: {result.not_evaluated}.")
+    if result.found_finished:
+        console.say(f"The run in {result.run} is finished; nothing was left to do.")
+        return
     minutes, seconds = divmod(round(result.seconds), 60)
     console.say(f"Trained in {minutes} min {seconds} s. The run is in {result.run}")
     console.say(f"A page about it: natlib report {run}. Does it work? natlib doctor {run}")

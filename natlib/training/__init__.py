@@ -5,8 +5,9 @@ from natlib.training.compose import compose
 from natlib.training.config import EvaluationConfig, RunConfig, TrainingConfig
 from natlib.training.optimizers import SGD, AdamW, Optimizer
 from natlib.training.processes import computing_device, decoding_workers
+from natlib.training.result import TrainResult
 from natlib.training.results import read_evaluations, save_evaluation
-from natlib.training.run import Run, TrainResult
+from natlib.training.run import Run
 from natlib.training.run_directory import RunDirectory
 from natlib.training.run_info import RunFailure, RunInfo
 from natlib.training.schedules import Constant, Cosine, Schedule

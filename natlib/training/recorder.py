@@ -36,9 +36,9 @@ class Recorder:
             kept = [line for line in _complete_lines(self._path) if line["step"] <= resume_step]
             write_file(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = self._path.open("a", encoding="utf-8")
-        from torch.utils.tensorboard import SummaryWriter  # 100 modules, for training only
+        from natlib.training.event_file import EventFile  # TensorBoard, for training only
 
-        self._events = SummaryWriter(str(run / "tensorboard"), purge_step=resume_step + 1)
+        self._events = EventFile(run / "tensorboard", purge_step=resume_step + 1)
         self._handler = _LogFile(run / "train.log", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(self._handler)
@@ -55,12 +55,11 @@ class Recorder:
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+            self._events.add(values, step)
         except OSError as error:
             raise CheckpointError(
                 f"{self._path} could not be written: {error.strerror}; free some space and resume"
             ) from error
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
 
     def flush(self) -> None:
         """Wait until the lines are on disk: no checkpoint may be newer than its metrics.

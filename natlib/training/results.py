@@ -15,7 +15,13 @@ __all__ = ["read_evaluations", "save_evaluation"]
 
 
 def save_evaluation(directory: RunDirectory, evaluation: Evaluation) -> Path:
-    """Write an evaluation to ``RUN/evaluations``, replacing an older one; returns the file."""
+    """Write an evaluation to ``RUN/evaluations``, replacing an older one; returns the file.
+
+    Raises:
+        CheckpointError: the run directory is gone.
+        OSError: the file cannot be written.
+    """
+    directory.check_there()
     directory.evaluations.mkdir(exist_ok=True)
     path = directory.evaluations / f"{_name(evaluation)}.json"
     write_file(path, evaluation.to_json())

@@ -1,71 +1,37 @@
 """A run from its start, or from where it was interrupted, to its end."""
 
 import contextlib
-import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from natlib.data import notes_of
-from natlib.errors import CheckpointError, DataError, RunNotFoundError
+from natlib.errors import CheckpointError, DataError
 from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
 from natlib.runtime.log import logger
-from natlib.runtime.packages import version
 from natlib.runtime.progress import ProgressReporter, SilentProgress
-from natlib.training.checkpoint import (
-    Position,
-    latest_checkpoint,
-    read_checkpoint,
-    write_checkpoint,
-)
+from natlib.training.checkpoint import Position, write_checkpoint
 from natlib.training.config import RunConfig
 from natlib.training.evaluation import OnlineKnn, final_evaluation
-from natlib.training.loop import Loop
-from natlib.training.preparation import open_samples, prepare, resolve, with_labels
-from natlib.training.processes import Processes, training_processes
+from natlib.training.finished import check_same_start, finished_result
+from natlib.training.opening import Opening, OpenRun, default_name
+from natlib.training.processes import training_processes
 from natlib.training.recorder import Recorder
+from natlib.training.result import TrainResult
 from natlib.training.run_directory import RunDirectory
-from natlib.training.run_info import RunFailure, RunInfo, RunStatus
+from natlib.training.run_info import RunStatus
 from natlib.training.same_run import same_run
 
 __all__ = ["Run", "TrainResult"]
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """What came of a run.
-
-    Attributes:
-        run: its directory.
-        step: updates done.
-        finished: False if it was interrupted; resuming goes on.
-        signal: number of the signal that interrupted it.
-        seconds: time that this call trained and evaluated.
-        evaluation: the encoder beside its baselines; None if it was not evaluated.
-        not_evaluated: why it was not, of a finished run.
-        unreadable: samples that were left out, since they cannot be decoded; ``train.log``
-            lists them.
-        notes: what the source leaves out or guesses, a line each.
-    """
-
-    run: Path
-    step: int
-    finished: bool
-    signal: int | None
-    seconds: float
-    evaluation: Evaluation | None
-    not_evaluated: str | None = None
-    unreadable: int = 0
-    notes: tuple[str, ...] = ()
-
-
 class Run:
     """A run that is ready to train: call :meth:`train`, once.
 
-    Made by :meth:`start` or :meth:`resume`.
+    Made by :meth:`start` or :meth:`resume`. Until it ends, no other process may write to its
+    directory.
 
     Attributes:
         config: the configuration, with everything filled in that depends on data and machine.
@@ -75,19 +41,15 @@ class Run:
     """
 
     def __init__(
-        self,
-        config: RunConfig,
-        directory: RunDirectory,
-        loop: Loop,
-        processes: Processes,
-        progress: ProgressReporter,
+        self, opened: OpenRun, resources: contextlib.ExitStack, progress: ProgressReporter
     ) -> None:
-        self.config = config
-        self.directory = directory
-        self.loop = loop
-        self.processes = processes
+        self._opened = opened
+        self.config = opened.config
+        self.directory = opened.directory
+        self.loop = opened.loop
+        self.processes = opened.processes
         self._progress = progress
-        self._resources = contextlib.ExitStack()
+        self._resources = resources
 
     @classmethod
     def start(
@@ -106,7 +68,8 @@ class Run:
             out: the run directory; by default a new one in ``runs``, named after modality,
                 preset and time.
             init_from: a run whose encoder and head give the initial weights.
-            overwrite: replace a run that exists.
+            overwrite: replace a run that exists. It is moved aside, and deleted after the first
+                checkpoint of the new one.
             progress: told how far the run is.
 
         Raises:
@@ -115,25 +78,10 @@ class Run:
         progress = progress or SilentProgress()
         with contextlib.ExitStack() as resources:
             processes = resources.enter_context(training_processes(config.training.device))
-            directory = RunDirectory(out or processes.agree(_default_name(config)))
-            if processes.first:
-                directory.check_free(overwrite)
-            resolved = resolve(config, processes)
-            try:
-                samples = open_samples(resolved, directory, processes, progress)
-                resolved, labels = with_labels(resolved, samples)
-                loop = prepare(resolved, samples, labels, processes, init_from)
-            except BaseException:
-                if processes.first:
-                    directory.give_up()
-                raise
-            resources.callback(loop.close)
-            run = cls(resolved, directory, loop, processes, progress)
-            if processes.first:
-                directory.start(resolved, samples, run._info("running"))
-            processes.wait()
-            run._resources = resources.pop_all()
-        return run
+            directory = RunDirectory(out or processes.agree(default_name(config)))
+            opening = Opening(directory, processes, resources, progress)
+            opened = opening.begin(config, init_from, overwrite)
+            return cls(opened, resources.pop_all(), progress)
 
     @classmethod
     def resume(
@@ -143,12 +91,12 @@ class Run:
         config: RunConfig | None = None,
         progress: ProgressReporter | None = None,
     ) -> "Run":
-        """Take up a run where its last checkpoint left it.
+        """Take up a run where its last checkpoint left it, or at update 0 where there is none.
 
         Args:
             path: the run directory.
             config: the configuration that is asked for now, if it is not simply the run's own;
-                only how and where to compute may differ.
+                only how and where to compute may differ, and where the same samples are.
             progress: told how far the run is.
 
         Raises:
@@ -157,29 +105,53 @@ class Run:
         """
         progress = progress or SilentProgress()
         directory = RunDirectory(path)
-        saved = directory.read_config()
-        if config is not None:
-            saved = same_run(saved, config)
-        checkpoint = latest_checkpoint(directory.checkpoints)
-        if checkpoint is None:
-            raise RunNotFoundError(
-                f"no checkpoint in {directory.checkpoints}; the run was stopped before its first "
-                f"one, start it anew (--out {path} --overwrite)"
-            )
+        saved = directory.config_to_resume()
+        asked = saved if config is None else same_run(saved, config)
         with contextlib.ExitStack() as resources:
-            processes = resources.enter_context(training_processes(saved.training.device))
-            samples = open_samples(saved, directory, processes, progress)
-            directory.check_same_samples(samples)
-            saved, labels = with_labels(saved, samples)
-            loop = prepare(saved, samples, labels, processes)
-            resources.callback(loop.close)
-            loop.position = read_checkpoint(checkpoint, loop.learner, loop.optimizer, loop.meter)
-            run = cls(saved, directory, loop, processes, progress)
-            if processes.first:
-                directory.write_environment()
-                directory.write_info(run._info("running"))
-            run._resources = resources.pop_all()
-        return run
+            processes = resources.enter_context(training_processes(asked.training.device))
+            opened = Opening(directory, processes, resources, progress).take_up(saved, asked)
+            return cls(opened, resources.pop_all(), progress)
+
+    @classmethod
+    def start_or_resume(
+        cls,
+        config: RunConfig,
+        out: Path | str,
+        *,
+        init_from: Path | str | None = None,
+        progress: ProgressReporter | None = None,
+    ) -> "Run | TrainResult":
+        """Begin a run, or go on with the one that this has begun before; see :func:`.train`.
+
+        Args:
+            config: what to do.
+            out: the run directory.
+            init_from: a run whose encoder and head give the initial weights.
+            progress: told how far the run is.
+
+        Returns:
+            A run to train, or what came of it where everything is done.
+
+        Raises:
+            NatlibError: there is another run in the directory, or see :meth:`start` and
+                :meth:`resume`.
+        """
+        progress = progress or SilentProgress()
+        directory = RunDirectory(out)
+        with contextlib.ExitStack() as resources:
+            processes = resources.enter_context(training_processes(config.training.device))
+            opening = Opening(directory, processes, resources, progress)
+            if not opening.has_begun():
+                opened = opening.begin(config, init_from)
+            else:
+                saved = directory.read_config()
+                asked = same_run(saved, config)
+                check_same_start(directory, init_from)
+                done = processes.agree(finished_result(directory, saved, asked))
+                if done is not None:
+                    return done
+                opened = opening.take_up(saved, asked)
+            return cls(opened, resources.pop_all(), progress)
 
     def train(self) -> TrainResult:
         """Train to the end, or until a signal asks to stop; then evaluate.
@@ -200,7 +172,7 @@ class Run:
                 interruption = Interruption()
                 finished = self._update(recorder, interruption)
                 evaluation, why_not = self._evaluate() if finished else (None, None)
-                self._conclude("finished" if finished else "interrupted")
+                self._conclude("finished" if finished else "interrupted", why_not)
             except BaseException as error:
                 self._fail(error)
                 raise
@@ -266,6 +238,7 @@ class Run:
             return
         self.loop.learner.objective.merge()
         if recorder is not None:
+            self.directory.check_there()
             recorder.flush()
             write_checkpoint(
                 self.directory.checkpoints,
@@ -275,7 +248,10 @@ class Run:
                 self.loop.meter,
                 keep=training.keep_checkpoints,
             )
-            self.directory.write_info(self._info("running"))
+            self._opened.checkpoint = position.step
+            if self._opened.claim is not None:
+                self._opened.claim.checkpointed()
+            self.directory.write_info(self._opened.info("running"))
             if epoch_ended:
                 self._save_model()
         self.processes.wait()
@@ -304,7 +280,7 @@ class Run:
             logger.info("not evaluated: %s", error)
             return None, str(error)
 
-    def _conclude(self, status: RunStatus) -> None:
+    def _conclude(self, status: RunStatus, not_evaluated: str | None) -> None:
         if not self.processes.first:
             return
         loop = self.loop
@@ -312,7 +288,7 @@ class Run:
             "%s at update %d of %d, %d samples unreadable",
             status, loop.position.step, loop.updates, loop.unreadable,
         )  # fmt: skip
-        self.directory.write_info(self._info(status))
+        self.directory.write_info(self._opened.info(status, not_evaluated=not_evaluated))
 
     def _fail(self, error: BaseException) -> None:
         """Note what stopped the run; a full disk must not hide it."""
@@ -323,25 +299,8 @@ class Run:
             logger.error("%s", error)
         with contextlib.suppress(CheckpointError):
             self.directory.write_info(
-                self._info("failed", error) if failed else self._info("interrupted")
+                self._opened.info("failed", error) if failed else self._opened.info("interrupted")
             )
-
-    def _info(self, status: RunStatus, error: BaseException | None = None) -> RunInfo:
-        loop = self.loop
-        return RunInfo(
-            status=status,
-            step=loop.position.step,
-            updates=loop.updates,
-            samples=len(loop.samples.usable),
-            unreadable=loop.unreadable,
-            weights=sum(p.numel() for p in loop.learner.parameters() if p.requires_grad),
-            processes=self.processes.count,
-            device=str(self.processes.device),
-            versions={name: version(name) for name in ("natlib", "torch")},
-            failure=None
-            if error is None
-            else RunFailure(kind=type(error).__name__, message=str(error)),
-        )
 
     def _log_start(self) -> None:
         samples = self.loop.samples
@@ -349,7 +308,7 @@ class Run:
             logger.warning("%s", note)
         for bad in samples.unreadable:
             logger.warning("skipped '%s': %s", samples.names[bad.index], bad.reason)
-        info = self._info("running")
+        info = self._opened.info("running")
         logger.info(
             "training on %d samples (%d unreadable), %d updates, %d weights, %s x %d, from update "
             "%d",
@@ -366,11 +325,3 @@ def _note(values: Mapping[str, float], shown: Sequence[str]) -> str:
         with contextlib.suppress(KeyError):
             notes.append(template.format_map(values))
     return "  ".join(notes)
-
-
-def _default_name(config: RunConfig) -> str:
-    moment = time.strftime("%Y%m%d-%H%M%S")
-    name = f"runs/{config.data.kind}-{config.preset or 'custom'}-{moment}"
-    # Two small runs may begin in the same second.
-    others = (f"{name}-{number}" for number in itertools.count(2))
-    return next(free for free in itertools.chain([name], others) if not Path(free).exists())

@@ -4,9 +4,10 @@ import gzip
 import io
 import json
 import platform
-import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,13 +19,14 @@ from natlib.errors import (
     CheckpointError,
     ConfigError,
     DataError,
-    RunExistsError,
+    NatlibError,
     RunNotFoundError,
 )
 from natlib.runtime.packages import version
 from natlib.runtime.reading import MIB, parse_json, read_json
-from natlib.runtime.storage import new_file, read_files, write_file, write_files
+from natlib.runtime.storage import new_file, read_files, settle, write_file, write_files
 from natlib.runtime.unpacking import open_gzip
+from natlib.training.checkpoint import latest_checkpoint
 from natlib.training.config import RunConfig
 from natlib.training.run_info import RUN_FORMAT, RunInfo
 
@@ -49,33 +51,14 @@ class RunDirectory:
         self.fitted = self.path / "fitted"
         self.evaluations = self.path / "evaluations"
         self._samples = self.path / "samples.jsonl.gz"
-        self._existed = True
+        # Where a run is while a new one takes its place and has no checkpoint yet.
+        named = self.path if self.path.name not in ("", "..") else self.path.resolve()
+        self.aside = named.parent / f".{named.name}.replaced"
+        # What a run that takes over weights begins from.
+        self.initial_checkpoint = self.checkpoints / "step-000000000"
 
-    def check_free(self, overwrite: bool) -> None:
-        """Check that a new run may be written here.
-
-        Raises:
-            RunExistsError: something is here already, and it is either not a run or
-                ``overwrite`` was not asked for.
-        """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunExistsError(f"{self.path} is a file; choose another run directory")
-        self._existed = self.path.exists()
-        if not self._content():
-            return
-        if not self.config_file.exists():
-            raise RunExistsError(
-                f"{self.path} is not empty and not a natlib run, so it is left alone; "
-                "choose another run directory"
-            )
-        if not overwrite:
-            raise RunExistsError(
-                f"the run {self.path} exists; resume it (--resume {self.path}), "
-                "replace it (--overwrite) or choose another directory (--out)"
-            )
-
-    def start(self, config: RunConfig, samples: SampleSet, info: RunInfo) -> None:
-        """Make the directory, replacing an older run, and write what is known at the start.
+    def begin(self, config: RunConfig, samples: SampleSet, info: RunInfo) -> None:
+        """Write what is known at the start, but for the configuration.
 
         Args:
             config: the configuration, with everything filled in.
@@ -83,23 +66,63 @@ class RunDirectory:
             info: what the run is.
 
         Raises:
-            CheckpointError: it could not be written; nothing is left of it.
+            CheckpointError: it could not be written.
         """
-        self._clear()
-        try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        with self.writing():
+            # First, since it tells that this is a run.
+            self._write_info(info)
+            self.checkpoints.mkdir(exist_ok=True)
             self._write_samples(samples)
             write_files(self.fitted, config.data.fitted())
             self.write_environment()
-            self._write_info(info)
-            # Last, since a directory with a config.yaml counts as a run.
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the configuration: from now on the run can be resumed.
+
+        Raises:
+            CheckpointError: it could not be written.
+        """
+        with self.writing():
             write_file(self.config_file, dump_yaml(config.model_dump(mode="json")))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn errors of the system into a line that says what to do."""
+        try:
+            yield
+        except NatlibError:
+            raise
         except OSError as error:
-            self._clear()
             raise CheckpointError(
                 f"the run directory {self.path} could not be written: {error.strerror}; "
                 "choose another one (--out), or free some space"
             ) from error
+
+    def has_checkpoint(self) -> bool:
+        """Whether a checkpoint was written after an update."""
+        return latest_checkpoint(self.checkpoints) not in (None, self.initial_checkpoint)
+
+    def settle(self) -> None:
+        """Clear up what a killed process has left; for the process that writes to the run.
+
+        Raises:
+            CheckpointError: the directory cannot be written to.
+        """
+        with self.writing():
+            for folder in (self.path, self.checkpoints, self.evaluations):
+                settle(folder)
+
+    def check_there(self) -> None:
+        """Check that the directory still is where it was.
+
+        Raises:
+            CheckpointError: it was removed or moved.
+        """
+        if not self.info_file.exists():
+            raise CheckpointError(
+                f"the run directory {self.path} is gone: it was removed or moved while the run "
+                "went on, so nothing more can be saved; restore it and resume, or start anew"
+            )
 
     def _write_samples(self, samples: SampleSet) -> None:
         with (
@@ -110,16 +133,6 @@ class RunDirectory:
             lines.write(json.dumps({"fingerprint": samples.fingerprint()}) + "\n")
             for name in samples.names:
                 lines.write(json.dumps(name) + "\n")
-
-    def _clear(self) -> None:
-        for entry in self._content():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-    def give_up(self) -> None:
-        """Remove the index that a run which never started may have left."""
-        if self.path.is_dir() and not self._content():
-            # An empty folder that somebody made stays.
-            shutil.rmtree(self.index if self._existed else self.path, ignore_errors=True)
 
     def write_environment(self) -> None:
         """Append machine, versions and command line of this start to ``environment.json``."""
@@ -147,6 +160,7 @@ class RunDirectory:
         Raises:
             CheckpointError: it could not be written; the old one stays.
         """
+        self.check_there()
         try:
             self._write_info(info)
         except OSError as error:
@@ -165,17 +179,13 @@ class RunDirectory:
             RunNotFoundError: there is no run here.
             ConfigError: it was written by a natlib with another format, or is damaged.
         """
-        if not self.config_file.exists():
+        if not self.info_file.exists():
+            moved = f" (the run that was here is in {self.aside})" if self.aside.is_dir() else ""
             raise RunNotFoundError(
-                f"{self.path} holds no natlib run (no config.yaml); "
+                f"{self.path} holds no natlib run (no run.json){moved}; "
                 "give the directory that natlib train printed"
             )
         advice = "use the natlib that wrote it, or train it anew (--overwrite replaces it)"
-        if not self.info_file.exists():
-            raise ConfigError(
-                f"{self.path} is a run of an older natlib (config.yaml without run.json), which "
-                f"this one does not read; {advice}"
-            )
         try:
             values = read_json(self.info_file)
             if values["format"] != RUN_FORMAT:
@@ -201,12 +211,46 @@ class RunDirectory:
                 has fitted, cannot be read.
         """
         self.read_info()
+        if not self.config_file.exists():
+            raise RunNotFoundError(
+                f"the run {self.path} was stopped before its configuration was written; start it "
+                "anew with the command that began it"
+            )
         try:
             config = RunConfig.model_validate(read_yaml(self.config_file))
         except ValidationError as error:
             raise ConfigError(f"{self.config_file}: {describe(error)}") from error
         data = config.data.with_fitted(read_files(self.fitted))
         return config.model_copy(update={"data": data})
+
+    def config_to_resume(self) -> RunConfig:
+        """The configuration of the run that resuming goes on with.
+
+        Of a run that was moved aside by another one, which never began, it is read from there:
+        resuming puts it back.
+
+        Raises:
+            NatlibError: see :meth:`read_config`.
+        """
+        aside = RunDirectory(self.aside)
+        if not self.config_file.exists() and aside.config_file.exists():
+            return aside.read_config()
+        return self.read_config()
+
+    def check_may_begin(self) -> None:
+        """Check that a run without checkpoints never had one, so that it begins at update 0.
+
+        Raises:
+            CheckpointError: it had one.
+        """
+        info = self.read_info()
+        if info.checkpoint is not None or info.init_from is not None:
+            raise CheckpointError(
+                f"the checkpoints of the run {self.path} are gone, although "
+                f"{self.checkpoints} once held that of update {info.checkpoint or 0}; restore it, "
+                f"or start a new run, from the weights of this one (--init-from {self.path}) or "
+                "anew (--overwrite)"
+            )
 
     def check_same_samples(self, samples: SampleSet) -> None:
         """Check that a run resumes on the samples that it started on.
@@ -247,12 +291,6 @@ class RunDirectory:
                 f"{self._samples}, which says what the run is trained on, cannot be read "
                 f"({error}); start a new run from its weights (--init-from {self.path})"
             ) from error
-
-    def _content(self) -> list[Path]:
-        """Everything in the directory but the index, which is not part of a run."""
-        if not self.path.is_dir():
-            return []
-        return [entry for entry in self.path.iterdir() if entry != self.index]
 
 
 def _change(verb: str, names: set[str]) -> list[str]:

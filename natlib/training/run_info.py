@@ -31,6 +31,8 @@ class RunInfo(Settings):
     """Whether it goes on, and how it ended if not."""
     step: int
     """Updates done when this was written."""
+    checkpoint: int | None = None
+    """Updates done when the newest checkpoint was written; null before the first one."""
     updates: int
     """Updates of the whole run."""
     samples: int
@@ -45,5 +47,9 @@ class RunInfo(Settings):
     """What the first of them computes on."""
     versions: dict[str, str]
     """Versions of natlib and torch at the last start."""
+    init_from: str | None = None
+    """The run that gave the initial weights."""
+    not_evaluated: str | None = None
+    """Why a finished run was not evaluated."""
     failure: RunFailure | None = None
     """What stopped it, where an error did."""

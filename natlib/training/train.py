@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from natlib.errors import ConfigError
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.config import RunConfig
-from natlib.training.run import Run, TrainResult
+from natlib.training.result import TrainResult
+from natlib.training.run import Run
 
 __all__ = ["resume", "train"]
 
@@ -15,9 +17,10 @@ def train(
     *,
     init_from: Path | str | None = None,
     overwrite: bool = False,
+    continue_run: bool = False,
     progress: ProgressReporter | None = None,
 ) -> TrainResult:
-    """Train a new run; see :meth:`Run.start`.
+    """Train a run; see :meth:`Run.start`.
 
     Args:
         config: what to do.
@@ -25,11 +28,21 @@ def train(
             preset and time.
         init_from: a run whose encoder and head give the initial weights.
         overwrite: replace a run that exists.
+        continue_run: go on with a run of this configuration that is in ``out``, and evaluate one
+            that is trained; where all is done, do nothing. The same call thus starts a run, and
+            finishes it however often it is interrupted.
         progress: told how far training is.
 
     Raises:
         NatlibError: something is wrong with the configuration, the data or the machine.
     """
+    if continue_run:
+        if out is None or overwrite:
+            raise ConfigError(
+                "to continue a run, give its directory (--out), and leave out overwrite"
+            )
+        found = Run.start_or_resume(config, out, init_from=init_from, progress=progress)
+        return found if isinstance(found, TrainResult) else found.train()
     run = Run.start(config, out, init_from=init_from, overwrite=overwrite, progress=progress)
     return run.train()
 

@@ -248,11 +248,17 @@ def init_from(folder: Path) -> None:
 @check("train --overwrite")
 def overwrite(folder: Path) -> None:
     run = train(folder, "--epochs", "2")
-    (run / "old").write_text("of the old run")
     train(folder, "--out", run, "--overwrite", "--epochs", "1")
-    assert not (run / "old").exists()
     assert config(run)["training"]["epochs"] == 1
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000000003"]
+
+
+@check("train --continue")
+def continue_run(folder: Path) -> None:
+    run = train(folder, "--continue")
+    before = content(run)
+    train(folder, "--out", run, "--continue")
+    assert content(run) == before
 
 
 @check("eval RUN", "eval --json")

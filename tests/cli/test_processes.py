@@ -121,7 +121,7 @@ def test_ctrl_c_before_training_leaves_nothing(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["natlib.training.run"], "prepare", stop)
+    monkeypatch.setattr(sys.modules["natlib.training.opening"], "prepare", stop)
     said = natlib("train", *DIGITS, "--out", tmp_path / "run")
     assert said == Said(130, "", "Stopped.\n")
     assert not (tmp_path / "run").exists()

@@ -137,13 +137,21 @@ def test_the_command_that_began_a_run_resumes_it(folder: Path) -> None:
     common += ["--set", "data.size=null", "--set", "encoder=null"]
     assert_done(natlib(*common, "--out", "new"))
     assert_done(natlib(*common, "--resume", "new"))
-    (folder / "elsewhere").symlink_to(folder / "photos")
-    before = content(folder / "new")
-    assert_refused(
-        natlib(*common, "--data", "elsewhere", "--resume", "new"),
-        f"data.source was '{folder / 'photos'}', now '{folder / 'elsewhere'}'",
-    )
-    assert content(folder / "new") == before
+
+
+def test_data_that_have_moved_are_the_same_samples(folder: Path) -> None:
+    (folder / "photos").rename(folder / "moved")
+    refused(folder, RESUME, "photos", "if the data have moved, say where", "--resume run --data")
+    write_pictures(folder / "others", 19)
+    refused(folder, [*RESUME, "--data", "others"], "data set has changed", "019.png")
+    said = assert_done(natlib("train", *RESUME, "--data", "moved"))
+    old, new = folder / "photos", folder / "moved"
+    moved = f"(data.source was '{old}', now '{new}'); the samples are the same."
+    assert f"The data have moved {moved}" in said.err
+    # It is looked for there from now on.
+    assert "moved" not in assert_done(natlib("train", *RESUME)).err
+    assert read_yaml(folder / "run" / "config.yaml")["data"]["source"] == str(new)
+    assert read_yaml(folder / "run" / "model" / "model.json")["modality"]["source"] == str(new)
 
 
 Change = Callable[[Path], None]
@@ -182,12 +190,12 @@ def test_resuming_on_other_data(change: Change, words: list[str], folder: Path) 
 
 def test_resuming_what_is_no_run(folder: Path) -> None:
     for place in ("nowhere", "photos"):
-        refused(folder, ["--resume", place], f"{place} holds no natlib run", "config.yaml")
+        refused(folder, ["--resume", place], f"{place} holds no natlib run", "run.json")
 
 
 def test_resuming_a_run_without_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder / "run" / "checkpoints")
-    refused(folder, RESUME, "no checkpoint in run/checkpoints", "start it anew")
+    refused(folder, RESUME, "the checkpoints of the run run are gone", "update 4", "--init-from")
 
 
 def test_resuming_with_a_damaged_checkpoint(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Training 2N updates equals training N, stopping, resuming N: bit for bit on a CPU."""
 
-import itertools
 import json
 import signal
 from pathlib import Path
@@ -14,7 +13,6 @@ import natlib
 from natlib.objectives import NAT
 from natlib.training import SGD, AdamW, Optimizer, RunConfig, RunDirectory, SilentProgress
 from natlib.training.checkpoint import latest_checkpoint
-from tests.processes import Moment, run_python
 from tests.training.support import toy_config
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
@@ -141,53 +139,6 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
     assert not torch.equal(
         final_state(tmp_path / "one")[0][name], final_state(tmp_path / "two")[0][name]
     )
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-import natlib
-from tests.training.support import toy_config
-run = Path(sys.argv[1])
-if (run / "config.yaml").exists():
-    natlib.resume(run)
-else:
-    natlib.train(toy_config(epochs=6, checkpoint_every_steps=1), run)
-"""
-
-
-# Of the second and later updates of a start, each of which ends with a checkpoint.
-WRITING = "natlib.training.checkpoint"
-KILLS = {
-    "in an update": Moment("torch.optim.AdamW.step", 3),
-    "metrics are written, the checkpoint is not": Moment(f"{WRITING}.on_host", 4),
-    "before the weights": Moment(f"{WRITING}.save_tensors", 4),
-    "before the state of the optimiser": Moment(f"{WRITING}.save_tensors", 5),
-    "before it has its name": Moment("os.rename", 2),
-    "it has its name": Moment("os.rename", 2, after=True),
-    "an older one is half removed": Moment("os.unlink", 5),
-    "the model is half written": Moment("natlib.model.files.save_tensors", 2),
-    "the model has its name": Moment("natlib.model.files.new_folder", 1, after=True),
-}
-
-
-def test_killed_at_any_moment_it_goes_on_from_a_complete_checkpoint(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    steps = [0]
-    for name, moment in KILLS.items():
-        said = run_python("-c", SCRIPT, run, moment=moment)
-        assert said.code == -signal.SIGKILL, f"not killed {name}: {said}"
-        checkpoint = latest_checkpoint(run / "checkpoints")
-        load_file(checkpoint / "weights.safetensors")
-        load_file(checkpoint / "optimizer.safetensors")
-        RunDirectory(run).read_config()
-        steps.append(int(checkpoint.name.removeprefix("step-")))
-    assert all(before < after for before, after in itertools.pairwise(steps)), steps
-    finished = natlib.resume(run)
-    assert (finished.step, finished.finished) == (30, True)
-    natlib.train(toy_config(epochs=6, checkpoint_every_steps=1), tmp_path / "whole")
-    assert_same_run(tmp_path / "whole", run)
-    assert metrics(tmp_path / "whole") == metrics(run)
 
 
 def test_configuration_survives_the_run_directory(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from natlib.errors import ConfigError, DataError, RunExistsError, RunNotFoundError
+from natlib.errors import ConfigError, DataError, RunNotFoundError
 from natlib.training import RunDirectory
 from natlib.training.recorder import Recorder
 from tests.evaluation.gaussian_blobs import BlobSamples, blobs
@@ -72,45 +72,10 @@ def test_recorders_of_two_runs_do_not_write_into_each_other(tmp_path: Path) -> N
 
 def begun(path: Path, samples: BlobSamples) -> RunDirectory:
     directory = RunDirectory(path)
-    directory.check_free(False)
-    directory.start(toy_config(), samples, INFO)
+    path.mkdir(exist_ok=True)
+    directory.begin(toy_config(), samples, INFO)
+    directory.write_config(toy_config())
     return directory
-
-
-def test_a_run_directory_is_free_only_once(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    samples = blobs(10)
-    directory = begun(run, samples)
-    assert directory.read_config() == toy_config()
-    with pytest.raises(RunExistsError, match="resume it"):
-        RunDirectory(run).check_free(False)
-    RunDirectory(run).check_free(True)
-    assert directory.config_file.exists()
-
-
-def test_an_index_of_the_data_is_no_run(tmp_path: Path) -> None:
-    (tmp_path / "index").mkdir()
-    (tmp_path / "index" / "images.npz").touch()
-    RunDirectory(tmp_path).check_free(False)
-    (tmp_path / "notes.txt").touch()
-    for overwrite in (False, True):
-        with pytest.raises(RunExistsError, match="not a natlib run, so it is left alone"):
-            RunDirectory(tmp_path).check_free(overwrite)
-
-
-def test_giving_up_removes_only_what_was_not_there(tmp_path: Path) -> None:
-    for existed in (False, True):
-        run = tmp_path / f"run-{existed}"
-        if existed:
-            run.mkdir()
-        directory = RunDirectory(run)
-        directory.check_free(False)
-        directory.index.mkdir(parents=True)
-        directory.give_up()
-        assert run.exists() is existed
-        assert not directory.index.exists()
-    begun(tmp_path / "run", blobs(10)).give_up()
-    assert (tmp_path / "run" / "config.yaml").exists()
 
 
 @pytest.mark.parametrize(
