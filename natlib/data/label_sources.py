@@ -79,19 +79,20 @@ def read_labels(
         DataError: the table names unknown samples or one of them twice, or its labels are none.
     """
     from natlib.data.table_labels import table_labels
+    from natlib.data.table_values import names_in
     from natlib.data.tables import column, open_table, table_about
 
     # A name may look like a number.
     table = open_table(path, form=form, text=["name"])
     complete, notes = table_about(table)
-    given = [str(name) for name in column(table, "name").to_pylist()]
+    given = names_in(column(table, "name"))
     lookup = NameLookup(names)
     found = [lookup.get(name) for name in given]
     unknown = [name for name, position in zip(given, found, strict=True) if position is None]
     if unknown:
         raise DataError(
             f"{path} names {len(unknown)} samples that are not among the training samples (such as "
-            f"'{unknown[0]}'); {_like(unknown[0], names[:1000])}"
+            f"{unknown[0]!r}); {_like(unknown[0], names[:1000])}"
         )
     rows = np.array(found, dtype=np.int64)
     twice = np.flatnonzero(np.bincount(rows, minlength=1) > 1)

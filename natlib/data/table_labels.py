@@ -14,6 +14,9 @@ from natlib.errors import DataError
 
 __all__ = ["table_labels"]
 
+# Beyond this, neighbours are one float.
+_LARGEST = 2.0**53
+
 
 def table_labels(
     values: pa.ChunkedArray, missing: Sequence[str], where: str
@@ -65,11 +68,18 @@ def _whole(array: pa.Array, where: str) -> pa.Array:
             f"{where} holds numbers with fractions, so they are no labels; expected whole numbers "
             "or text, or name another column (data.label)"
         )
+    if (np.abs(numbers[there]) >= _LARGEST).any():
+        raise DataError(f"{where} holds numbers that are too large for labels; write them as text")
     return pa.array(np.where(there, numbers, 0).astype(np.int64), mask=~there)
 
 
 def _numbered(array: pa.Array, where: str) -> tuple[Tensor, list[str], list[str]]:
-    numbers = pc.fill_null(array.cast(pa.int64()), -1).to_numpy()
+    try:
+        numbers = pc.fill_null(array.cast(pa.int64()), -1).to_numpy()
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{where} holds numbers that are too large for labels; write them as text"
+        ) from error
     written = int((numbers < 0).sum()) - array.null_count
     found = np.unique(numbers[numbers != -1]).tolist()
     if found and found[0] < 0:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from natlib.data.table_format import TableFormat
 from natlib.errors import DataError, one_line
 
-__all__ = ["as_numbers", "as_text", "floats", "is_text", "number_text", "one_array"]
+__all__ = ["as_numbers", "as_text", "floats", "is_text", "names_in", "number_text", "one_array"]
 
 _WORDS = {"true": 1.0, "false": 0.0}
 
@@ -60,6 +60,14 @@ def as_text(values: pa.Array, missing: Sequence[str]) -> pa.Array:
         raise DataError(f"it cannot be read as text: {one_line(error)}") from error
     nothing = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(missing, pa.string()))
     return pc.if_else(nothing, pa.scalar(None, pa.string()), trimmed)
+
+
+def names_in(values: pa.ChunkedArray) -> list[str]:
+    """The values of a column as names of files, which need not be UTF-8."""
+    if not is_text(values.type):
+        return [str(value) for value in values.to_pylist()]
+    found = values.cast(pa.binary()).to_pylist()
+    return ["" if name is None else name.decode("utf-8", "surrogateescape") for name in found]
 
 
 def as_numbers(

@@ -20,6 +20,7 @@ from natlib.data.splits import Split, named_split
 from natlib.data.table_format import TableFormat
 from natlib.data.table_readers import blocks, names_of
 from natlib.data.table_sniffing import complete_format
+from natlib.data.table_values import is_text, one_array
 from natlib.errors import DataError
 
 __all__ = [
@@ -153,16 +154,22 @@ def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDA
     """
     if split_column is None:
         return {"train": np.arange(len(table), dtype=np.int64)}
-    values = column(table, split_column).combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # what combine_chunks returns depends on the version
-        values = pa.concat_arrays(values.chunks)
-    encoded = pc.dictionary_encode(values, null_encoding="encode")
+    values = one_array(column(table, split_column))
+    if pa.types.is_nested(values.type):
+        raise DataError(
+            f"the column '{split_column}' holds {values.type}; expected train, val or test in "
+            "every row, or name another column (data.split)"
+        )
+    # As bytes, since some may be no UTF-8.
+    text = values.cast(pa.binary()) if is_text(values.type) else values
+    encoded = pc.dictionary_encode(text, null_encoding="encode")
     splits: list[Split] = []
     for value in encoded.dictionary.to_pylist():
-        split = named_split(str(value))
+        shown = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        split = named_split(str(shown))
         if split is None:
             raise DataError(
-                f"the column '{split_column}' holds {value!r}; expected train, val or test in "
+                f"the column '{split_column}' holds {shown!r}; expected train, val or test in "
                 "every row, or name another column (data.split)"
             )
         splits.append(split)

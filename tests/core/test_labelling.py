@@ -208,6 +208,13 @@ def test_a_table_as_people_have_it(tmp_path: Path) -> None:
     assert read_labels(table, ["001", "002", "003"], form)[1] == ["NA", "schön", "übel"]
 
 
+def test_names_of_files_that_are_not_utf_8(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes("name,label\nübel,x\n".encode() + b"b\xff,y\n")
+    labels, _, _ = read_labels(table, ["b\udcff", "übel"])
+    assert labels.tolist() == [1, 0]
+
+
 def test_a_format_of_no_table() -> None:
     with pytest.raises(ValidationError, match="table is for a table of labels; set source"):
         LabelsConfig(table=TableFormat(separator=";"))

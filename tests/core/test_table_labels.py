@@ -69,9 +69,11 @@ def test_words_for_nothing_are_no_labels_and_said() -> None:
         ([[1], [2]], r"holds list<.*expected whole numbers or text"),
         ([{"a": 1}], r"holds struct<.*expected whole numbers or text"),
         ([b"a"], "holds binary"),
+        ([1e30, 1.0], "too large for labels"),
+        (pa.array([2**63, 1], pa.uint64()), "too large for labels"),
     ],
 )
-def test_what_is_no_label(values: list[Any], words: str) -> None:
+def test_what_is_no_label(values: Any, words: str) -> None:
     with pytest.raises(DataError, match=rf"a\.csv: column 'label' .*{words}") as error:
         labels(values)
     assert "\n" not in str(error.value)

@@ -265,7 +265,15 @@ class TestSplits:
     def test_splits_that_have_no_rows_are_left_out(self) -> None:
         assert set(split_rows(pa.table({"s": ["test", "test"]}), "s")) == {"test"}
 
-    @pytest.mark.parametrize("values", [["train", "fold 3"], ["train", None], [1, 2]])
+    @pytest.mark.parametrize(
+        "values", [["train", "fold 3"], ["train", None], [1, 2], [["train"], []]]
+    )
     def test_other_words(self, values: list[Any]) -> None:
         with pytest.raises(DataError, match=r"column 's' holds .*; expected train, val or test"):
             split_rows(pa.table({"s": values}), "s")
+
+    def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
+        content = "x,s\nschön,train\n1,tr".encode() + b"\xff\n"
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(DataError, match=r"column 's' holds 'tr.*; expected train, val or test"):
+            split_rows(open_table(tmp_path / "a.csv"), "s")

@@ -18,6 +18,7 @@ from natlib.data import Split
 from natlib.data.files import ChosenNames, Folder, NameLookup, cached_scan, left_out_notes
 from natlib.data.table_format import TableFormat
 from natlib.data.table_labels import table_labels
+from natlib.data.table_values import names_in
 from natlib.data.tables import column, open_table, split_rows, table_about
 from natlib.errors import DataError
 
@@ -137,7 +138,7 @@ class LabelledFolder:
     def _rows(self, table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64]:
         """Which file each row of the table is about."""
         try:
-            given = [str(Path(str(name))) for name in column(table, "file").to_pylist()]
+            given = [str(Path(name)) for name in names_in(column(table, "file"))]
             lookup = NameLookup(names)
             found = [lookup.get(name) for name in given]
             unknown = [name for name, row in zip(given, found, strict=True) if row is None]
