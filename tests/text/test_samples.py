@@ -147,7 +147,7 @@ def test_worker_processes_do_not_warn_of_threads(tmp_path: Path) -> None:
         "samples = modality.dataset('train')\n"
         "batches = [list(range(start, start + 500)) for start in range(0, 3000, 500)]\n"
         "device = torch.device('cpu')\n"
-        "for b in load_batches(modality, samples, batches, device=device, workers=2):\n"
+        "for b in load_batches(modality, samples, batches, device=device, workers=1):\n"
         "    print(len(b.index))\n"
     )
     assert run_python("-c", script) == Said(0, "500\n" * 6, "")
