@@ -32,8 +32,8 @@ class AssignmentTable(TrainingState):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         start = torch.empty(layers, samples, dtype=torch.int64)
-        for layer in start:
-            torch.randperm(samples, generator=generator, out=layer)
+        for layer in range(layers):
+            torch.randperm(samples, generator=generator, out=start[layer])
         self.register_buffer("permutation", start)
         # The table after the last merge. Until the next one each process changes the samples of
         # its own share only, so the changes of all processes add up.

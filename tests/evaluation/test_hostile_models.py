@@ -1,5 +1,6 @@
 """Model folders that somebody else made: no more memory than their weights, one error."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from natlib.encoders import MlpEncoder
 from natlib.errors import CheckpointError, NatlibError
+from natlib.families import ASSIGNMENTS, ENCODERS, OBJECTIVES, SOLVERS, TARGETS
 from natlib.model import load, save_model
 from natlib.objectives import NAT
 from natlib.runtime.model_size import no_larger_than
@@ -105,6 +107,32 @@ def test_a_description_that_does_not_fit_its_weights_is_refused(
 ) -> None:
     change(folder, key, value)
     refused(folder)
+
+
+def _sizes() -> list[tuple[str, str, str]]:
+    """Every setting of every part of a model that is a whole number, or a list of them."""
+    where = {
+        "encoder": ENCODERS, "objective": OBJECTIVES, "objective.targets": TARGETS,
+        "objective.assignment": ASSIGNMENTS, "objective.assignment.solver": SOLVERS,
+    }  # fmt: skip
+    return [
+        (key, kind, name)
+        for key, registry in where.items()
+        for kind in registry.kinds()
+        for name, field in registry.get(kind).model_fields.items()
+        if "int" in str(field.annotation)
+    ]
+
+
+@pytest.mark.parametrize(("key", "kind", "name"), _sizes())
+def test_no_size_of_any_part_fills_the_memory(folder: Path, key: str, kind: str, name: str) -> None:
+    before = _peak()
+    for value in (10**6, 10**13, [10**6, 10**6]):
+        change(folder, key, {"kind": kind, name: value})
+        # Some are of no use to a model, such as a seed.
+        with contextlib.suppress(NatlibError):
+            load(folder)
+    assert _peak() - before < 700 << 20
 
 
 def test_layers_and_widths_are_named(folder: Path) -> None:
