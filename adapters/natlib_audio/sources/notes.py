@@ -72,7 +72,8 @@ def _synthesise(split: Split, index: int) -> npt.NDArray[np.float32]:
     hiss = np.sqrt(power / 10 ** (random.uniform(10, 30) / 10))
     wave = wave + hiss * random.standard_normal(len(wave))
     peak = random.uniform(0.1, 0.9)
-    return (peak * wave / np.abs(wave).max()).astype(np.float32)
+    sample: npt.NDArray[np.float32] = (peak * wave / np.abs(wave).max()).astype(np.float32)
+    return sample
 
 
 def _recorded(
