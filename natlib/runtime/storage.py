@@ -14,15 +14,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from safetensors.torch import save_file
 from torch import Tensor
 
-from natlib.runtime.reading import MIB, open_file, read_bytes
+from natlib.runtime.reading import MIB, check_file, open_file, read_bytes
 
 __all__ = [
     "LEFT_OVER",
+    "append_to",
     "delete",
     "digest",
     "flush",
@@ -109,6 +110,22 @@ def write_file(path: Path, content: str | bytes) -> None:
     """
     with new_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def append_to(path: Path) -> TextIO:
+    """Open a text file to add to, in UTF-8; a link in its place is replaced, and not followed.
+
+    Raises:
+        OSError: it cannot be written, or is a folder, a pipe or a device.
+    """
+    if path.is_symlink():
+        path.unlink()
+    if path.exists():
+        check_file(path)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    for name in ("O_NOFOLLOW", "O_NONBLOCK"):  # should either have taken its place since
+        flags |= getattr(os, name, 0)
+    return os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8")
 
 
 @contextmanager

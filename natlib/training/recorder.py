@@ -11,12 +11,15 @@ from typing import Any
 from natlib.errors import CheckpointError
 from natlib.runtime.log import logger
 from natlib.runtime.reading import MIB, parse_json, read_text
-from natlib.runtime.storage import write_file
+from natlib.runtime.storage import append_to, write_file
 
 __all__ = ["Recorder"]
 
 
 class _LogFile(logging.FileHandler):
+    def _open(self) -> Any:
+        return append_to(Path(self.baseFilename))
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         """Say nothing: where the disk is full, something else says so, in one line."""
 
@@ -35,7 +38,7 @@ class Recorder:
         if self._path.exists():
             kept = [line for line in _complete_lines(self._path) if line["step"] <= resume_step]
             write_file(self._path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = append_to(self._path)
         from natlib.training.event_file import EventFile  # TensorBoard, for training only
 
         self._events = EventFile(run / "tensorboard", purge_step=resume_step + 1)

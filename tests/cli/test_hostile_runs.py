@@ -13,6 +13,7 @@ import pytest
 from natlib.errors import NatlibError
 from natlib.report.fit import read_table
 from natlib.runs import read_run_log
+from natlib.runtime.log import logger
 from natlib.training import RunDirectory
 from natlib.training.checkpoint import read_checkpoint
 from natlib.training.recorder import Recorder
@@ -77,6 +78,28 @@ def test_a_nest_at_the_end_of_the_metrics_is_a_line_that_was_cut_off(copy: Path)
     assert read_run_log(copy).metrics == whole.metrics
     Recorder(copy, resume_step=whole.step).close()
     assert (copy / "metrics.jsonl").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("name", ["train.log", "metrics.jsonl"])
+def test_what_is_added_to_is_a_file_of_the_run(copy: Path, tmp_path: Path, name: str) -> None:
+    """A link would lead to any file of the user's, and a pipe nowhere."""
+    mine, link = tmp_path / "mine", copy / name
+    mine.write_text("")
+    for target in (mine, tmp_path / "none"):
+        link.unlink()
+        link.symlink_to(target)
+        recorder = Recorder(copy)
+        logger.warning("one line")
+        recorder.record(1, 0, {"loss": 1.0})
+        recorder.close()
+        assert not link.is_symlink()
+        assert link.read_text()
+        assert mine.read_text() == ""
+        assert not (tmp_path / "none").exists()
+    link.unlink()
+    os.mkfifo(link)
+    with pytest.raises(OSError, match="a named pipe"):
+        Recorder(copy)
 
 
 def test_names_that_unpack_to_far_more_are_not_read(copy: Path) -> None:
