@@ -26,7 +26,8 @@ _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
     r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?)?"
 )
-_WITH_COMMAS = re.compile(r"[+-]?\d+(,\d+)+(\.\d+)?")
+# 1,250 or 12 % or $5
+_MARKED = re.compile(r"([$€£] ?)?[+-]?(\d{1,3}([,.' ]\d{3})+|\d+)([.,]\d+)?( ?[%$€£])?")
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,13 @@ class TableColumn:
                 f"holds dates ({found[0]!r}); make numbers of them, or add it to data.ignore (or "
                 "to data.categorical, if each date is a category)"
             )
-        if all(_WITH_COMMAS.fullmatch(value) for value in found):
-            raise self._refused(
-                f"holds numbers with commas ({found[0]!r}); set data.table.decimal=, if that is "
-                "the decimal mark, or remove the commas (or add it to data.categorical)"
-            )
         odd = [value for value in found if not _is_number(value)]
+        if odd and all(_MARKED.fullmatch(value) for value in found):
+            raise self._refused(
+                f"holds numbers with marks ({odd[0]!r}); remove the marks, or set "
+                "data.table.decimal=, if a comma is the decimal mark (or add it to "
+                "data.categorical or data.ignore)"
+            )
         if odd and len(odd) < _NUMERIC * len(found):
             row = pc.index(text, odd[0]).as_py()
             raise self._refused(

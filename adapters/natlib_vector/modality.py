@@ -56,9 +56,11 @@ class Vector(Modality):
     ignore: tuple[str, ...] = ()
     """Columns of a table to leave out, identifiers of rows for example."""
     label: str | None = None
-    """Column of labels, for evaluation only; by default ``label``, if there is such a column."""
+    """Column of labels, for evaluation only; by default ``label``, if there is such a column
+    that ``ignore`` does not name."""
     split: str | None = None
-    """Column that holds train, val or test; by default ``split``, if there is such a column."""
+    """Column that holds train, val or test; by default ``split``, if there is such a
+    column that ``ignore`` does not name."""
     categorical: tuple[str, ...] = ()
     """Columns of a table whose values are categories, though they look like numbers or dates."""
     numerical: tuple[str, ...] = ()
@@ -157,6 +159,12 @@ class Vector(Modality):
             reason="it holds infinity, or nothing at all",
         )
         samples.notes = list(rows.notes)
+        gaps = [column.name for column in columns.columns if column.missing]
+        if rows.form is None and gaps:
+            more = f" and {len(gaps) - 1:,} more" if len(gaps) > 1 else ""
+            samples.notes.append(
+                f"{self.source}: NaN is a missing value (in column {gaps[0]}{more})"
+            )
         return samples
 
     def collate(self, samples: list[Any]) -> Batch:

@@ -50,8 +50,9 @@ class Table:
         table = open_table(self.path, cache, settings.form, text)
         form, notes = table_about(table)
         every = table.column_names
-        label = "label" if settings.label is None and "label" in every else settings.label
-        by = "split" if settings.split is None and "split" in every else settings.split
+        found = set(every) - set(settings.ignored)
+        label = "label" if settings.label is None and "label" in found else settings.label
+        by = "split" if settings.split is None and "split" in found else settings.split
         others = [name for name in every if name not in (label, by, *settings.ignored)]
         self._check(every, [by, label], others)
         splits = split_rows(table, by)
@@ -144,7 +145,10 @@ class Table:
         if label is None:
             return None, [], []
         where = f"{self.path}: column '{label}'"
-        return table_labels(table.column(label), form.missing_texts, where)
+        try:
+            return table_labels(table.column(label), form.missing_texts, where)
+        except DataError as error:
+            raise DataError(f"{error}; to go without, add it to data.ignore") from error
 
     def _said(
         self,

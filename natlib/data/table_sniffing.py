@@ -211,6 +211,10 @@ class _Sniffer:
         )
 
     def _separator(self, sample: str, whole: bool) -> str:
+        if re.match(r"sep=.[\r\n]", sample):
+            raise DataError(
+                f"{self.path}: its first line, {sample[:5]!r}, is for spreadsheets; remove it"
+            )
         found = []
         for separator in _OTHERS:
             widths = {len(row) for row in _records(sample, separator, whole)}

@@ -109,6 +109,10 @@ class TestSeparator:
         found = read(tmp_path / "a.csv", content, separator=";")
         assert found == {"x,m": [1.5], "y,m": [2.5]}
 
+    def test_a_line_for_spreadsheets(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="first line, 'sep=;', is for spreadsheets; remove it"):
+            read(tmp_path / "a.csv", "sep=;\na;b\n1;2\n")
+
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     def test_ends_of_lines(self, tmp_path: Path, end: str) -> None:
         for mark in ",;":

@@ -87,10 +87,10 @@ class TestKinds:
             (["2020-01-02", "2021-03-04", ""], r"holds dates \('2020-01-02'\).*data\.categorical"),
             (["01.02.2020", "03.02.2020"], "holds dates"),
             (["2020-01-02T10:00:00Z", "2020-01-02 10:00"], "holds dates"),
-            (
-                ["1,250", "2,500"],
-                r"holds numbers with commas \('1,250'\); set data\.table\.decimal",
-            ),
+            (["1,250", "2,500"], r"holds numbers with marks \('1,250'\).*data\.table\.decimal"),
+            (["5", "12 %"], r"holds numbers with marks \('12 %'\)"),
+            (["$5", "$1,250.50"], "holds numbers with marks"),
+            (["1.250.000", "900"], "holds numbers with marks"),
         ],
     )
     def test_what_may_be_two_things_is_asked_for(
@@ -145,6 +145,26 @@ class TestKinds:
     def test_a_column_has_one_kind(self) -> None:
         with pytest.raises(ValidationError, match="'a' is in categorical and in numerical"):
             Vector(categorical=("a",), numerical=("a",))
+
+    def test_texts_with_digits_are_categories(self, tmp_path: Path) -> None:
+        versions = ["1.2.3", "v2", "12b", "3/4"]
+        path = table(tmp_path / "t.csv", x=versions, y=[1.5, 2, 3, 1])
+        assert columns(resolved(path)) == {"x": tuple(sorted(versions)), "y": None}
+
+    def test_a_label_that_is_a_quantity(self, tmp_path: Path) -> None:
+        path = table(tmp_path / "t.csv", y=[1, 2, 4], label=[0.5, 1, 2])
+        with pytest.raises(
+            DataError, match=r"fractions, .*; to go without, add it to data\.ignore"
+        ):
+            resolved(path)
+        samples = resolved(path, ignore=("label",)).dataset("train")
+        assert samples is not None
+        assert samples.labels is None
+
+    def test_gaps_of_arrays_are_said(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", [[1.0, np.nan, 2.0], [2.0, 3.0, np.nan], [4.0, 1.0, 1.0]])
+        said = notes(resolved(tmp_path / "a.npy"))
+        assert said.endswith("a.npy: NaN is a missing value (in column 1 and 1 more)")
 
     def test_how_a_table_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "t.csv").write_bytes("Größe;Ort\n1,5;Köln\n2,5;Bonn\n".encode("cp1252"))
