@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 
+from natlib.component import nearest
 from natlib.data import Split
 from natlib.data.table_format import TableFormat
 from natlib.data.table_labels import table_labels
-from natlib.data.table_names import is_index_name
+from natlib.data.table_names import is_index_name, table_format
 from natlib.data.table_values import one_array
 from natlib.data.tables import check_column, open_table, split_rows, table_about
 from natlib.errors import DataError
@@ -50,9 +51,9 @@ class Table:
         table = open_table(self.path, cache, settings.form, text)
         form, notes = table_about(table)
         every = table.column_names
-        found = set(every) - set(settings.ignored)
-        label = "label" if settings.label is None and "label" in found else settings.label
-        by = "split" if settings.split is None and "split" in found else settings.split
+        kept = set(every) - set(settings.ignored)
+        label = "label" if settings.label is None and "label" in kept else settings.label
+        by = "split" if settings.split is None and "split" in kept else settings.split
         others = [name for name in every if name not in (label, by, *settings.ignored)]
         self._check(every, [by, label], others)
         splits = split_rows(table, by)
@@ -60,7 +61,7 @@ class Table:
             raise DataError(f"{self.path}: no row is for training; see its column '{by}'")
         if split not in splits:
             return None
-        counting = [name for name in others if self._counts_rows(table, name)]
+        counting = [n for n in others if every.count(n) == 1 and self._counts_rows(table, n)]
         if fitted is not None:
             names = [c.name for c in fitted.columns]
         elif settings.wanted is not None:
@@ -73,7 +74,15 @@ class Table:
         matrix = np.empty((len(own), len(names)))
         categories: dict[str, tuple[str, ...]] = {}
         for number, name in enumerate(names):
-            values = TableColumn(self.path, name, one_array(table.column(name)), form, settings)
+            if name in every:
+                found = one_array(table.column(name))
+            else:
+                found = pa.nulls(len(table))
+                notes.append(
+                    f"{self.path}: no row has '{name}', so it is missing in all; "
+                    f"{nearest(name, every)}"
+                )
+            values = TableColumn(self.path, name, found, form, settings)
             known = (
                 values.fit(splits["train"]) if fitted is None else fitted.columns[number].categories
             )
@@ -101,7 +110,11 @@ class Table:
         asked = [name for name in roles if name is not None]
         if self.fitted is not None:
             # Only these are read of another table; ignored columns may be missing.
-            asked += [c.name for c in self.fitted.columns]
+            fitted = [c.name for c in self.fitted.columns]
+            if "json" in str(table_format(self.path)) and set(fitted) & set(every):
+                # What an object does not name is missing, in other rows or in all.
+                fitted = [name for name in fitted if name in every]
+            asked += fitted
         else:
             wanted = others if settings.wanted is None else settings.wanted
             typed = [*settings.categorical, *settings.numerical]

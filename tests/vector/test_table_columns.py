@@ -287,7 +287,9 @@ def save(path: Path, rows: list[Row]) -> Path:
     if kind == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows, TYPES), path)
     elif kind == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        # Most programs leave out what is missing.
+        known = [{k: value for k, value in row.items() if value is not None} for row in rows]
+        path.write_text("".join(json.dumps(row) + "\n" for row in known))
     else:
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, TYPES.names, delimiter="\t" if kind == ".tsv" else ",")
@@ -335,6 +337,24 @@ def test_what_a_row_does_not_tell_is_as_in_training(tmp_path: Path) -> None:
     modality = resolved(tmp_path / "d.csv")
     twin = Vector.model_validate(modality.model_dump()).with_fitted(modality.fitted())
     assert torch.equal(inputs(twin.with_source(str(tmp_path / "e.csv"))), inputs(modality)[1:2])
+
+
+def test_a_key_that_no_object_has_is_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "t.jsonl", [{"x": 1.5, "cc": "a"}])
+    said = notes(fitted_on(".csv").with_source(str(path)))
+    assert "no row has 'c', so it is missing in all; did you mean 'cc'?" in said
+    path = save(tmp_path / "u.jsonl", [{"other": 1.5}])
+    with pytest.raises(DataError, match="no column 'n'"):
+        fitted_on(".csv").with_source(str(path)).dataset("train")
+
+
+def test_another_table_may_have_a_name_twice(tmp_path: Path) -> None:
+    path = save(tmp_path / "t.csv", FITTED)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0] + ",z,z", *(f"{line},1,2" for line in lines[1:])]) + "\n")
+    modality = fitted_on(".csv")
+    found = inputs(modality.with_source(str(path)))
+    assert torch.equal(found, modality.plain(modality.collate(modality.samples(FITTED))))
 
 
 def test_a_category_that_is_new_is_said(tmp_path: Path) -> None:
