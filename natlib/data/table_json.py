@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json
 
+from natlib.data.table_encoding import opened
 from natlib.data.table_format import TableFormat
-from natlib.data.table_sniffing import opened
 from natlib.errors import DataError
 from natlib.runtime.reading import DEEPEST, parse_json
 

@@ -1,6 +1,5 @@
-"""Finds out how a table is written in its file, and notes what was guessed."""
+"""Finds separator, quotes, header and decimal mark of a table, and notes what was guessed."""
 
-import codecs
 import csv
 import io
 import re
@@ -10,15 +9,12 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal, TextIO
 
-import numpy as np
-
+from natlib.data.table_encoding import opened, text_encoding
 from natlib.data.table_format import TableFormat
 from natlib.data.table_names import TABLE_SUFFIXES, table_format
 from natlib.errors import DataError, one_line
-from natlib.runtime.reading import open_file
-from natlib.runtime.unpacking import open_gzip
 
-__all__ = ["complete_format", "format_of_another", "known_format", "opened"]
+__all__ = ["complete_format", "format_of_another", "known_format"]
 
 _BLOCK = 16 << 20
 # Characters from the beginning of a file that separator, header and decimal mark are found from;
@@ -32,17 +28,6 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    # Before UTF-16, whose mark is the beginning of this one.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-# Texts in Western European languages have fewer letters beyond ASCII than this.
-_WESTERN = 0.3
-
 _Rows = list[list[str]]
 
 
@@ -58,11 +43,6 @@ def known_format(path: Path) -> str:
             f"{path} is no table; expected a file that ends in {', '.join(TABLE_SUFFIXES)}"
         )
     return kind
-
-
-def opened(path: Path) -> io.BufferedReader:
-    """The bytes of a file, unpacked."""
-    return open_gzip(path) if path.name.lower().endswith(".gz") else open_file(path)
 
 
 def complete_format(path: Path, given: TableFormat | None = None) -> tuple[TableFormat, list[str]]:
@@ -87,7 +67,7 @@ def complete_format(path: Path, given: TableFormat | None = None) -> tuple[Table
         return given, notes
     try:
         if given.encoding is None:
-            given = given.model_copy(update={"encoding": _encoding(path, notes)})
+            given = given.model_copy(update={"encoding": text_encoding(path, notes)})
         if kind in _SEPARATORS:
             given = _Sniffer(path, _SEPARATORS[kind], given, notes).run()
     except (OSError, EOFError, UnicodeError) as error:
@@ -128,53 +108,6 @@ def _check_meaning(path: Path, kind: str, given: TableFormat) -> None:
             raise DataError(
                 f"data.table.{key} has no meaning for {path}, a {kind} file; leave it out"
             )
-
-
-def _encoding(path: Path, notes: list[str]) -> str:
-    with opened(path) as file:
-        first = file.read(1 << 16)
-    for mark, encoding in _BOMS:
-        if first.startswith(mark):
-            return encoding
-    if b"\0" in first:
-        return _wide(path, first, notes)
-    beyond, damaged, letters, cp1252 = 0, 0, 0, True
-    with opened(path) as file:
-        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        while block := file.read(_BLOCK):
-            text = decoder.decode(block)
-            if block.isascii():
-                continue
-            array = np.frombuffer(block, np.uint8)
-            beyond += int((array >= 128).sum())
-            letters += int(((array | 32) - 97 < 26).sum())
-            damaged += len(re.findall("[\udc80-\udcff]", text))
-            cp1252 = cp1252 and not np.isin(array, [0x81, 0x8D, 0x8F, 0x90, 0x9D]).any()
-        damaged += len(decoder.decode(b"", final=True))
-    if not damaged:
-        return "utf-8"
-    if beyond - damaged > damaged:
-        notes.append(f"{damaged:,} bytes are not UTF-8; what holds them cannot be decoded")
-        return "utf-8"
-    if cp1252 and beyond < _WESTERN * (beyond + letters):
-        notes.append("not UTF-8, so read as cp1252 (data.table.encoding)")
-        return "cp1252"
-    raise DataError(
-        f"{path} is not UTF-8 and looks like no Western European text; set its encoding "
-        "(data.table.encoding: cp1251, shift_jis, gb18030, ...), or convert it to UTF-8"
-    )
-
-
-def _wide(path: Path, first: bytes, notes: list[str]) -> str:
-    """UTF-16 without a mark: in most texts, every other byte is 0."""
-    even, odd = first[0::2].count(0), first[1::2].count(0)
-    encoding = "utf-16-le" if odd > even else "utf-16-be"
-    if max(even, odd) < 0.3 * len(first) / 2 or min(even, odd) > 0.1 * max(even, odd):
-        raise DataError(
-            f"{path} holds zero bytes, so it is no text; expected CSV, TSV or JSON lines"
-        )
-    notes.append(f"read as {encoding} (data.table.encoding)")
-    return encoding
 
 
 class _Sniffer:
