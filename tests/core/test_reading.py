@@ -273,7 +273,7 @@ def test_a_table_is_unpacked_up_to_the_limit(
     assert len(open_table(tmp_path / name)) == 50_000
     monkeypatch.setattr("natlib.data.table_csv.most_unpacked", lambda path: 10_000)
     monkeypatch.setattr(
-        "natlib.data.table_sniffing.open_gzip", partial(open_gzip, times=1, always=10_000)
+        "natlib.data.table_encoding.open_gzip", partial(open_gzip, times=1, always=10_000)
     )
     with pytest.raises(DataError, match="unpacks to far more"):
         open_table(tmp_path / name)
