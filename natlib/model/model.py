@@ -13,6 +13,7 @@ from natlib.component import Component
 from natlib.configuration import describe
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pretrained import weights_replaced
 from natlib.errors import ConfigError, DataError, DeviceError, NatlibError, one_line
 from natlib.evaluation.features import encode
 from natlib.evaluation.modes import evaluating, untouched_random
@@ -227,7 +228,11 @@ def _built(
     weights = {f"{file}/{name}": one for file in tensors for name, one in tensors[file].items()}
     what = f"model.json in {folder}"
     try:
-        with untouched_random(torch.device("cpu")), no_larger_than(weights, what):
+        with (
+            untouched_random(torch.device("cpu")),
+            no_larger_than(weights, what),
+            weights_replaced(),
+        ):
             encoder = recipe.build(input_shape)
             # A bank needs a size; its table serves training and is not part of the model.
             return encoder, objective.build(encoder.dim, samples=1)

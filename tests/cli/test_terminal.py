@@ -23,7 +23,7 @@ from natlib.runtime.log import logger
 from natlib.runtime.terminal import SafeConsole
 from natlib.training import ConsoleProgress
 from natlib_cli import doctor, output
-from tests.cli.command import natlib
+from tests.cli.command import SMALL, natlib, write_pictures
 
 ROOT = Path(__file__).parents[2]
 
@@ -240,6 +240,34 @@ def test_a_run_with_such_a_name_is_compared_and_examined(run: Path, tmp_path: Pa
     page = (tmp_path / "page\x1b.html").read_text()
     assert "[red]" in page
     assert Thumbnail.from_text("<script>").to_html().count("<") == 2
+
+
+def test_every_command_on_such_data(tmp_path: Path) -> None:
+    """Folder, classes, files and run: all have names that a terminal would obey."""
+    data, run = tmp_path / "data\x1b]0;x\x07[red]", tmp_path / "run\x1b[31m"
+    for name in ("cat\x1b[2J\n", "dog\u202e[bold]"):
+        write_pictures(data / name, 24)
+        (data / name / "bro\x9bken\rfine\n.png").write_bytes(b"no picture")
+    for command in (
+        ("train", "--modality", "image", "--data", data, *SMALL, "--out", run),
+        ("train", "--resume", run),
+        ("doctor", run, "--samples", "16"),
+        ("doctor", "--modality", "image", "--data", data),
+        ("eval", run, "--protocol", "retrieval"),
+        ("embed", run, data, "--out", tmp_path / "e\x1b.npz"),
+        ("config", "show", run),
+    ):
+        said = natlib(*command)
+        assert said.code in (0, 3), said.err
+        assert_safe(said.out)
+        assert_safe(said.err)
+    log = (run / "train.log").read_text()
+    assert_safe(log)
+    skipped = {line.split("'")[1] for line in log.splitlines() if "skipped" in line}
+    assert skipped == {
+        "cat\\x1b[2J\\n/bro\\x9bken\\rfine\\n.png",
+        "dog\\u202e[bold]/bro\\x9bken\\rfine\\n.png",
+    }
 
 
 def test_nothing_prints_or_logs_past_the_two_places_that_escape() -> None:

@@ -331,3 +331,17 @@ def test_weights_do_not_change_with_their_file(folder: Path) -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     (folder / "model.safetensors").write_bytes(b"\0" * 10)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_fresh_weights_have_the_type_of_the_checkpoint(folder: Path, dtype: str) -> None:
+    architecture = change(folder, dtype=dtype)
+    save_file(
+        {
+            n: t.to(getattr(torch, dtype))
+            for n, t in load_file(folder / "model.safetensors").items()
+        },
+        folder / "model.safetensors",
+    )
+    for model in (load_pretrained(folder), fresh_model(architecture, settings={})):
+        assert {p.dtype for p in model.parameters()} == {getattr(torch, dtype)}

@@ -302,7 +302,7 @@ ALLOWED = {
     # Others see a file only after it has been checked, and never a folder of models.
     "natlib/runtime/tensors.py": {"load_file"},
     "natlib/runtime/unpacking.py": {"GzipFile", "ZipFile"},
-    "natlib/encoders/pretrained/models.py": {"from_pretrained"},
+    "natlib/encoders/pretrained/models.py": {"from_config", "from_pretrained"},
     # What it pickles itself, to see whether worker processes can.
     "natlib/testing/modality_samples.py": {"loads"},
 }

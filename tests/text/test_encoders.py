@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pretrained import weights_replaced
 from natlib.errors import ConfigError, NatlibError
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.convnet import TextConvNet
@@ -189,6 +190,19 @@ class TestCheckpoint:
         assert not torch.allclose(again(tokens(5)), encoder(tokens(5)), atol=1e-3)
         again.load_state_dict(encoder.state_dict())
         assert torch.equal(again(tokens(5)), encoder(tokens(5)))
+
+    def test_a_trained_model_does_not_look_at_the_folder(self, tmp_path: Path) -> None:
+        """Its path may be one that a stranger has written."""
+        folder = checkpoint(tmp_path / "bert")
+        recipe = completed(folder)
+        with weights_replaced():
+            fresh = recipe.build(SHAPE)
+        again = recipe.build(SHAPE)
+        names = fresh.state_dict().keys()
+        assert names == again.state_dict().keys()
+        assert not all(
+            torch.equal(fresh.state_dict()[name], again.state_dict()[name]) for name in names
+        )
 
     def test_every_weight_has_a_gradient(self, tmp_path: Path) -> None:
         # Several processes wait for the gradient of each.

@@ -6,7 +6,11 @@ from typing import Any
 from torch import nn
 
 from natlib.encoders import pretrained
-from natlib.encoders.pretrained import checkpoint_is_gone, load_pretrained
+from natlib.encoders.pretrained import (
+    are_weights_replaced,
+    checkpoint_is_gone,
+    load_pretrained,
+)
 from natlib.errors import ConfigError
 
 __all__ = ["MODELS", "fresh_model", "load_checkpoint", "read_architecture"]
@@ -48,7 +52,7 @@ def fresh_model(architecture: dict[str, Any]) -> nn.Module:
 
 
 def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Module:
-    """The model in a folder; one with fresh weights if the folder is gone.
+    """The model in a folder; one with fresh weights if the folder is gone, or others follow.
 
     Args:
         folder: a folder that ``save_pretrained`` has written.
@@ -57,7 +61,7 @@ def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Mod
     Raises:
         ConfigError: something in the folder is missing or damaged.
     """
-    if architecture is not None and checkpoint_is_gone(folder):
+    if architecture is not None and (are_weights_replaced() or checkpoint_is_gone(folder)):
         return fresh_model(architecture)
     read_architecture(folder)
     return load_pretrained(folder, settings=_SETTINGS, unused=_UNUSED)

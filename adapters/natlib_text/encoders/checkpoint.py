@@ -7,6 +7,7 @@ from torch import nn
 
 from natlib.encoders import pretrained
 from natlib.encoders.pretrained import (
+    are_weights_replaced,
     checkpoint_is_gone,
     fresh_model,
     load_pretrained,
@@ -52,7 +53,7 @@ def most_tokens(architecture: dict[str, Any], folder: Path) -> int | None:
 
 
 def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Module:
-    """The model in a folder; one with fresh weights if the folder is gone.
+    """The model in a folder; one with fresh weights if the folder is gone, or others follow.
 
     Args:
         folder: a folder that ``save_pretrained`` has written.
@@ -61,7 +62,7 @@ def load_checkpoint(folder: Path, architecture: dict[str, Any] | None) -> nn.Mod
     Raises:
         ConfigError: something in the folder is missing or damaged.
     """
-    if architecture is not None and checkpoint_is_gone(folder):
+    if architecture is not None and (are_weights_replaced() or checkpoint_is_gone(folder)):
         model: Any = fresh_model(architecture, settings={})
     else:
         read_architecture(folder)

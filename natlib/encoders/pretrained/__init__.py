@@ -6,19 +6,23 @@ keeps what the installed model's own configuration class declares, and hands ove
 """
 
 from natlib.encoders.pretrained.folder import (
+    are_weights_replaced,
     checkpoint_is_gone,
     read_architecture,
     read_weights,
+    weights_replaced,
     whole_number,
 )
 from natlib.encoders.pretrained.models import fresh_model, load_pretrained, quiet_transformers
 
 __all__ = [
+    "are_weights_replaced",
     "checkpoint_is_gone",
     "fresh_model",
     "load_pretrained",
     "quiet_transformers",
     "read_architecture",
     "read_weights",
+    "weights_replaced",
     "whole_number",
 ]

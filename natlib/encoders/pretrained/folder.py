@@ -1,6 +1,8 @@
 """What is in the folder of a checkpoint: an architecture, and weights in safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,19 @@ from natlib.runtime.log import logger
 from natlib.runtime.reading import read_json
 from natlib.runtime.tensors import read_tensors
 
-__all__ = ["checkpoint_is_gone", "read_architecture", "read_weights", "whole_number"]
+__all__ = [
+    "are_weights_replaced",
+    "checkpoint_is_gone",
+    "read_architecture",
+    "read_weights",
+    "weights_replaced",
+    "whole_number",
+]
 
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+# Whether the weights of the model that is being built will be others.
+_replaced: ContextVar[bool] = ContextVar("replaced", default=False)
 _AGAIN = "write it again with save_pretrained"
 
 
@@ -90,6 +101,24 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             )
         weights |= found
     return weights
+
+
+@contextmanager
+def weights_replaced() -> Iterator[None]:
+    """While a trained model is built: its own weights follow, and no checkpoint is looked at.
+
+    The path of the checkpoint is that of another machine, and a stranger may have written it.
+    """
+    outer = _replaced.set(True)
+    try:
+        yield
+    finally:
+        _replaced.reset(outer)
+
+
+def are_weights_replaced() -> bool:
+    """Whether a model is built within :func:`weights_replaced`."""
+    return _replaced.get()
 
 
 def checkpoint_is_gone(folder: Path) -> bool:

@@ -87,11 +87,15 @@ def fresh_model(architecture: Mapping[str, Any], *, settings: Mapping[str, Any])
         ConfigError: there is no such model, the settings do not go together, or it is of a kind
             that would fetch code.
     """
+    import transformers
+
     what = f"the encoder's architecture '{architecture.get('model_type')}'"
     with quiet_transformers():
         try:
-            config, model_class = _described(architecture, settings, what)
-            return _checked(model_class(config), what)
+            config, _ = _described(architecture, settings, what)
+            # In the type of the checkpoint's weights.
+            auto: Any = transformers.AutoModel  # without annotations
+            return _checked(auto.from_config(config), what)
         except NatlibError:
             raise
         except Exception as error:  # transformers raises nearly anything
