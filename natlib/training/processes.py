@@ -9,8 +9,9 @@ from typing import Literal, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
-from natlib.errors import DeviceError
+from natlib.errors import DeviceError, NatlibError
 from natlib.runtime.cores import usable_cores
 from natlib.runtime.malloc import disable_trim
 from natlib.training.config import TrainingConfig
@@ -69,7 +70,7 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
         device: what to compute on; each process takes the device of its local rank.
 
     Raises:
-        DeviceError: CUDA is asked for and there is none.
+        DeviceError: CUDA is asked for and there is none, or another process has ended.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
@@ -87,11 +88,39 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
     if count == 1:
         yield Processes(0, 1, chosen)
         return
-    dist.init_process_group("nccl" if on_cuda else "gloo")
+    _join("nccl" if on_cuda else "gloo")
     try:
         yield Processes(dist.get_rank(), count, chosen)
+    except (RuntimeError, dist.DistError) as error:
+        if not _is_lost(error):
+            raise
+        raise DeviceError(
+            "another process of this run has ended, or cannot be reached "
+            f"({str(error).splitlines()[0]}); its own output says why; then resume"
+        ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Join the group of processes."""
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt == "0":
+        dist.init_process_group(backend)
+        return
+    # torchrun's store still holds where the processes of earlier attempts were.
+    store, rank, count = next(rendezvous("env://"))
+    store = dist.PrefixStore(  # type: ignore[attr-defined]
+        f"attempt-{attempt}", store
+    )
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether an error says that another process does not answer."""
+    if isinstance(error, NatlibError):
+        return False
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def computing_device(

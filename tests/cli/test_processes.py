@@ -1,6 +1,7 @@
 """The command as a process: exit codes, signals, several processes."""
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -79,6 +80,21 @@ def test_two_processes_speak_once_stop_together_and_go_on(
     evaluation = Evaluation.from_json((run / "evaluations" / "standard.json").read_text())
     assert cells(rest.out) == table_of(evaluation)
     lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
+
+
+def test_torchrun_restarts_all_when_one_is_killed(tmp_path: Path) -> None:
+    variables = WIDE | {"PYTHONPATH": str(ROOT)}
+    words = ["-m", "tests.cli.killed_once", "train", *DIGITS, *LONG, "--out", "run", "--continue"]
+    said = run_python(*words, folder=tmp_path, variables=variables)
+    assert said.code == 0, said.err
+    assert said.out.count("The run is in run\n") == 1
+    log = (tmp_path / "run" / "train.log").read_text()
+    # From the end of the first epoch: two updates, and the third was lost.
+    assert re.findall(r"from update (\d+)", log) == ["0", "2"]
+    # Where the other process had time to say something, it was one line.
+    assert "natlib/training/run.py" not in said.err
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
 
 
