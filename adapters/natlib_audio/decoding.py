@@ -13,10 +13,15 @@ from torch import Tensor
 from natlib.errors import DataError
 from natlib_audio.channels import channels_last, mono
 
-__all__ = ["EXTENSIONS", "Clip", "decode"]
+__all__ = ["EXTENSIONS", "UNAVAILABLE", "Clip", "decode"]
 
-EXTENSIONS = ("flac", "mp3", "oga", "ogg", "wav")
+EXTENSIONS = ("aif", "aiff", "flac", "mp3", "oga", "ogg", "opus", "wav")
 """Suffixes of the names of sound files, in upper or lower case."""
+
+UNAVAILABLE = dict.fromkeys(
+    ("aac", "m4a", "wma"), "another format (ffmpeg -i sound.m4a sound.flac, say)"
+)
+"""Suffixes of sound files that libsndfile cannot read, and what they need."""
 
 # Rates beyond these come from damaged files, and resampling from them would take forever.
 _RATES = (1_000, 1_000_000)

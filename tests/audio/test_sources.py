@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from natlib.data import notes_of
 from natlib.errors import DataError
 from natlib_audio import Audio
 from natlib_audio.sources.find import find_source
@@ -31,11 +32,16 @@ def labelled(root: Path, labels: str, split: str = "train") -> LabelledFiles | N
 
 class TestFolder:
     def test_files_of_all_kinds(self, tmp_path: Path) -> None:
-        tree(tmp_path, "a.wav", "b.FLAC", "deep/er/c.ogg", "d.mp3")
-        (tmp_path / "notes.txt").write_text("no sound")
+        tree(tmp_path, "a.wav", "b.FLAC", "deep/er/c.ogg", "d.mp3", "e.aiff")
+        for name in ("notes.txt", "f.m4a", "g.M4A"):
+            (tmp_path / name).write_text("no sound")
         split = find_source(str(tmp_path), None).split("train", None)
         assert split is not None
-        assert list(split.names) == ["a.wav", "b.FLAC", "d.mp3", "deep/er/c.ogg"]
+        assert list(split.names) == ["a.wav", "b.FLAC", "d.mp3", "deep/er/c.ogg", "e.aiff"]
+        assert [note.removeprefix(f"left out of {tmp_path}: ") for note in notes_of(split)] == [
+            "2 .m4a sounds, which need another format (ffmpeg -i sound.m4a sound.flac, say)",
+            "1 file of another kind (1 .txt)",
+        ]
 
     @pytest.mark.parametrize(
         ("source", "message"),
@@ -55,7 +61,7 @@ class TestFolder:
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         with pytest.raises(
-            DataError, match=r"no sounds in .* expected files that end in flac, mp3"
+            DataError, match=r"no sounds in .* expected files that end in aif, aiff, flac, mp3"
         ):
             Audio(source=str(tmp_path)).resolved()
 

@@ -250,6 +250,12 @@ class TestFirstImages:
         assert len(set(found)) == 8
         assert {path.parent.name for path in found} == set("abcd")
 
+    def test_they_come_from_all_over_a_large_folder(self, tmp_path: Path) -> None:
+        touch(tmp_path, *[f"{row:02d}.png" for row in range(20)])
+        assert [path.name for path in first_images(tmp_path, 5)] == [
+            f"{row:02d}.png" for row in (0, 4, 8, 12, 16)
+        ]
+
     def test_fewer_images_than_asked_for(self, tmp_path: Path) -> None:
         touch(tmp_path, "loose.png", "a/b/deep.png")
         assert {path.name for path in first_images(tmp_path, 8)} == {"loose.png", "deep.png"}

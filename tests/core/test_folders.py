@@ -8,9 +8,11 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from natlib.data import encode_labels, read_labels
-from natlib.data.files import Folder, FolderFiles, NameLookup, scan
+from natlib.data.files import Folder, FolderFiles, NameLookup, holds_files, scan
 from natlib.data.splits import SPLIT_NAMES
 from natlib.errors import DataError
 from natlib_audio import Audio
@@ -89,6 +91,14 @@ class TestSplits:
         assert files.classes == ["cat", "dog"]
         assert said(files, tmp_path) == [
             f"left out of {tmp_path.name}: 1 folder beside the splits ({beside.split('/')[0]})"
+        ]
+
+    @pytest.mark.parametrize("empty", ["test", "Validation"])
+    def test_an_empty_split_is_none(self, tmp_path: Path, empty: str) -> None:
+        touch(tmp_path, "train/1.png", f"{empty}/readme.txt", "dev/2.png")
+        assert set(folder(tmp_path).layout.splits) == {"train", "val"}
+        assert said(opened(tmp_path), tmp_path) == [
+            f"left out of {tmp_path.name}: {empty}, without images"
         ]
 
     def test_without_train_splits_are_trained_on(self, tmp_path: Path) -> None:
@@ -300,3 +310,44 @@ def test_folder_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert files.classes == ["caf\udce9", "dog"]
     assert files.item(0).exists()
     assert scan(tmp_path, ["png"]).left_out == {}
+
+
+FOLDERS = st.sampled_from(
+    ["train", "Train", "training", "val", "dev", "test", "cat", "Cat", "dog", NFC, NFD, "__MACOSX"]
+)
+FILES = st.sampled_from(["1.png", "2.jpg", "a.txt", "b.heic", ".hidden.png"])
+PATHS = st.tuples(st.lists(FOLDERS, max_size=3), FILES).map(lambda p: "/".join([*p[0], p[1]]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(paths=st.sets(PATHS, min_size=1, max_size=12))
+def test_no_image_is_lost_without_a_word_or_read_twice(
+    paths: set[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = touch(tmp_path_factory.mktemp("tree"), *paths)
+    images = {path for path in paths if path.endswith((".png", ".jpg")) and "/." not in f"/{path}"}
+    images = {path for path in images if "__MACOSX" not in path}
+    source = folder(root)
+    if not images:
+        with pytest.raises(DataError, match="no images in"):
+            source.split("train")
+        return
+    if "train" in source.layout.splits and not holds_files(
+        source.layout.splits["train"], source.extensions
+    ):
+        return  # an error, too
+    splits = [source.split(split) for split in ("train", "val", "test")]
+    found = [files for files in splits if files is not None]
+    read = [str((files.root / name).relative_to(root)) for files in found for name in files.names]
+    assert len(set(read)) == len(read)
+    assert set(read) <= images
+    notes = [note for files in found for note in files.notes]
+    assert set(read) == images or any("left out of" in note for note in notes)
+    assert images == paths or notes
+    labelled_ones = [files for files in found if files.labels is not None]
+    assert len({tuple(files.classes) for files in labelled_ones}) <= 1
+    for files in labelled_ones:
+        for name, label in labelled(files).items():
+            top, inside, _ = name.partition("/")
+            expected = normalize("NFC", top).casefold() if inside else None
+            assert (label and label.casefold()) == expected

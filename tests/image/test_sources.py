@@ -11,6 +11,7 @@ import torch
 
 from natlib.data import SourceSplit, Split, encode_labels, evenly_spaced
 from natlib.errors import DataError
+from natlib_image import Image
 from natlib_image.sources import find_source
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS
@@ -121,6 +122,16 @@ class TestNpz:
         assert np.array_equal(images.item(3).reshape(expected[3].shape), expected[3])
         assert images.labels is None
 
+    def test_12_bits_in_16_have_a_common_range(self, tmp_path: Path) -> None:
+        pixels = np.zeros((4, 8, 8, 3), np.uint16)
+        pixels[1:, ..., 0] = np.array([819, 1638, 4095])[:, None, None]
+        resolved = Image(source=str(self.save(tmp_path, images=pixels)), size=8).resolved()
+        assert resolved.range == (0, 4095)
+        samples = resolved.dataset("train")
+        assert samples is not None
+        read = [samples[number].pixels[:, 0, 0].tolist() for number in range(4)]
+        assert read == [[red, 0, 0] for red in (0, 51, 102, 255)]
+
     def test_splits_and_labels(self, tmp_path: Path) -> None:
         pixels = np.zeros((3, 4, 4), np.uint8)
         file = self.save(
@@ -148,7 +159,7 @@ class TestNpz:
             ({"images": np.zeros((2, 4), np.uint8)}, r"'images' is uint8 \[2, 4\]; expected \[n,"),
             ({"images": np.zeros((2, 5, 5, 2), np.uint8)}, "expected 1, 3 or 4 channels"),
             ({"images": np.zeros((0, 4, 4), np.uint8)}, "at least one image"),
-            ({"images": np.zeros((2, 4, 4), np.int32)}, "expected uint8, floats from"),
+            ({"images": np.zeros((2, 4, 4), bool)}, "expected uint8, floats from"),
             ({"images": np.full((2, 4, 4), 100.0)}, r"are in \[100, 100\]; expected floats from"),
             ({"images": np.full((2, 4, 4), np.nan)}, "expected floats from"),
             (

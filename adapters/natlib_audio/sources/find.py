@@ -7,7 +7,7 @@ from natlib.data.files import Folder
 from natlib.data.table_format import TableFormat
 from natlib.data.table_names import TABLE_SUFFIXES, is_table
 from natlib.errors import DataError
-from natlib_audio.decoding import EXTENSIONS
+from natlib_audio.decoding import EXTENSIONS, UNAVAILABLE
 from natlib_audio.sources.notes import Notes
 
 __all__ = ["NAMES", "find_source"]
@@ -46,7 +46,7 @@ def find_source(source: str | None, labels: str | None, form: TableFormat | None
     path = Path(source).expanduser()
     if path.is_dir():
         if labels is None:
-            return Folder(path, EXTENSIONS, "sounds", notes=name_note(path, NAMES))
+            return Folder(path, EXTENSIONS, "sounds", UNAVAILABLE, name_note(path, NAMES))
         table = Path(labels).expanduser()
         if not is_table(table) or not table.is_file():
             what = "is no table" if table.is_file() else "does not exist"

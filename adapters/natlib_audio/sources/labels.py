@@ -21,6 +21,7 @@ from natlib.data.table_labels import table_labels
 from natlib.data.table_values import names_in
 from natlib.data.tables import column, open_table, split_rows, table_about
 from natlib.errors import DataError
+from natlib_audio.decoding import UNAVAILABLE
 
 __all__ = ["LabelledFiles", "LabelledFolder"]
 
@@ -118,7 +119,7 @@ class LabelledFolder:
         own = labels[torch.from_numpy(found)]
         notes = []
         if split == "train":
-            notes = left_out_notes(index.left_out, str(self.root), "sounds", {}) + guessed
+            notes = left_out_notes(index.left_out, str(self.root), "sounds", UNAVAILABLE) + guessed
             unnamed = len(names) - len(rows)
             if unnamed:
                 notes.append(

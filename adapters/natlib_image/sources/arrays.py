@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ class ArrayImages:
     """Images in memory (see :class:`natlib.data.SourceSplit`).
 
     Args:
-        pixels: uint8[n, h, w] or uint8[n, h, w, c].
+        pixels: [n, h, w] or [n, h, w, c], uint8 or other whole numbers.
         names: a name for each.
         labels: int64[n] or None.
         classes: what the labels stand for.
@@ -22,7 +23,7 @@ class ArrayImages:
 
     def __init__(
         self,
-        pixels: npt.NDArray[np.uint8],
+        pixels: npt.NDArray[Any],
         names: Sequence[str],
         labels: Tensor | None,
         classes: list[str],
@@ -35,8 +36,8 @@ class ArrayImages:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def item(self, index: int) -> npt.NDArray[np.uint8]:
-        pixels: npt.NDArray[np.uint8] = self.pixels[index]
+    def item(self, index: int) -> npt.NDArray[Any]:
+        pixels: npt.NDArray[Any] = self.pixels[index]
         return pixels
 
     def digest(self) -> bytes:

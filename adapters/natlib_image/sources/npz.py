@@ -25,8 +25,9 @@ _KEYS: dict[Split, tuple[str, str]] = {
 class Npz(Source):
     """``images`` and, if there are any, ``labels``; the same with ``val_`` and ``test_``.
 
-    Images are uint8, or floats from 0 to 1 or from 0 to 255; [n, height, width], with 1, 3 or 4
-    channels behind or in front. Labels are whole numbers (negative: none) or strings.
+    Images are uint8, floats from 0 to 1 or from 0 to 255, or other whole numbers, which have a
+    common range (``data.range``); [n, height, width], with 1, 3 or 4 channels behind or in front.
+    Labels are whole numbers (negative: none) or strings.
 
     Args:
         path: the file; nothing in it is unpickled.
@@ -82,7 +83,7 @@ class Npz(Source):
             )
         return labels
 
-    def _pixels(self, key: str, array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    def _pixels(self, key: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         what = f"{self.path}: '{key}' is {array.dtype} {list(array.shape)}"
         if array.ndim not in (3, 4):
             raise DataError(
@@ -92,6 +93,7 @@ class Npz(Source):
         if array.size == 0:
             raise DataError(f"{what}; expected at least one image")
         try:
-            return as_bytes(channels_last(array) if array.ndim == 4 else array)
+            array = channels_last(array) if array.ndim == 4 else array
+            return array if array.dtype.kind in "iu" else as_bytes(array)
         except DataError as error:
             raise DataError(f"{what}; {error}") from error

@@ -106,7 +106,8 @@ def label_files(root: Path, index: FolderIndex, classes: ClassFolders, what: str
     notes = []
     if loose:
         notes.append(f"{some} {lie} beside the class folders in {root}, without a label")
-    empty = [name for number, name in enumerate(index.folders) if number not in set(full.tolist())]
+    held = set(index.full_folders)
+    empty = [name for name in index.folders if name not in held]
     if empty:
         folders = "folder" if len(empty) == 1 else "folders"
         notes.append(f"{len(empty):,} {folders} in {root} without {what} ({listed(empty)})")

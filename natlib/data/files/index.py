@@ -20,6 +20,7 @@ __all__ = [
     "FolderIndex",
     "first_files",
     "holds_files",
+    "left_out_of",
     "scan",
     "visible_folders",
     "visible_names",
@@ -233,6 +234,18 @@ def visible_names(root: Path | bytes, extensions: Collection[str]) -> tuple[list
     )
 
 
+def left_out_of(root: Path, extensions: Collection[str]) -> dict[str, int]:
+    """What :func:`visible_names` leaves out of a folder, as :attr:`FolderIndex.left_out`.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    counted: Counter[str] = Counter()
+    with _reading(root):
+        _entries(os.fsencode(root), _encoded(extensions), counted)
+    return dict(counted)
+
+
 def holds_files(root: Path, extensions: Collection[str]) -> bool:
     """Whether there is a file that counts in a folder or under it; stops at the first.
 
@@ -273,8 +286,8 @@ def first_files(root: Path, count: int, extensions: Collection[str]) -> list[Pat
     folders = visible_folders(root)
     chosen = folders[:: max(1, len(folders) // count)]
     wanted = _encoded(extensions)
-    walks = [_walk(os.fsencode(root / name), wanted, set()) for name in chosen]
-    walks.append(_walk(os.fsencode(root), wanted, set()))
+    walks = [_walk(os.fsencode(root / name), wanted, set(), count) for name in chosen]
+    walks.append(_walk(os.fsencode(root), wanted, set(), count))
     found: dict[bytes, None] = {}
     while walks and len(found) < count:
         still = []
@@ -288,13 +301,18 @@ def first_files(root: Path, count: int, extensions: Collection[str]) -> list[Pat
     return [Path(os.fsdecode(path)) for path in list(found)[:count]]
 
 
-def _walk(path: bytes, extensions: frozenset[bytes], seen: set[tuple[int, int]]) -> Iterator[bytes]:
+def _walk(
+    path: bytes, extensions: frozenset[bytes], seen: set[tuple[int, int]], most: int
+) -> Iterator[bytes]:
+    """Files under a folder; of a directory with more than ``most``, so many from all over it."""
     status = os.stat(path)
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    for name in _entries(path, extensions):
+    names = _entries(path, extensions)
+    files = [name for name in names if not name.endswith(b"/")]
+    for position in range(min(most, len(files))):
+        yield os.path.join(path, files[position * len(files) // min(most, len(files))])
+    for name in names:
         if name.endswith(b"/"):
-            yield from _walk(os.path.join(path, name), extensions, seen)
-        else:
-            yield os.path.join(path, name)
+            yield from _walk(os.path.join(path, name), extensions, seen, most)

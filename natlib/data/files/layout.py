@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from natlib.data.files.index import holds_files, visible_names
+from natlib.data.files.index import holds_files, left_out_of, visible_names
+from natlib.data.files.left_out import left_out_notes
 from natlib.data.splits import SPLIT_NAMES, Split, named_split
 
 __all__ = ["Layout", "find_layout", "listed"]
@@ -53,7 +54,7 @@ def find_layout(root: Path, extensions: Collection[str], what: str) -> Layout:
             f"all {what} in {root} lie in its folder {inner.relative_to(root)}, which is read in "
             "its place"
         )
-    folders, files = visible_names(inner, extensions)
+    folders, _ = visible_names(inner, extensions)
     named = _named(folders)
     if "train" not in named:
         if named:
@@ -62,6 +63,9 @@ def find_layout(root: Path, extensions: Collection[str], what: str) -> Layout:
                 f"{'is' if len(_all(named)) == 1 else 'are'} read as training {what}"
             )
         return Layout({"train": inner}, notes)
+    named, empty = _without_empty(inner, named, extensions)
+    if empty:
+        notes.append(f"left out of {inner}: {listed(empty)}, without {what}")
     others = [name for name in folders if named_split(name) is None]
     if len(named) == 1 and others and _is_class(inner, named["train"][0], others, extensions):
         notes.append(
@@ -69,7 +73,7 @@ def find_layout(root: Path, extensions: Collection[str], what: str) -> Layout:
             f"for a split, move these away"
         )
         return Layout({"train": inner}, notes)
-    notes += _beside(inner, named, others, len(files), what)
+    notes += _beside(inner, named, others, extensions, what)
     found = {split: inner / names[0] for split, names in named.items()}
     wrapped = {s: _unwrapped(path, extensions, splits=False) for s, path in found.items()}
     # A folder in one split alone is a class that the split happens to have.
@@ -123,6 +127,22 @@ def _named(folders: list[str]) -> dict[Split, list[str]]:
     return {split: found[split] for split in _SPLITS if split in found}
 
 
+def _without_empty(
+    root: Path, named: dict[Split, list[str]], extensions: Collection[str]
+) -> tuple[dict[Split, list[str]], list[str]]:
+    """Splits other than ``train`` that hold samples, and the names of folders that hold none."""
+    full: dict[Split, list[str]] = {}
+    empty: list[str] = []
+    for split, names in named.items():
+        held = [name for name in names if holds_files(root / name, extensions)]
+        if split == "train" and not held:
+            held = names[:1]
+        empty += [name for name in names if name not in held]
+        if held:
+            full[split] = held
+    return full, empty
+
+
 def _all(named: dict[Split, list[str]]) -> list[str]:
     return [name for names in named.values() for name in names]
 
@@ -135,9 +155,14 @@ def _is_class(root: Path, train: str, others: list[str], extensions: Collection[
 
 
 def _beside(
-    root: Path, named: dict[Split, list[str]], others: list[str], files: int, what: str
+    root: Path,
+    named: dict[Split, list[str]],
+    others: list[str],
+    extensions: Collection[str],
+    what: str,
 ) -> list[str]:
     notes = []
+    files = len(visible_names(root, extensions)[1])
     for split, (chosen, *more) in named.items():
         if more:
             notes.append(
@@ -151,4 +176,4 @@ def _beside(
         parts.append(f"{files:,} {what if files > 1 else what.removesuffix('s')} beside the splits")
     if parts:
         notes.append(f"left out of {root}: {', '.join(parts)}")
-    return notes
+    return notes + left_out_notes(left_out_of(root, extensions), f"{root}", what, {})
