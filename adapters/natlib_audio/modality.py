@@ -40,15 +40,15 @@ __all__ = ["Audio"]
 
 
 class Audio(Modality):
-    """Sound: a folder of wav, flac, ogg or mp3 files, or synthesised notes."""
+    """Sound: a folder of wav, flac, ogg, mp3 or aiff files, or synthesised notes."""
 
     kind: Literal["audio"] = "audio"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
 
     source: str | None = None
-    """A folder of wav, flac, ogg or mp3 files (recursive; sub-folders ``train``, ``val``, ``test``
-    are splits, folders under these are classes), or ``notes``, the default: synthesised notes of
-    eight timbres, made from a seed."""
+    """A folder of wav, flac, ogg, mp3 or aiff files (recursive; sub-folders ``train``, ``val``,
+    ``test`` and the like are splits, folders under these are classes), or ``notes``, the default:
+    synthesised notes of eight timbres, made from a seed."""
     labels: str | None = None
     """A table (CSV, TSV, JSON lines or parquet) with the columns ``file``, relative to the source,
     ``label``, for evaluation only, and optionally ``split`` with train, val or test."""

@@ -56,12 +56,13 @@ class Image(Modality):
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
 
     source: str | None = None
-    """A folder of images (recursive; sub-folders ``train``, ``val``, ``test`` are splits, folders
-    under these are classes), an .npz file (``images``, ``labels``, ``test_images``, ...), the name
-    of a torchvision data set such as ``cifar10`` (needs ``root``), or ``digits``, the default:
-    small images that come with scikit-learn. Plug-ins add further sources, folders in the layout
-    of Pascal VOC for example; ``natlib plugins`` lists them. For ImageNet, give the folder that
-    holds its ``train``: natlib's own index of it is quicker and smaller than torchvision's."""
+    """A folder of images (recursive; sub-folders ``train``, ``val``, ``test`` and the like are
+    splits, folders under these are classes), an .npz file (``images``, ``labels``,
+    ``test_images``, ...), the name of a torchvision data set such as ``cifar10`` (needs ``root``),
+    or ``digits``, the default: small images that come with scikit-learn. Plug-ins add further
+    sources, folders in the layout of Pascal VOC for example; ``natlib plugins`` lists them. For
+    ImageNet, give the folder that holds its ``train``: natlib's own index of it is quicker and
+    smaller than torchvision's."""
     root: str | None = None
     """Folder in which torchvision keeps its data sets."""
     download: bool = False

@@ -146,8 +146,9 @@ def split_rows(table: pa.Table, split_column: str | None) -> dict[Split, npt.NDA
 
     Args:
         table: the table.
-        split_column: the column that says so, with ``train``, ``val`` and ``test``, or what else
-            :data:`natlib.data.splits.SPLIT_NAMES` calls them; None if all rows are for training.
+        split_column: the column that says so, with ``train`` (or ``training``), ``val`` (or
+            ``valid``, ``validation``, ``dev``) and ``test`` (or ``testing``, ``eval``,
+            ``evaluation``); None if all rows are for training.
 
     Raises:
         DataError: there is no such column, or it holds something else.
