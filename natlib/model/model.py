@@ -208,6 +208,11 @@ def load(run: str | Path, device: str | torch.device = "cpu") -> Model:
             f"model.json in {folder} has no valid 'input_shape', a list of numbers; "
             "write it again by resuming the run"
         ) from error
+    if input_shape != tuple(modality.input_shape):
+        raise ConfigError(
+            f"model.json in {folder} has the input_shape {list(input_shape)}, and its modality "
+            f"prepares inputs of {list(modality.input_shape)}; write it again by resuming the run"
+        )
     encoder, objective = _built(recipe, objective_recipe, input_shape, tensors, folder)
     state = tensors[ENCODER_FILE]
     load_tensors(encoder, state, set(encoder.state_dict()), folder / ENCODER_FILE)

@@ -28,6 +28,7 @@ __all__ = [
     "latest_checkpoint",
     "prune_checkpoints",
     "read_checkpoint",
+    "read_weights",
     "write_checkpoint",
 ]
 
@@ -151,6 +152,14 @@ def read_checkpoint(
         raise CheckpointError(
             f"checkpoint {checkpoint} cannot be read: {why}; {_remedy(checkpoint)}"
         ) from error
+
+
+def read_weights(checkpoint: Path) -> dict[str, Tensor] | None:
+    """The weights in a checkpoint by name; None where :func:`read_checkpoint` will say why not."""
+    try:
+        return read_tensors(checkpoint / "weights.safetensors")
+    except (OSError, SafetensorError):
+        return None
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:

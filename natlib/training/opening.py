@@ -14,6 +14,7 @@ from natlib.training.checkpoint import (
     latest_checkpoint,
     prune_checkpoints,
     read_checkpoint,
+    read_weights,
     write_checkpoint,
 )
 from natlib.training.claim import Claim
@@ -156,11 +157,12 @@ class Opening:
         samples = self._same_samples(config)
         moved = moves(saved, config)
         config, labels = with_labels(config, samples)
-        loop = prepare(config, samples, labels, processes)
+        checkpoint = latest_checkpoint(directory.checkpoints)
+        weights = None if checkpoint is None else read_weights(checkpoint)
+        loop = prepare(config, samples, labels, processes, weights=weights)
         self._resources.callback(loop.close)
         opened = OpenRun(config, directory, loop, processes, self._claim)
         opened.init_from = directory.read_info().init_from
-        checkpoint = latest_checkpoint(directory.checkpoints)
         if checkpoint is None:
             directory.check_may_begin()
             self._progress.say(f"{directory.path} has no checkpoint yet: it begins at update 0.")

@@ -1,9 +1,11 @@
 """Builds the loop of a run from its configuration: data, labels, modules, initial weights."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from natlib.data import SampleSet, TrainingLabels, notes_of, training_labels, training_samples
 from natlib.encoders import Encoder
@@ -11,6 +13,7 @@ from natlib.errors import ConfigError, DataError
 from natlib.model import load
 from natlib.objectives import ObjectiveModule
 from natlib.runtime.log import logger
+from natlib.runtime.model_size import no_larger_than
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.config import RunConfig
@@ -96,6 +99,7 @@ def prepare(
     labels: TrainingLabels | None,
     processes: Processes,
     init_from: Path | str | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Loop:
     """Build what is trained, and the loop that trains it.
 
@@ -105,14 +109,17 @@ def prepare(
         labels: those that training sees.
         processes: this process among all.
         init_from: a run whose encoder and head give the initial weights.
+        weights: those of the checkpoint that a run goes on from, where it goes on: its
+            configuration, which a stranger may have written, must not ask for far more.
 
     Raises:
         NatlibError: settings exclude each other, or the weights of that run do not fit.
     """
     torch.manual_seed(config.training.seed)
     assert config.encoder is not None
-    encoder = config.encoder.build(config.data.input_shape)
-    objective = config.objective.build(encoder.dim, samples=len(samples))
+    with nullcontext() if weights is None else no_larger_than(weights, "the run's config.yaml"):
+        encoder = config.encoder.build(config.data.input_shape)
+        objective = config.objective.build(encoder.dim, samples=len(samples))
     if labels is not None:
         objective.take_labels(labels.visible, labels.classes)
     if init_from is not None:

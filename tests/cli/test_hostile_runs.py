@@ -102,6 +102,17 @@ def test_what_is_added_to_is_a_file_of_the_run(copy: Path, tmp_path: Path, name:
         Recorder(copy)
 
 
+def test_a_configuration_does_not_outgrow_the_checkpoint(copy: Path) -> None:
+    config = copy / "config.yaml"
+    text = config.read_text()
+    assert text.count("widths:\n  - 4\n  - 8\n") == 1
+    config.write_text(text.replace("  - 4\n  - 8\n", "  - 100000\n  - 100000\n"))
+    assert_refused(
+        natlib("train", "--resume", copy),
+        "the run's config.yaml describes a model of more than", "and its weights have",
+    )  # fmt: skip
+
+
 def test_names_that_unpack_to_far_more_are_not_read(copy: Path) -> None:
     with gzip.open(copy / "samples.jsonl.gz", "wb") as file:
         file.write(json.dumps({"fingerprint": "x"}).encode() + b"\n")
