@@ -67,15 +67,16 @@ class AssignmentTable(TrainingState):
 
         Raises:
             DuplicateSampleError: the batch holds a sample twice.
-            MatchingError: a layer of ``columns`` is not a permutation of the batch.
+            MatchingError: the table has no such sample, or a layer of ``columns`` is not a
+                permutation of the batch.
         """
-        if self._agreed is None and process_count() > 1:
-            self._agreed = self.permutation.clone()
-        if len(index.unique()) != len(index):
+        distinct = self._known(index)
+        if len(distinct) != len(index):
             raise DuplicateSampleError(
                 "a batch holds a sample twice, so its slots cannot be assigned one-to-one; "
                 "sample without replacement and without padding"
             )
+        columns = _whole("columns", columns)
         positions = torch.arange(len(index), device=columns.device)
         if columns.shape != (self.layers, len(index)) or not torch.equal(
             columns.sort(-1).values, positions.expand(self.layers, -1)
@@ -84,10 +85,28 @@ class AssignmentTable(TrainingState):
                 f"columns need to be a permutation of the {len(index)} samples of the batch in "
                 f"each of {self.layers} layers; match a batch against its own slots only"
             )
+        if self._agreed is None and process_count() > 1:
+            self._agreed = self.permutation.clone()
         device = self.permutation.device
-        index = index.to(device, non_blocking=True)
+        index = index.to(device, torch.int64, non_blocking=True)
         owned = self.permutation[:, index]
         self.permutation[:, index] = owned.gather(1, columns.to(device, non_blocking=True))
+
+    def _known(self, index: Tensor) -> Tensor:
+        """The distinct samples of a batch in ascending order, all of which the table has."""
+        if index.ndim != 1:
+            raise MatchingError(
+                f"the samples of a batch need the shape [b], got {list(index.shape)}; give the "
+                "indices of one batch"
+            )
+        distinct: Tensor = _whole("samples", index).unique()
+        if len(distinct) and not 0 <= int(distinct[0]) <= int(distinct[-1]) < self.samples:
+            wrong = int(distinct[0] if distinct[0] < 0 else distinct[-1])
+            raise MatchingError(
+                f"there is no sample {wrong}: the table has samples 0 to {self.samples - 1}; build "
+                "the objective for as many samples as the data set has"
+            )
+        return distinct
 
     @torch.no_grad()
     def merge(self) -> None:
@@ -109,3 +128,10 @@ class AssignmentTable(TrainingState):
     ) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._agreed = None  # all processes agree on what they load
+
+
+def _whole(name: str, values: Tensor) -> Tensor:
+    """Whole numbers as int64."""
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise MatchingError(f"{name} need whole numbers, got {values.dtype}; give int64")
+    return values.long()

@@ -8,7 +8,7 @@ from torch import Tensor
 from natlib.component import register
 from natlib.runtime.log import logger
 from natlib.solvers.auction import Auction
-from natlib.solvers.base import Matching, Solution, Solver
+from natlib.solvers.base import Matching, Solution, Solver, check_points
 from natlib.solvers.blockwise import Blockwise
 from natlib.solvers.greedy import Greedy
 from natlib.solvers.lapjv import Lapjv
@@ -80,6 +80,7 @@ class Auto(Solver):
         return chosen._solve(problem)
 
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
+        check_points(z, c)
         b, k = z.shape[-2], c.shape[-2]
         if allowed is None:
             chosen = self.choose(b, k, z.device)

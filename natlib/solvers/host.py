@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from natlib.errors import MatchingError
 from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.centre_costs import costs_of
-from natlib.solvers.kernels.dual_bound import lower_bound
+from natlib.solvers.kernels.dual_bound import proven_gap
 from natlib.solvers.kernels.threads import solve_all
 from natlib.solvers.problem import Problem
 
@@ -34,7 +35,8 @@ class HostSolver(Solver):
             allowed: bool[b, k], the pairs that may be matched; at least one matching exists.
 
         Returns:
-            Columns int64[b], and the gap; None where a bound is to be computed for it.
+            Columns int64[b], and the gap; None for 0 from an exact solver, and otherwise where a
+            bound is to be computed for it.
         """
 
     def runs_on_host(self, rows: int, columns: int, device: torch.device | str) -> bool:
@@ -45,24 +47,51 @@ class HostSolver(Solver):
         matrices = cost.cpu().numpy()
         masks = [None] * len(matrices) if allowed is None else list(allowed.cpu().numpy())
         solved = solve_all(self.kind, self._solve_matrix, matrices, masks)
-        chosen = np.array([columns for columns, _ in solved])
+        chosen = _checked_columns(self.kind, [columns for columns, _ in solved], matrices.shape)
         # NumPy, since a tensor operation takes as long as a small problem does.
         totals = np.array([_total(*one) for one in zip(matrices, chosen, strict=True)])
         columns, total = _onto(cost.device, chosen), _onto(cost.device, totals)
-        if self.exact:
-            return Solution(columns, total=total)
         known = [gap for _, gap in solved if gap is not None]
-        if len(known) < len(solved):
-            gap = (total - lower_bound(cost, None, allowed)).clamp_min(0)
+        if len(known) == len(solved):
+            gap = _onto(cost.device, np.array(known, dtype=np.float64))
+        elif self.exact:
+            gap = None
         else:
-            gap = _onto(cost.device, np.array(known))
+            gap = proven_gap(cost, columns, None, allowed)
         return Solution(columns, gap, total=total)
+
+
+def _checked_columns(
+    kind: str, found: list[NDArray[np.int64]], shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """The columns int64[p, b] that a solver found for costs of the shape [p, b, k]."""
+    p, b, k = shape
+    try:
+        columns = np.array(found)
+    except ValueError:  # of different lengths
+        columns = np.array(found, dtype=object)
+    if columns.dtype.kind not in "iu" or columns.shape != (p, b):
+        each = np.asarray(found[0])
+        raise MatchingError(
+            f"solver {kind!r} returned columns of the type {each.dtype} and shape "
+            f"{list(each.shape)} for {b} rows; return whole numbers of the shape [{b}] from "
+            "_solve_matrix"
+        )
+    if columns.dtype != np.int64:
+        columns = columns.astype(np.int64)
+    # Negative numbers are the largest unsigned ones.
+    if np.maximum.reduce(columns.view(np.uint64), axis=None) >= k:
+        raise MatchingError(
+            f"solver {kind!r} returned columns from {columns.min()} to {columns.max()} for costs "
+            f"with {k} columns; number them from 0 to {k - 1}"
+        )
+    return columns
 
 
 def _total(cost: NDArray[Any], columns: NDArray[np.int64]) -> np.float64:
     chosen = costs_of(cost, columns)
     if cost.dtype == np.float32:
-        return np.float64(chosen.sum(dtype=np.float64))
+        return np.float64(np.add.reduce(chosen, dtype=np.float64))
     with np.errstate(over="ignore"):
         return np.float64(chosen.sum())
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.errors import MatchingError
-from natlib.solvers.base import Matching, Solution, Solver
+from natlib.solvers.base import Matching, Solution, Solver, check_points
 from natlib.solvers.host import HostSolver
 from natlib.solvers.kernels.block_problem import BlockProblem, Index
 from natlib.solvers.kernels.points import Points
@@ -80,6 +80,7 @@ class LocalSolver(HostSolver):
     @torch.no_grad()
     def match(self, z: Tensor, c: Tensor, allowed: Tensor | None = None) -> Matching:
         """See :meth:`Solver.match`; the gap is infinite, since most costs are not known."""
+        check_points(z, c)
         b, k = z.shape[-2], c.shape[-2]
         stack = torch.broadcast_shapes(z.shape[:-2], c.shape[:-2])
         if k <= self.part or b == 0 or 0 in stack or allowed is not None:
@@ -87,7 +88,7 @@ class LocalSolver(HostSolver):
         Problem(z.new_empty(0, b, k))  # refuses k < b
         z_host = z.detach().cpu().expand(*stack, *z.shape[-2:])
         c_host = c.detach().cpu().expand(*stack, *c.shape[-2:])
-        if z_host.dtype != torch.float64:
+        if torch.float64 not in (z_host.dtype, c_host.dtype):
             z_host, c_host = z_host.float(), c_host.float()
         if not torch.isfinite(c_host).all():
             raise MatchingError("a candidate holds NaN or infinity; check the targets")

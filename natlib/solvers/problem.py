@@ -24,7 +24,8 @@ class Problem:
 
     Args:
         cost: Tensor[..., b, k] with k >= b, finite wherever a pair is allowed; half precision is
-            widened to float32. It is never written to.
+            widened to float32, whole numbers to float32 or float64, whichever holds all of them.
+            It is never written to.
         allowed: bool Tensor that broadcasts to the shape of ``cost``: the pairs that may be
             matched; by default all.
 
@@ -36,7 +37,8 @@ class Problem:
 
     Raises:
         MatchingError: k < b, a cost that is NaN or infinite, or a mask that no matching
-            satisfies (names the row).
+            satisfies (names the row); costs that are complex, no tensor, or whole numbers
+            beyond 2^53.
     """
 
     cost: Tensor
@@ -47,7 +49,7 @@ class Problem:
         shape = _checked_shape(cost)
         values = cost.detach()
         if values.dtype not in (torch.float32, torch.float64):
-            values = values.float()
+            values = _widened(values)
         if allowed is not None:
             allowed = _checked_mask(allowed, cost)
             values = torch.where(allowed, values, 0.0)
@@ -70,7 +72,35 @@ class Problem:
         return self.cost.shape[2]
 
 
+# Whole numbers of these types may need more digits than float32 has.
+_LONG = (torch.int32, torch.int64, torch.uint32, torch.uint64)
+_WHOLE = 2**53
+
+
+def _widened(cost: Tensor) -> Tensor:
+    """Costs as float32 or float64, none of them rounded."""
+    if cost.is_complex():
+        raise MatchingError(
+            f"costs need an order, and {cost.dtype} has none; give real numbers, such as the "
+            "absolute values"
+        )
+    if cost.dtype not in _LONG:
+        return cost.float()
+    wide = cost.double()
+    if wide.numel() and float(wide.abs().max()) > _WHOLE:
+        raise MatchingError(
+            f"costs in {cost.dtype} go beyond 2^53, and are no longer told apart there; subtract "
+            "what they have in common, or divide them"
+        )
+    return wide
+
+
 def _checked_shape(cost: Tensor) -> tuple[int, int, int]:
+    if not isinstance(cost, Tensor):
+        raise MatchingError(
+            f"costs need to be a tensor, got {type(cost).__name__}; convert them with "
+            "torch.as_tensor"
+        )
     if cost.ndim < 2:
         raise MatchingError(f"costs need the shape [..., b, k], got {list(cost.shape)}")
     rows, columns = cost.shape[-2:]
@@ -83,8 +113,11 @@ def _checked_shape(cost: Tensor) -> tuple[int, int, int]:
 
 
 def _checked_mask(allowed: Tensor, cost: Tensor) -> Tensor:
-    if allowed.dtype != torch.bool:
-        raise MatchingError(f"a mask of allowed pairs needs the type bool, got {allowed.dtype}")
+    if not isinstance(allowed, Tensor) or allowed.dtype != torch.bool:
+        got = allowed.dtype if isinstance(allowed, Tensor) else type(allowed).__name__
+        raise MatchingError(
+            f"a mask of allowed pairs needs the type bool, got {got}; give a bool tensor"
+        )
     try:
         return allowed.to(cost.device).broadcast_to(cost.shape)
     except RuntimeError as error:
@@ -105,5 +138,6 @@ def _check_finite(cost: Tensor) -> None:
         problem = f" of problem {where[:-1]}" if len(where) > 1 else ""
         raise MatchingError(
             f"the costs of row {where[-1]}{problem} hold NaN or infinity; "
-            "check the features that they were computed from"
+            "check the features that they were computed from; pairs that must not be matched "
+            "go into the mask `allowed`"
         )

@@ -18,15 +18,19 @@ from natlib.solvers.kernels.candidates import (
 from natlib.solvers.kernels.centre_costs import (
     centre_columns,
     conflict_free,
+    costs_of,
     soft_prices,
     subtract_row_minima,
 )
+from natlib.solvers.kernels.resolution import is_resolved
 from natlib.solvers.lapjv import Lapjv
 
 __all__ = ["Sparse"]
 
 # How much cheaper an omitted pair may be, as a share of the largest cost.
 _TOLERANCE = {4: 5e-7, 8: 2e-14}
+# Roundings in units of the span: constants come off columns and rows, then two prices.
+_ROUNDINGS = 8
 # Times that candidates are added before another solver takes over.
 _ATTEMPTS = 6
 # So many times more candidates than requested come from ties: not a case for this solver.
@@ -44,7 +48,8 @@ class Sparse(HostSolver):
     pairs could make it cheaper; these are added until there are none, which proves
     that the matching is optimal.
 
-    Small, wide and masked problems, and those with too many ties, go to ``lapjv``.
+    Small, wide and masked problems, those with too many ties, and those of which rounding hides too
+    much go to ``lapjv``.
     """
 
     kind: Literal["sparse"] = "sparse"
@@ -66,22 +71,31 @@ class Sparse(HostSolver):
                 return best, 0.0
             found = self._among_candidates(cost)
             if found is not None:
-                return found, 0.0
+                columns, rounding = found
+                if is_resolved(costs_of(cost, columns), rounding, cost.dtype.itemsize):
+                    return columns, len(cost) * rounding
         return Lapjv()._solve_matrix(cost, allowed)
 
-    def _among_candidates(self, cost: NDArray[Any]) -> NDArray[np.int64] | None:
+    def _among_candidates(self, cost: NDArray[Any]) -> tuple[NDArray[np.int64], float] | None:
+        """Columns, and how much more than the best ones they may cost for each row."""
         size = len(cost)
         level = centre_columns(cost, None)
+        eps = float(np.finfo(level.cost.dtype).eps)
         if level.conflict_free:
-            return level.best
+            return level.best, eps * max(-level.low, level.high) * level.unit
         if level.high == level.low:
             return None
         reduced, high = level.cost, level.high - level.low
+        tolerance = _TOLERANCE[reduced.dtype.itemsize] * high
+        rounding = (tolerance + _ROUNDINGS * eps * high) * level.unit
+        # What rounding hides in the cheapest pairs of rows it hides in any matching; and SciPy's
+        # solver does not come to an end where rounding swallows differences.
+        if not is_resolved(costs_of(cost, level.best), rounding, cost.dtype.itemsize):
+            return None
         subtract_row_minima(reduced, level.best)
         reduced -= soft_prices(reduced, np.empty(reduced.shape, dtype=np.float32)).astype(
             reduced.dtype
         )
-        tolerance = _TOLERANCE[reduced.dtype.itemsize] * high
         candidates = cheapest(reduced, self.candidates)
         price = np.zeros(size)
         for _ in range(_ATTEMPTS):
@@ -96,6 +110,6 @@ class Sparse(HostSolver):
             price = lower
             cheaper = cheaper_pairs(reduced, matched, price, tolerance)
             if not len(cheaper):
-                return matched
+                return matched, rounding
             candidates = add_pairs(reduced, candidates, cheaper)
         return None

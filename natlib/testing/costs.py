@@ -47,6 +47,14 @@ def _line(g: torch.Generator, b: int, k: int) -> Tensor:
     return (x[:, None] - y).square()
 
 
+def _penalised(g: torch.Generator, b: int, k: int) -> Tensor:
+    """Penalties on two pairs of five; float16 holds no larger ones. A matching has none."""
+    cost = torch.rand(b, k, generator=g, dtype=torch.float64)
+    dear = torch.rand(b, k, generator=g, dtype=torch.float64) < 0.4
+    dear[torch.arange(b), torch.randperm(k, generator=g)[:b]] = False
+    return cost + 6e4 * dear
+
+
 _FAMILIES: tuple[Callable[[torch.Generator, int, int], Tensor], ...] = (
     _matched,
     _normal,
@@ -54,6 +62,7 @@ _FAMILIES: tuple[Callable[[torch.Generator, int, int], Tensor], ...] = (
     _constant,
     _collapsed,
     _line,
+    _penalised,
 )
 
 

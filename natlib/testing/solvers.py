@@ -34,10 +34,13 @@ def check_solver(solver: Solver) -> tuple[str, ...]:
     return run_checks(solver, solver, (*COMPONENT_CHECKS, *_CHECKS))
 
 
-def _slack(cost: Tensor) -> float:
-    """How much rounding may cost an exact solver: see :class:`natlib.solvers.Matching`."""
-    relative = 1e-13 if cost.dtype == torch.float64 else 2e-6
-    return relative * float(cost.double().abs().max()) * cost.shape[-2]
+def _promised(matched: Tensor) -> float:
+    """The largest gap of an exact solver, by the sizes of the costs of its pairs [b].
+
+    See :class:`natlib.solvers.Matching`.
+    """
+    typical = matched.sort().values[len(matched) // 2]
+    return 1e-4 * float(typical) * len(matched)
 
 
 def _check_matching(
@@ -79,7 +82,8 @@ def _check_matching(
             )
             values = values.masked_fill(~mask, 0.0)
         reported, gap = float(matching.cost[number]), float(matching.gap[number])
-        rounding = 1e-12 * b * float(values.abs().max()) + 1e-300
+        matched = values.gather(1, columns[:, None]).squeeze(1).abs()
+        rounding = 1e-12 * float(matched.sum()) + 1e-300
         expect(
             abs(reported - float(total)) <= rounding,
             f"{where}: the reported cost is {reported:.9g}, the matched pairs cost {total:.9g}",
@@ -87,7 +91,8 @@ def _check_matching(
             _INHERIT,
         )
         lowest = lowest_cost(cost[number], mask)
-        slack = _slack(values.to(cost.dtype)) if gap == 0 else rounding
+        promised = _promised(matched) + rounding
+        slack = promised if solver.exact else rounding
         expect(
             gap >= 0 and reported - gap <= lowest + slack,
             f"{where}: cost {reported:.9g} with a gap of {gap:.3g}, while the best matching costs "
@@ -96,9 +101,9 @@ def _check_matching(
             "return a true bound, infinity where there is none",
         )
         expect(
-            gap == 0 or not solver.exact,
+            gap <= promised or not solver.exact,
             f"{where}: an exact solver reports a gap of {gap:.3g}",
-            "0",
+            "0, or what rounding may have cost",
             "set exact to False, or solve exactly",
         )
 
@@ -158,7 +163,7 @@ def _deterministic(solver: Solver) -> None:
 
 
 def _stacks(solver: Solver) -> None:
-    cost = costs_of(7, 15).view(2, 3, 7, 15)
+    cost = costs_of(7, 15)[:6].view(2, 3, 7, 15)
     whole = solver.solve(cost)
     for i in range(2):
         for j in range(3):

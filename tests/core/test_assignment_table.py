@@ -1,5 +1,7 @@
 """The table of slots: always a permutation in every layer."""
 
+from typing import Any
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -105,6 +107,38 @@ def test_slots_of_a_batch_are_in_its_order() -> None:
     assert slots.shape == (2, 3)
     expected = [[int(table.permutation[j, i]) + j * 2**32 for i in (5, 0, 3)] for j in (0, 1)]
     assert slots.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ([-1, 0], "no sample -1: the table has samples 0 to 4"),
+        ([0, 5, 1], "no sample 5: the table has samples 0 to 4"),
+        ([-3, 7], "no sample -3"),
+        ([2**40], f"no sample {2**40}"),
+        ([0.0, 1.0], "samples need whole numbers, got torch.float32"),
+        ([True, False], "samples need whole numbers, got torch.bool"),
+        ([[0], [1]], r"need the shape \[b\], got \[2, 1\]"),
+    ],
+)
+def test_a_sample_that_the_table_does_not_have_is_an_error(index: list[Any], message: str) -> None:
+    table = AssignmentTable(5)
+    before = table.permutation.clone()
+    with pytest.raises(MatchingError, match=message) as caught:
+        table.reassign(torch.tensor(index), torch.arange(len(index))[None])
+    assert "\n" not in str(caught.value)
+    assert torch.equal(table.permutation, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+def test_other_whole_numbers_are_taken(dtype: torch.dtype) -> None:
+    table, expected = AssignmentTable(5), AssignmentTable(5)
+    index, columns = torch.tensor([3, 0, 4]), torch.tensor([[2, 0, 1]])
+    expected.reassign(index, columns)
+    table.reassign(index.to(dtype), columns.to(dtype))
+    assert torch.equal(table.permutation, expected.permutation)
+    with pytest.raises(MatchingError, match="columns need whole numbers, got"):
+        table.reassign(index, columns.float())
 
 
 @pytest.mark.parametrize("index", [[1, 1], [0, 3, 2, 0]])

@@ -81,8 +81,8 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_every_way_is_exact_and_the_right_one(
     features: str, size: int, prepared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The answer is the proved one: scipy's solver is not asked again.
-    monkeypatch.setattr(lapjv, "_by_scipy", None)
+    # The answer is the proved one: it is not matched again in float64.
+    monkeypatch.setattr(lapjv, "match_in_float64", None)
     problem = make_instance(features, size)
     found = Lapjv().solve(problem.cost)
     expected = lowest_cost(problem.cost.double().numpy())
@@ -104,7 +104,7 @@ def test_what_is_not_proved_as_it_is_is_evened_out(monkeypatch: pytest.MonkeyPat
         return proofs[-1]
 
     monkeypatch.setattr(lapjv, "_is_optimal", doubted)
-    monkeypatch.setattr(lapjv, "_by_scipy", None)
+    monkeypatch.setattr(lapjv, "match_in_float64", None)
     problem = make_instance("clustered", 200)
     found = Lapjv().solve(problem.cost)
     assert proofs == [False, True]

@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,3 +78,32 @@ def test_what_cannot_be_matched_is_no_problem() -> None:
 def test_a_sum_too_large_for_its_type_is_no_infinity() -> None:
     cost = torch.full((4, 4), 3e38)
     assert torch.equal(Problem(cost).cost[0], cost)
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        (torch.uint8, torch.float32),
+        (torch.int16, torch.float32),
+        (torch.bool, torch.float32),
+        (torch.int32, torch.float64),
+        (torch.int64, torch.float64),
+    ],
+)
+def test_whole_numbers_keep_all_digits(given: torch.dtype, held: torch.dtype) -> None:
+    largest = 1 if given == torch.bool else min(torch.iinfo(given).max, 2**53)
+    cost = torch.tensor([[largest, 0], [0, largest]]).to(given)
+    problem = Problem(cost)
+    assert problem.cost.dtype == held
+    assert int(problem.cost[0, 0, 0]) == largest
+
+
+def test_costs_that_have_no_order_or_too_many_digits_are_refused() -> None:
+    with pytest.raises(MatchingError, match=r"need an order, and torch.complex64 has none; give"):
+        Problem(torch.zeros(2, 2, dtype=torch.complex64))
+    with pytest.raises(MatchingError, match=r"torch.int64 go beyond 2\^53"):
+        Problem(torch.tensor([[2**53 + 2, 0], [0, 1]]))
+    with pytest.raises(MatchingError, match="to be a tensor, got ndarray"):
+        Problem(np.zeros((2, 2)))  # type: ignore[arg-type]
+    with pytest.raises(MatchingError, match="type bool, got ndarray; give a bool tensor"):
+        Problem(torch.zeros(2, 2), np.ones((2, 2), bool))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from natlib.solvers.base import Solution
 from natlib.solvers.kernels.bidding import Auctioneer
-from natlib.solvers.kernels.dual_bound import lower_bound
+from natlib.solvers.kernels.dual_bound import proven_gap
 from natlib.solvers.kernels.mask import complete
 from natlib.solvers.kernels.normalise_costs import NormalisedCosts
 from natlib.solvers.kernels.reverse_auction import offer_unsold
@@ -55,9 +55,7 @@ def auction_from_prices(
     columns = auctioneer.matched()
     if not converged:
         columns = complete_matchings(columns, allowed, cost.shape[2])
-    total = cost.gather(-1, columns.unsqueeze(-1)).squeeze(-1).sum(-1, dtype=torch.float64)
-    bound = lower_bound(cost, normalised.prices(auctioneer.prices()), allowed)
-    gap = (total - bound).clamp_min(0).nan_to_num(torch.inf)
+    gap = proven_gap(cost, columns, normalised.prices(auctioneer.prices()), allowed)
     return Solution(columns, gap, auctioneer.rounds, converged)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "centre_costs",
     "conflict_free",
     "costs_of",
+    "peak_of",
     "soft_prices",
     "subtract_row_minima",
 ]
@@ -50,7 +51,7 @@ def centre_costs(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -
         [b, k], a new array of the same precision (float64 for costs of extreme size);
         all 0 if every matching costs the same.
     """
-    peak = _peak(cost)
+    peak = peak_of(cost)
     if peak and not SMALL < peak < LARGE:
         # Halved, so that the difference of two of the largest numbers is finite.
         cost = cost.astype(np.float64) / peak / 2
@@ -65,7 +66,7 @@ def centre_costs(cost: NDArray[Any], allowed: NDArray[np.bool_] | None = None) -
         rest -= (np.einsum("ij->j", rest) / in_column).astype(rest.dtype)
         if allowed is not None:
             rest[~allowed] = 0.0
-    peak = _peak(rest)
+    peak = peak_of(rest)
     if peak:
         rest *= 1 / peak
     return rest
@@ -111,7 +112,7 @@ def centre_columns(cost: NDArray[Any], allowed: NDArray[np.bool_] | None) -> Cen
     """
     with np.errstate(over="ignore", invalid="ignore"):
         centred = _centre_columns(cost, allowed, 1.0)
-    if SMALL < centred.high - centred.low < LARGE or not (peak := _peak(cost)):
+    if SMALL < centred.high - centred.low < LARGE or not (peak := peak_of(cost)):
         return centred
     return _centre_columns(cost.astype(np.float64) / peak / 2, allowed, 2 * peak)
 
@@ -143,10 +144,10 @@ def conflict_free(cost: NDArray[Any]) -> NDArray[np.int64] | None:
         None if two rows have the same cheapest column; mostly a few rows show that.
     """
     few = max(_FEW, len(cost) // 4)
-    if few < len(cost) and np.bincount(cost[:few].argmin(axis=1)).max() > 1:
+    if few < len(cost) and np.maximum.reduce(np.bincount(cost[:few].argmin(axis=1))) > 1:
         return None
     best: NDArray[np.int64] = cost.argmin(axis=1)
-    return best if np.bincount(best).max() == 1 else None
+    return best if np.maximum.reduce(np.bincount(best)) == 1 else None
 
 
 def subtract_row_minima(cost: NDArray[Any], best: NDArray[np.int64]) -> None:
@@ -199,5 +200,6 @@ def soft_prices(
     return np.clip(price - np.median(price), -limit, limit).astype(cost.dtype)
 
 
-def _peak(cost: NDArray[Any]) -> float:
+def peak_of(cost: NDArray[Any]) -> float:
+    """The largest size of a cost."""
     return max(float(cost.max()), -float(cost.min()))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from natlib.errors import MatchingError
 
-__all__ = ["check_feasible", "complete", "masked"]
+__all__ = ["check_feasible", "complete", "is_feasible", "masked"]
 
 
 def masked(cost: NDArray[Any], allowed: NDArray[np.bool_] | None, fill: float) -> NDArray[Any]:
@@ -47,6 +47,11 @@ def complete(columns: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[
         if reached is not None:
             raise MatchingError(_message(int(row), reached, allowed, ""))
     return columns
+
+
+def is_feasible(allowed: NDArray[np.bool_]) -> bool:
+    """Whether a mask bool[b, k] has a matching of all rows."""
+    return bool((maximum_bipartite_matching(csr_array(allowed), perm_type="column") >= 0).all())
 
 
 def check_feasible(allowed: Tensor, stack: tuple[int, ...]) -> None:

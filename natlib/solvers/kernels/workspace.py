@@ -1,5 +1,6 @@
 """Memory that a thread reuses from one matching to the next."""
 
+import math
 import threading
 from typing import Any
 
@@ -21,7 +22,7 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     than the arithmetic in it, and the allocator returns the memory of a large array as soon as it
     is freed.
     """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > _KEPT:
         return np.empty(shape, dtype)
     memory: NDArray[np.uint8] | None = getattr(_held, "memory", None)
