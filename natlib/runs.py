@@ -57,6 +57,12 @@ class RunLog:
     step: int
     epoch: int
 
+    @property
+    def batch(self) -> int:
+        """Samples that are matched together."""
+        each = self.config.training.batch_size // self.info.processes
+        return max(1, min(each, self.info.samples))
+
 
 def read_run_log(run: Path | str) -> RunLog:
     """Read the files of a run, finished or not.

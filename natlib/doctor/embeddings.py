@@ -5,7 +5,7 @@ from torch import Tensor
 
 from natlib.doctor.finding import Diagnosis, Finding, diagnosis
 from natlib.doctor.run_facts import RunFacts
-from natlib.objectives.health import effective_rank
+from natlib.objectives import effective_rank, lowest_healthy_rank
 
 __all__ = ["EMBEDDINGS", "spread"]
 
@@ -13,9 +13,6 @@ __all__ = ["EMBEDDINGS", "spread"]
 # healthy runs on images, sound, text and vectors ended between 0.89 and 1.00, and an untrained
 # network begins at 0.73; collapsed runs ended below 0.13.
 _SPREAD = 0.5
-# Times the square root of d. The lowest effective ranks of healthy runs were 12.6 of 32 (32 updates
-# on sound), 6.4 of 8 and 19.6 of 512; the limits there are 3.4, 1.7 and 13.6.
-_RANK = 0.6
 # Targets whose norms vary by less than this are on a sphere; rounding alone gives 1e-7.
 _ON_SPHERE = 1e-3
 # Embeddings on the sphere of the targets may be off it by rounding to half precision.
@@ -70,8 +67,8 @@ def dimensional_collapse(facts: RunFacts) -> Finding:
     }
     if spread(z) < _SPREAD:
         return Finding("irrelevant", "the embeddings have collapsed to a point", evidence)
-    limit = _RANK * most**0.5
-    if evidence["effective_rank"] >= limit:
+    evidence["lowest_healthy"] = lowest_healthy_rank(z.shape[1], len(z))
+    if evidence["effective_rank"] >= evidence["lowest_healthy"]:
         return Finding("fine", "the embeddings use many directions", evidence)
     next_step = (
         "use a wider encoder or a head with a hidden layer (objective.head.kind: mlp), and check "

@@ -2,9 +2,9 @@
 
 from natlib.assignment import Bank
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
-from natlib.doctor.random_loss import random_target_loss
 from natlib.doctor.run_facts import RunFacts
 from natlib.errors import DivergedError
+from natlib.objectives import random_target_loss
 
 __all__ = ["LEARNING"]
 

@@ -35,6 +35,7 @@ class RunRecord:
         info: what its ``run.json`` says: samples, updates, processes, what stopped it.
         evaluation: the standard evaluation; None where there is none.
         objective: the first part of the objective that is NAT; None if there is none.
+        batch: samples that are matched together.
         step: updates that are logged.
         epoch: epochs that are logged.
 
@@ -52,13 +53,8 @@ class RunRecord:
         self.evaluation = log.evaluations.get(STANDARD)
         self.step, self.epoch = log.step, log.epoch
         self.objective, self._prefix, self._part = _nat_part(self.config.objective)
+        self.batch = log.batch
         self._metrics = log.metrics
-
-    @property
-    def batch(self) -> int:
-        """Samples that are matched together."""
-        each = self.config.training.batch_size // self.info.processes
-        return max(1, min(each, self.info.samples))
 
     def values(self, name: str) -> list[float]:
         """All values of a metric, in order.

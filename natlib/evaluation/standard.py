@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.evaluation.accuracy import percent
+from natlib.evaluation.accuracy import majority_baseline, percent
 from natlib.evaluation.config import EvaluationConfig
 from natlib.evaluation.embedded_splits import ROWS, EvaluationProgress, embed_splits
 from natlib.evaluation.knn import knn_predict
@@ -100,8 +100,7 @@ def evaluate(
         classes=splits.classes,
         chosen=chosen,
         more={
-            # What always answering the most frequent training class would get.
-            "majority": percent(known_labels.mode().values.expand_as(asked_labels), asked_labels),
+            "majority": majority_baseline(known_labels, asked_labels),
             "knn_neighbours": min(config.knn_neighbours, len(known_labels)),
             "knn_temperature": config.knn_temperature,
         },

@@ -5,12 +5,19 @@ from natlib.objectives.base import Objective, ObjectiveModule, ObjectiveOutput
 from natlib.objectives.combined import Combined
 from natlib.objectives.combined_module import CombinedModule
 from natlib.objectives.embedding import check_finite, embed_views, expect_views
-from natlib.objectives.health import effective_rank, embedding_health, random_cosine
+from natlib.objectives.health import (
+    effective_rank,
+    embedding_health,
+    lowest_healthy_rank,
+    random_cosine,
+    rank_of_spectrum,
+)
 from natlib.objectives.masked import Masked, MaskedModule, Projections
 from natlib.objectives.nat import NAT, NATModule
 from natlib.objectives.nat_loss import NATLoss, Repulsion
 from natlib.objectives.nt_xent import NTXent
 from natlib.objectives.part import Part
+from natlib.objectives.random_loss import random_target_loss
 from natlib.objectives.rotation import Rotation, RotationModule
 from natlib.objectives.sigreg import SIGReg
 from natlib.objectives.supervised import Supervised, SupervisedModule
@@ -58,6 +65,9 @@ __all__ = [
     "embed_views",
     "embedding_health",
     "expect_views",
+    "lowest_healthy_rank",
     "random_cosine",
+    "random_target_loss",
+    "rank_of_spectrum",
     "teacher_embeddings",
 ]

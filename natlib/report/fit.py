@@ -35,14 +35,12 @@ class Fit:
         cosine: float[u], mean cosine of each sample with its targets; fresh ones are assigned
             several times.
         random: float[·], the same for random points and fresh targets.
-        random_distance: mean squared distance of random points to the mean of their targets.
         batch: b, the number of samples that are assigned targets together.
     """
 
     owned: bool
     cosine: Tensor
     random: Tensor
-    random_distance: float
     batch: int
 
 
@@ -66,7 +64,7 @@ def measure_fit(log: RunLog, subject: Subject) -> Fit | None:
     name, module = found
     with evaluating(module):
         z_UD = module.embed(subject.features["encoder"].to(subject.model.device)).cpu()
-        batch = min(log.config.training.batch_size, len(z_UD))
+        batch = min(log.batch, len(z_UD))
         table = _latest_table(log, name, len(subject.samples))
         if table is not None:
             cosine = torch.cat(
@@ -79,16 +77,11 @@ def measure_fit(log: RunLog, subject: Subject) -> Fit | None:
             cosine = _fresh_fit(module, z_UD, batch, subject.seed)
         points = module.targets.distribution.rows(_RANDOM + torch.arange(4 * batch)).split(batch)
         aims = [module.assignment.preview(z, draw).targets for draw, z in enumerate(points)]
-        squares = [
-            (z - module.config.aim(aim)).square().sum(-1)
-            for z, aim in zip(points, aims, strict=True)
-        ]
     near = [_cosine(z, aim).mean(0) for z, aim in zip(points, aims, strict=True)]
     return Fit(
         table is not None,
         cosine.detach(),
         torch.cat(near).detach(),
-        float(torch.cat(squares).mean()),
         batch,
     )
 

@@ -6,8 +6,9 @@ import torch
 
 from natlib.errors import DataError, RunNotFoundError
 from natlib.evaluation.modes import untouched_random
+from natlib.objectives import lowest_healthy_rank, random_target_loss
 from natlib.report.charts import Reference
-from natlib.report.fit import Fit, measure_fit
+from natlib.report.fit import measure_fit, nat_part
 from natlib.report.page import Section, note, render, write_page
 from natlib.report.sections.curves import curves
 from natlib.report.sections.evaluation import evaluation
@@ -24,7 +25,7 @@ from natlib.report.subject import Subject, Tell, read_subject
 from natlib.runs import RunLog, read_run_log
 from natlib.runtime.progress import ProgressReporter, SilentProgress, stages
 
-__all__ = ["write_report"]
+__all__ = ["references", "write_report"]
 
 _POINTS = 5_000
 
@@ -60,11 +61,12 @@ def write_report(
     with untouched_random(torch.device("cpu")), progress or SilentProgress() as reporter:
         tell = stages(reporter)
         subject = _subject(log, points, tell)
-        first = [evaluation(log.evaluations), health(log)]
+        first = evaluation(log.evaluations)
         if isinstance(subject, Section):
-            sections = [*first, curves(log, {}), subject]
+            sections = [first, health(log), curves(log, {}), subject]
         else:
-            sections = [*first, *_looks(log, subject, other, tell)]
+            width = subject.features["head"].shape[1]
+            sections = [first, health(log, width), *_looks(log, subject, other, tell)]
     page = log.path / "report.html"
     write_page(page, render(log.path.name, _facts(log), sections))
     return page
@@ -74,7 +76,7 @@ def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> li
     """The sections that need the model and samples."""
     fit = measure_fit(log, subject)
     return [
-        curves(log, _references(subject, fit)),
+        curves(log, references(log, subject)),
         sample_map(subject, None if fit is None else fit.cosine, tell),
         neighbours(subject),
         views(subject),
@@ -86,14 +88,19 @@ def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> li
     ]
 
 
-def _references(subject: Subject, fit: Fit | None) -> dict[str, tuple[Reference, ...]]:
-    """Reference lines that depend on the run, by metric."""
+def references(log: RunLog, subject: Subject) -> dict[str, tuple[Reference, ...]]:
+    """Reference lines that depend on the run, by metric; those that the doctor compares with."""
     width = subject.features["head"].shape[1]
     found: dict[str, tuple[Reference, ...]] = {
-        "effective_rank": (Reference(width, "all directions"),)
+        "effective_rank": (
+            Reference(min(width, log.batch), "all directions"),
+            Reference(lowest_healthy_rank(width, log.batch), "few directions"),
+        )
     }
-    if fit is not None:
-        found["loss_target"] = (Reference(fit.random_distance, "random points, matched"),)
+    part = nat_part(subject.model.objective)
+    if part is not None:
+        line = random_target_loss(part[1].config, log.batch)
+        found["loss_target"] = (Reference(line, "random points, matched"),)
     return found
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["effective_count", "variance_shares"]
+__all__ = ["variance_shares"]
 
 
 def variance_shares(features: Tensor) -> Tensor:
@@ -23,8 +23,3 @@ def variance_shares(features: Tensor) -> Tensor:
     rounding = torch.finfo(torch.float32).eps ** 2 * features.double().square().sum()
     values = torch.where(values > rounding, values, 0.0)
     return values / values.sum().clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def effective_count(shares: Tensor) -> float:
-    """Exponential of the entropy of shares: the effective number of directions."""
-    return float(torch.special.entr(shares).sum().exp())

@@ -17,6 +17,7 @@ from natlib.evaluation import (
     online_knn,
     random_encoder,
 )
+from natlib.evaluation.accuracy import majority_baseline
 from natlib.objectives import NAT
 from tests.evaluation.gaussian_blobs import FEATURES, GaussianBlobs, blobs
 
@@ -241,3 +242,21 @@ class TestOnline:
         online_knn(encoder, modality, splits, CONFIG, device=CPU)
         assert torch.equal(torch.get_rng_state(), state)
         assert encoder.training
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "expected"),
+    [
+        ([0, 0, 1], [0, 1, 1, 1], 25.0),
+        # Tied classes: of either, half of the time.
+        ([0, 0, 1, 1], [1, 1, 1, 0], 50.0),
+        ([0, 1], [1, 1], 50.0),
+        ([1, 0, 2], [2, 2, 2, 2], 100 / 3),
+        # The first of them is not among the test samples; the most frequent of those is not tied.
+        ([3, 3, 5, 5, 2], [5, 2, 2, 7], 12.5),
+        ([4], [4, 4, 4, 1], 75.0),
+    ],
+)
+def test_the_majority_is_that_of_all_tied_classes(known, asked, expected):
+    found = majority_baseline(torch.tensor(known), torch.tensor(asked))
+    assert found == pytest.approx(expected)

@@ -8,11 +8,15 @@ import torch
 from safetensors.torch import load_file
 
 import natlib
-from natlib import NAT, Bank, Cells, Gaussian, NATLoss, Stream, UniformSphere
+from natlib import NAT, Bank, Cells, Stream, UniformSphere
 from natlib.assignment import Assignment
+from natlib.doctor.record import RunRecord
 from natlib.errors import CheckpointError
-from natlib.objectives import Combined, Repulsion, random_cosine
+from natlib.objectives import Combined, random_cosine, random_target_loss
+from natlib.report.charts.axes import label
 from natlib.report.fit import measure_fit, nat_part, read_table
+from natlib.report.report import references
+from natlib.report.sections.health import health
 from natlib.report.sections.slots import changed_slots, slots
 from natlib.report.sections.targets import targets
 from natlib.report.subject import Subject, read_subject
@@ -51,25 +55,20 @@ def test_random_points_have_the_cosine_that_training_logs(
     assert float(fit.random.mean()) == pytest.approx(line, abs=0.05)
 
 
-@pytest.mark.parametrize("distribution", [SPHERE, Gaussian(dim=8)], ids=str)
-@pytest.mark.parametrize("repulsion", [None, Repulsion()], ids=str)
-def test_distances_are_those_of_the_loss(
-    distribution: natlib.TargetDistribution, repulsion: Repulsion | None, tmp_path: Path
-) -> None:
-    # Of two equal views, the part of the loss is the mean squared distance.
-    config = NAT(
-        targets=distribution, assignment=Stream(slots=3), loss=NATLoss(repulsion=repulsion)
-    )
-    log, subject = trained(tmp_path, config)
-    fit = measure_fit(log, subject)
-    assert fit is not None
-    module = config.build(8)
-    module.head = torch.nn.Identity()
-    logged = []
-    for draw in range(20):
-        points = distribution.rows(2**55 + draw * fit.batch + torch.arange(fit.batch))
-        logged.append(float(module([points, points]).parts["target"]))
-    assert fit.random_distance == pytest.approx(sum(logged) / len(logged), rel=0.15)
+def test_reference_lines_are_those_of_the_doctor(bank: tuple[RunLog, Subject]) -> None:
+    log, subject = bank
+    lines, record = references(log, subject), RunRecord(log.path)
+    assert record.objective is not None
+    (random,) = lines["loss_target"]
+    assert random.value == random_target_loss(record.objective, record.batch)
+    few = lines["effective_rank"][1]
+    assert few.value == pytest.approx(0.6 * 8**0.5)
+    rows = health(log, subject.features["head"].shape[1]).values["rows"]
+    (row,) = [row for row in rows if row["metric"] == "effective_rank"]
+    assert row["wanted"] == f"{label(few.value)} or more"
+    assert row["well"] == (log.metrics["effective_rank"].last >= few.value)
+    # Without a model nobody knows of how many directions.
+    assert "effective_rank" not in {row["metric"] for row in health(log).values["rows"]}
 
 
 def test_a_bank_is_measured_with_the_targets_that_samples_own(

@@ -8,8 +8,9 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from natlib.objectives import effective_rank, rank_of_spectrum
 from natlib.report.projection import clusters, principal_components, umap
-from natlib.report.spectrum import effective_count, variance_shares
+from natlib.report.spectrum import variance_shares
 
 
 def features(samples: int, dimensions: int, seed: int = 0) -> Tensor:
@@ -56,14 +57,25 @@ def test_a_spectrum_that_is_known() -> None:
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4)
     shares = variance_shares(corners @ basis)
     np.testing.assert_allclose(shares.numpy(), [0.25] * 4 + [0] * 6, atol=1e-6)
-    assert effective_count(shares) == pytest.approx(4)
-    assert effective_count(torch.tensor([1.0, 0, 0])) == pytest.approx(1)
+    assert float(rank_of_spectrum(shares.sqrt())) == pytest.approx(4)
 
 
 def test_collapsed_features_have_no_variance() -> None:
     shares = variance_shares(torch.full((20, 5), 0.3))
     assert not shares.any()
-    assert math.isfinite(effective_count(shares))
+    assert math.isfinite(rank_of_spectrum(shares.sqrt()))
+
+
+@pytest.mark.parametrize(("samples", "dimensions"), [(60, 12), (12, 60), (200, 30)])
+def test_the_effective_rank_of_a_report_is_that_of_the_doctor(
+    samples: int, dimensions: int
+) -> None:
+    # A few strong directions, where the entropy of variances would be several times lower.
+    x = features(samples, dimensions) * torch.logspace(1, -1, dimensions)
+    shares = variance_shares(x)
+    found = float(rank_of_spectrum(shares.sqrt()))
+    assert found == pytest.approx(float(effective_rank(x)), rel=1e-4)
+    assert found > 1.2 * float(torch.special.entr(shares).sum().exp())
 
 
 def blobs(each: int) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """Section: the spectrum of features."""
 
+from natlib.objectives import rank_of_spectrum
 from natlib.report.charts import Curve, line_chart
 from natlib.report.page import Section
-from natlib.report.spectrum import effective_count, variance_shares
+from natlib.report.spectrum import variance_shares
 from natlib.report.subject import Subject
 
 __all__ = ["spectrum"]
@@ -31,7 +32,8 @@ def spectrum(subject: Subject) -> Section:
             {
                 "name": name,
                 "dimensions": subject.features[key].shape[1],
-                "effective": effective_count(shares),
+                # Singular values are the roots of variances, up to a factor.
+                "effective": float(rank_of_spectrum(shares.sqrt())),
                 "first": 100 * float(shares[0]),
                 "most": int((total < 0.9).sum()) + 1 if len(visible) else 0,
             }

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from natlib.assignment import AssignmentModule
-from natlib.objectives import NAT
+from natlib.objectives.nat import NAT
 
 __all__ = ["random_target_loss"]
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from natlib.doctor.random_loss import random_target_loss
-from natlib.objectives import NAT, NATModule
+from natlib.objectives import NAT, NATModule, random_target_loss
 
 BATCH = 24
 CELLS = {"kind": "cells", "points": 512}
