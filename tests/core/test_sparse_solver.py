@@ -100,3 +100,15 @@ def test_prices_give_every_row_its_cheapest_candidate() -> None:
 def test_candidates_without_a_matching() -> None:
     cost = np.tile(np.arange(10.0), (10, 1))  # all rows want the same columns
     assert match_candidates(cheapest(cost, 3), np.zeros(10)) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-25, 1e-9, 1.0, 1e9, 1e25])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_needs_no_other_solver_at_any_scale(
+    scale: float, dtype: torch.dtype, handed_over: list[int]
+) -> None:
+    cost = torch.from_numpy(make("random", 60, 60))
+    found = SMALL.solve((scale * cost).to(dtype))
+    assert not handed_over
+    assert torch.equal(found.columns, SMALL.solve(cost).columns)

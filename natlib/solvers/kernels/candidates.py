@@ -88,8 +88,11 @@ def match_candidates(
     """
     size = len(price)
     weight = candidates.cost - price[candidates.column]
-    # Zeros would count as missing; a constant changes no matching.
-    weight += 1 - weight.min()
+    # Zeros would count as missing; a constant changes no matching. One that suits the size of the
+    # weights leaves them their digits.
+    least = float(weight.min())
+    span = float(weight.max()) - least
+    weight += (1.0 if not span or 1e-3 < span < 1e3 else span) - least
     first = np.searchsorted(candidates.row, np.arange(size + 1))
     graph = csr_array(
         (weight, candidates.column.astype(np.int32), first.astype(np.int32)), shape=(size, size)
