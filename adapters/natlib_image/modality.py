@@ -108,7 +108,7 @@ class Image(Modality):
         path = "digits"
         if self.source is not None:
             path = stable_source("image", self.source, NAMES)
-        source = find_source(path, self.root, self.download)
+        source = find_source(path, self.root, self.download, self.range)
         size, resize, levels = self.size, self.resize, self.range
         if size is None or levels is None:
             found = looked_at(source, path, levels, self.max_pixels)
@@ -219,7 +219,7 @@ class Image(Modality):
         return Thumbnail.from_pixels(pixels.permute(1, 2, 0).contiguous().numpy())
 
     def _source(self) -> Source:
-        return find_source(self.source, self.root, self.download)
+        return find_source(self.source, self.root, self.download, self.range)
 
     def _size(self) -> int:
         if self.size is None:

@@ -132,6 +132,14 @@ class TestNpz:
         read = [samples[number].pixels[:, 0, 0].tolist() for number in range(4)]
         assert read == [[red, 0, 0] for red in (0, 51, 102, 255)]
 
+    def test_floats_on_another_scale_need_a_range(self, tmp_path: Path) -> None:
+        file = str(self.save(tmp_path, images=np.full((4, 8, 8), 25.0)))
+        with pytest.raises(DataError, match=r"set data\.range"):
+            Image(source=file, size=8).resolved()
+        samples = Image(source=file, size=8, range=(0, 100)).resolved().dataset("train")
+        assert samples is not None
+        assert samples[3].pixels.unique().tolist() == [64]
+
     def test_splits_and_labels(self, tmp_path: Path) -> None:
         pixels = np.zeros((3, 4, 4), np.uint8)
         file = self.save(

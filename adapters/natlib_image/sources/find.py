@@ -6,6 +6,7 @@ from natlib.data import Source, name_note, plugin_source, unknown_source
 from natlib.data.files import Folder
 from natlib.errors import DataError
 from natlib_image.formats import EXTENSIONS, unavailable
+from natlib_image.levels import Range
 from natlib_image.sources.digits import Digits
 from natlib_image.sources.npz import Npz
 from natlib_image.sources.torchvision_sets import SETS, TorchvisionSet
@@ -16,7 +17,9 @@ NAMES = ("digits", *SETS)
 """Sources that have a name of their own."""
 
 
-def find_source(source: str | None, root: str | None, download: bool) -> Source:
+def find_source(
+    source: str | None, root: str | None, download: bool, levels: Range | None = None
+) -> Source:
     """Open a source by its name or path.
 
     A name wins here; a user's folder of that name has become an absolute path before, see
@@ -27,6 +30,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
             folder, or an .npz file.
         root: where torchvision keeps its sets.
         download: whether torchvision may fetch what is not there.
+        levels: the range of arrays that are not uint8; None to recognise it.
 
     Raises:
         DataError: the source is neither an existing path nor a known name.
@@ -42,7 +46,7 @@ def find_source(source: str | None, root: str | None, download: bool) -> Source:
     if path.is_dir():
         return _folder(path)
     if path.suffix.lower() == ".npz" and path.is_file():
-        return Npz(path)
+        return Npz(path, levels)
     if path.exists():
         raise DataError(
             f"the source {source} is a file; expected a folder of images, an .npz file "

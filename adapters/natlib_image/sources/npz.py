@@ -10,6 +10,7 @@ from natlib.data import Source, Split, encode_labels
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError
 from natlib.runtime.unpacking import NpzFile
+from natlib_image.levels import Range
 from natlib_image.pixels import as_bytes, channels_last
 from natlib_image.sources.arrays import ArrayImages
 
@@ -31,10 +32,13 @@ class Npz(Source):
 
     Args:
         path: the file; nothing in it is unpickled.
+        levels: the range of images that are not uint8, which are then kept as they are; None to
+            recognise floats by their values.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, levels: Range | None = None) -> None:
         self.path = path
+        self.levels = levels
 
     def split(self, split: Split, cache: Path | None = None) -> ArrayImages | None:
         images_key, labels_key = _KEYS[split]
@@ -94,6 +98,7 @@ class Npz(Source):
             raise DataError(f"{what}; expected at least one image")
         try:
             array = channels_last(array) if array.ndim == 4 else array
-            return array if array.dtype.kind in "iu" else as_bytes(array)
+            kept = "iu" if self.levels is None else "iuf"
+            return array if array.dtype.kind in kept else as_bytes(array)
         except DataError as error:
             raise DataError(f"{what}; {error}") from error
