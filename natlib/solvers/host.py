@@ -71,7 +71,10 @@ def _checked_columns(
     except ValueError:  # of different lengths
         columns = np.array(found, dtype=object)
     if columns.dtype.kind not in "iu" or columns.shape != (p, b):
-        each = np.asarray(found[0])
+        wrong = [
+            one for one in map(np.asarray, found) if one.dtype.kind not in "iu" or one.shape != (b,)
+        ]
+        each = wrong[0] if wrong else np.asarray(found[0])
         raise MatchingError(
             f"solver {kind!r} returned columns of the type {each.dtype} and shape "
             f"{list(each.shape)} for {b} rows; return whole numbers of the shape [{b}] from "
