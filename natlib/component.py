@@ -23,6 +23,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from natlib.errors import ConfigError
 from natlib.key_hints import Hint, key_hint
 from natlib.registry import Registered, Registry, nearest
+from natlib.runtime.escaping import escaped
+from natlib.shortening import short, shown
 
 __all__ = ["Component", "Registered", "Registry", "Settings", "nearest", "register"]
 
@@ -33,7 +35,9 @@ class Settings(BaseModel):
     """A frozen group of options. Unknown keys are errors that say which one was meant."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(),
+        # No setting means anything at infinity, and JSON cannot hold it.
+        allow_inf_nan=False,
     )
 
     moved: ClassVar[Mapping[str, str]] = {}
@@ -51,7 +55,7 @@ class Settings(BaseModel):
                     raise PydanticCustomError(
                         "unknown_key",
                         "unknown key '{key}'; {hint}",
-                        {"key": str(key), "hint": hint.text(), "where": hint},
+                        {"key": escaped(str(key)), "hint": escaped(hint.text()), "where": hint},
                     )
         return value
 
@@ -85,7 +89,7 @@ class Component(Settings):
             raise PydanticCustomError(
                 "component",
                 "expected one {noun} (a mapping with 'kind', or the name of a kind), got {got}",
-                {"noun": cls.registry.noun, "got": repr(value)},
+                {"noun": cls.registry.noun, "got": shown(value)},
             )
         if "kind" not in value:
             raise PydanticCustomError(
@@ -96,7 +100,7 @@ class Component(Settings):
         try:
             member = cls.registry.get(str(value["kind"]))
         except ConfigError as error:
-            raise PydanticCustomError("component", "{text}", {"text": str(error)}) from error
+            raise PydanticCustomError("component", "{text}", {"text": short(str(error))}) from error
         return cast("Self", member.model_validate(value))
 
     @classmethod

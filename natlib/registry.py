@@ -13,6 +13,7 @@ from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
 
 from natlib.errors import ConfigError, one_line
+from natlib.shortening import short
 
 __all__ = ["EntryPoints", "Registered", "Registry", "nearest", "origin"]
 
@@ -147,7 +148,8 @@ class Registry(Generic[C]):
             return self._builtin[kind]
         entry = self._entry_points().get(kind)
         if entry is None:
-            raise ConfigError(f"unknown {self.noun} '{kind}'; {nearest(kind, self.kinds())}")
+            found = short(kind, 120)
+            raise ConfigError(f"unknown {self.noun} '{found}'; {nearest(kind, self.kinds())}")
         cls: Any = self._plugins.load(entry)
         if not (isinstance(cls, type) and getattr(cls, "registry", None) is self):
             raise ConfigError(

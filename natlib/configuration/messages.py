@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from natlib.shortening import short, shown
+
 __all__ = ["describe"]
 
 
@@ -12,7 +14,7 @@ def describe(error: Exception) -> str:
     """What is wrong with a configuration, in one line with dotted keys."""
     if isinstance(error, ValidationError):
         return "; ".join(_one(detail) for detail in error.errors()[:3])
-    return " ".join(str(error).split())
+    return short(" ".join(str(error).split()))
 
 
 def _one(detail: Any) -> str:
@@ -20,12 +22,12 @@ def _one(detail: Any) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "unknown_key":
         group = f"{path}." if path else ""
-        return f"unknown key '{group}{context['key']}'; {context['where'].text(group)}"
-    text = detail["msg"].removeprefix("Value error, ")
+        return short(f"unknown key '{group}{context['key']}'; {context['where'].text(group)}")
+    text = short(detail["msg"].removeprefix("Value error, "))
     text = text[0].lower() + text[1:]
     if detail["type"] == "missing":
         text = "a value is needed"
     elif detail["type"] != "component" and not isinstance(detail["input"], Mapping | BaseModel):
         # The input of a check on a whole group is that group: too long to show.
-        text = f"{text}, got {detail['input']!r}"
-    return f"{path}: {text}" if path else text
+        text = f"{text}, got {shown(detail['input'])}"
+    return f"{short(path)}: {text}" if path else text

@@ -1,0 +1,1 @@
+"""Random configurations and damaged runs: whatever is wrong ends in one line."""
