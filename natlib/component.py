@@ -9,33 +9,44 @@ entry points in other distributions, imported only when their kind is asked for.
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from natlib.errors import ConfigError
+from natlib.escaping import escaped, short, shown
 from natlib.key_hints import Hint, key_hint
 from natlib.registry import Registered, Registry, nearest
-from natlib.runtime.escaping import escaped
-from natlib.shortening import short, shown
 
-__all__ = ["Component", "Registered", "Registry", "Settings", "nearest", "register"]
+__all__ = ["Component", "Registered", "Registry", "Seed", "Settings", "nearest", "register"]
 
 C = TypeVar("C", bound="Component")
+
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+"""A seed of random numbers."""
+
+# Sizes, counts and positions are signed numbers of 64 bits wherever they are computed with.
+_LARGEST = 2**63 - 1
 
 
 class Settings(BaseModel):
     """A frozen group of options. Unknown keys are errors that say which one was meant."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(),
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
         # No setting means anything at infinity, and JSON cannot hold it.
         allow_inf_nan=False,
     )
@@ -59,12 +70,30 @@ class Settings(BaseModel):
                     )
         return value
 
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_endless_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        seed = any(getattr(each, "lt", None) == 2**64 for each in _metadata(cls, info.field_name))
+        numbers = value if isinstance(value, tuple | list) else (value,)
+        for number in numbers:
+            if isinstance(number, int) and abs(number) > _LARGEST and not seed:
+                raise ValueError(
+                    f"a whole number of {number.bit_length()} bits is more than any size; expected "
+                    "at most 2^63 - 1"
+                )
+        return value
+
     @classmethod
     def _hint(cls, key: str, values: Mapping[str, Any]) -> Hint:
         """What to do about a key that there is not."""
         if key in cls.moved:
             return Hint("it is of an earlier form of this configuration; now {}", [cls.moved[key]])
         return key_hint(cls, values, key)
+
+
+def _metadata(cls: type[BaseModel], name: str) -> list[Any]:
+    return cls.model_fields[name].metadata
 
 
 class Component(Settings):

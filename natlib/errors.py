@@ -14,6 +14,7 @@ __all__ = [
     "MatchingError",
     "NatlibError",
     "NonFiniteError",
+    "OutOfMemoryError",
     "RunExistsError",
     "RunLockedError",
     "RunNotFoundError",
@@ -59,6 +60,10 @@ class DivergedError(NonFiniteError):
 
 class DeviceError(NatlibError, RuntimeError):
     """This machine does not have the requested device."""
+
+
+class OutOfMemoryError(NatlibError, MemoryError):
+    """What is asked for does not fit into memory."""
 
 
 class RunExistsError(NatlibError, FileExistsError):

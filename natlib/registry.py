@@ -13,7 +13,7 @@ from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
 
 from natlib.errors import ConfigError, one_line
-from natlib.shortening import short
+from natlib.escaping import short
 
 __all__ = ["EntryPoints", "Registered", "Registry", "nearest", "origin"]
 

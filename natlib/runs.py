@@ -7,8 +7,8 @@ from typing import Any
 
 from natlib.errors import DataError
 from natlib.evaluation import Evaluation
-from natlib.runtime.reading import MIB, parse_json, read_text
 from natlib.training import RunConfig, RunDirectory, RunInfo, read_evaluations
+from natlib.training.metric_lines import read_metric_lines
 
 __all__ = ["RunLog", "Series", "read_run_log"]
 
@@ -100,19 +100,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        texts = read_text(path, 4096 * MIB).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines, damaged = read_metric_lines(path)
+    except OSError as error:
         raise DataError(f"{path} cannot be read: {error}; remove it") from error
-    lines = []
-    for number, text in enumerate(texts, start=1):
-        try:
-            line = parse_json(text)
-            lines.append({**line, "step": int(line["step"]), "epoch": int(line["epoch"])})
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(texts):
-                break
-            raise DataError(
-                f"line {number} of {path} is damaged; remove it, or resume the run from an older "
-                "checkpoint"
-            ) from error
+    if damaged:
+        raise DataError(
+            f"line {damaged[0]} of {path} is damaged; remove it, or resume the run from an older "
+            "checkpoint"
+        )
     return lines

@@ -26,11 +26,11 @@ _PART = 1 << 20
 class Mel(Settings):
     """How a log-mel spectrogram is computed."""
 
-    bands: int = Field(default=64, ge=4)
+    bands: int = Field(default=64, ge=4, le=4096)
     """Bands on the mel scale."""
-    window: float = Field(default=0.025, gt=0)
+    window: float = Field(default=0.025, gt=0, le=60)
     """Length of a frame in seconds."""
-    hop: float = Field(default=0.010, gt=0)
+    hop: float = Field(default=0.010, gt=0, le=60)
     """Seconds from one frame to the next."""
     low: float = Field(default=60.0, ge=0)
     """Lowest frequency in hertz."""

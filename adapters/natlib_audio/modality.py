@@ -59,11 +59,11 @@ class Audio(Modality):
     rate: int | None = Field(default=None, ge=1_000, le=192_000)
     """Sampling rate of inputs in hertz; other clips are resampled. By default the median rate of
     the first clips, at most 16,000."""
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0, le=86_400)
     """Length of an input. Shorter clips are padded with zeros, which encoders leave out of their
     means; of longer clips, views show a random part and evaluation uses the middle. By default the
     length that nine of ten of the first clips do not exceed, at most 4 seconds."""
-    longest: float = Field(default=10.0, gt=0)
+    longest: float = Field(default=10.0, gt=0, le=86_400)
     """Seconds of a clip that are read; both ends of a longer one are cut off. At least
     ``seconds``."""
     equal_level: bool = True

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from natlib.errors import ConfigError
-from natlib.runtime.escaping import escaped
+from natlib.escaping import escaped
 from natlib_cli import options
 from natlib_cli.output import console, print_note
 

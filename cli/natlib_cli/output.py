@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
-from natlib.errors import NatlibError
-from natlib.runtime.escaping import escaped
+from natlib.errors import NatlibError, one_line
+from natlib.escaping import escaped
 from natlib.runtime.terminal import SafeConsole
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ SPEAKS = int(os.environ.get("RANK", 0)) == 0
 
 console = SafeConsole(quiet=not SPEAKS)
 _errors = SafeConsole(stderr=True)
+
+# Set by those who look for a fault.
+_TRACEBACK = "NATLIB_TRACEBACK"
 
 # What Typer raises for arguments that no command takes; it has moved between versions.
 _UsageError: Any = typer.BadParameter.__base__
@@ -60,6 +63,23 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         _errors.say("Stopped.")
         raise SystemExit(130) from error
+    except Exception as error:
+        # The last net: nothing is known of what happened.
+        if os.environ.get(_TRACEBACK):
+            raise
+        _say(_unexpected(error))
+        raise SystemExit(1) from error
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"memory does not suffice ({one_line(error)}); use less data, or smaller batches"
+    if isinstance(error, RecursionError):
+        return f"something is nested too deep to be read ({one_line(error)})"
+    return (
+        f"{type(error).__name__}: {one_line(error)}; this was not expected, of natlib or of a "
+        f"plug-in: set {_TRACEBACK}=1 to see where it comes from, and report it"
+    )
 
 
 def print_note(text: str) -> None:

@@ -24,11 +24,11 @@ from natlib.assignment.embedding_cache import EmbeddingCache
 from natlib.assignment.schedule import Reassignment, reassign_from
 from natlib.assignment.slot_matcher import SlotMatcher, StepMatching
 from natlib.assignment.table import AssignmentTable
-from natlib.component import register
+from natlib.component import Seed, register
 from natlib.errors import ConfigError
 from natlib.runtime.progress import Work
 from natlib.solvers import Lapjv, Solver
-from natlib.targets import Seed, TargetDistribution, TargetModule
+from natlib.targets import TargetDistribution, TargetModule
 
 __all__ = ["Bank", "BankModule"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from natlib.shortening import short, shown
+from natlib.escaping import short, shown
 
 __all__ = ["describe"]
 

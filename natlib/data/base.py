@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from natlib.component import Component, Registry
+from natlib.component import Component, Registry, Seed
 from natlib.data.preview import input_picture
 from natlib.data.source_plugins import stable_source
 from natlib.data.splits import Split, chosen_rows
@@ -111,7 +111,7 @@ class Modality(Component):
     """Where samples come from: a path, or a name that the modality knows."""
     max_samples: int | None = Field(default=None, ge=1)
     """Train on a random subset of so many samples."""
-    subset_seed: int = Field(default=0, ge=0)
+    subset_seed: Seed = 0
     """Seed of that subset."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.component import Settings
+from natlib.component import Seed, Settings
 from natlib.data.base import SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.table_format import TableFormat
@@ -29,7 +29,7 @@ class LabelsConfig(Settings):
     """Share of the labels of each class to show; all labels if ``per_class`` is not set either."""
     per_class: int | None = Field(default=None, ge=1)
     """Number of labels of each class to show."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the random choice."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """Share of labelled samples in each batch: they are oversampled, though never twice in a batch.

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from natlib.component import Settings
+from natlib.component import Seed, Settings
 
 __all__ = ["EvaluationConfig"]
 
@@ -27,5 +27,5 @@ class EvaluationConfig(Settings):
     every run on the same samples with the same seed, so a search needs them only once."""
     final: bool = True
     """Whether a run ends with an evaluation, where there are labels."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the validation split and of the random encoder beside the trained one."""

@@ -158,7 +158,7 @@ class Objective(Component):
 
     registry: ClassVar[Registry[Any]] = OBJECTIVES
 
-    views: int = Field(default=2, ge=1)
+    views: int = Field(default=2, ge=1, le=1024)
     """Augmented views of a sample in a step."""
 
     @property

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from natlib.component import Settings, register
+from natlib.component import Seed, Settings, register
 from natlib.encoders import Head, MlpHead
 from natlib.errors import ConfigError
 from natlib.objectives.all_gather import all_gather_with_grad
@@ -26,7 +26,7 @@ class Projections(Settings):
 
     dim: int = Field(default=128, ge=1)
     """How many there are."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of their directions."""
 
 

@@ -29,7 +29,7 @@ class NTXent(Objective):
     """
 
     kind: Literal["nt_xent"] = "nt_xent"
-    views: int = Field(default=2, ge=2)
+    views: int = Field(default=2, ge=2, le=1024)
     """Augmented views of a sample in a step."""
     dim: int = Field(default=128, ge=2)
     """Dimensions of the embedding."""

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from natlib.component import register
+from natlib.component import Seed, register
 from natlib.encoders import Head, MlpHead
 from natlib.objectives.base import Objective
 from natlib.objectives.view_loss import ViewLoss
@@ -41,7 +41,7 @@ class SIGReg(Objective):
     """Frequencies at which characteristic functions are compared."""
     reach: float = Field(default=3.0, gt=0)
     """The highest of these frequencies."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the directions."""
 
     @model_validator(mode="after")

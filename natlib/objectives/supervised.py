@@ -31,7 +31,7 @@ class Supervised(Objective):
     """
 
     kind: Literal["supervised"] = "supervised"
-    views: int = Field(default=1, ge=1)
+    views: int = Field(default=1, ge=1, le=1024)
     """Augmented views of a sample in a step."""
     head: Head = LinearHead()
     """From features to a logit for each class."""

@@ -2,7 +2,7 @@
 
 import logging
 
-from natlib.runtime.escaping import escaped
+from natlib.escaping import escaped
 
 __all__ = ["logger"]
 

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from natlib.runtime.escaping import escaped
+from natlib.escaping import escaped
 
 __all__ = ["SafeConsole"]
 

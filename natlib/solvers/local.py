@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
+from natlib.component import Seed
 from natlib.errors import MatchingError
 from natlib.solvers.base import Matching, Solution, Solver, check_points
 from natlib.solvers.host import HostSolver
@@ -33,7 +33,7 @@ class LocalSolver(HostSolver):
 
     inner: Solver = Lapjv()
     """Matches a part."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of the choice of parts."""
 
     @property

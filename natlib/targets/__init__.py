@@ -1,7 +1,7 @@
 """What to predict: target distributions."""
 
 from natlib.targets.balanced import balanced_classes
-from natlib.targets.base import Seed, TargetDistribution, TargetModule
+from natlib.targets.base import TargetDistribution, TargetModule
 from natlib.targets.from_array import FromArray
 from natlib.targets.gaussian import Gaussian
 from natlib.targets.hypercube import Hypercube
@@ -37,7 +37,6 @@ __all__ = [
     "ProjectedNormal",
     "PrototypeTargets",
     "Prototypes",
-    "Seed",
     "TargetDistribution",
     "TargetModule",
     "UniformSphere",

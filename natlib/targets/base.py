@@ -1,19 +1,17 @@
 """The contract of target distributions: what the encoder learns to predict."""
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from natlib.component import Component, Registry
+from natlib.component import Component, Registry, Seed
 from natlib.families import TARGETS
 
-__all__ = ["Seed", "TargetDistribution", "TargetModule"]
-
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
+__all__ = ["TargetDistribution", "TargetModule"]
 
 
 class TargetDistribution(Component):

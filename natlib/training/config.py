@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from natlib.component import Settings
+from natlib.component import Seed, Settings
 from natlib.data import LabelsConfig, Modality
 from natlib.encoders import EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
@@ -39,7 +39,7 @@ class TrainingConfig(Settings):
     """How the learning rate changes over the run."""
     clip_gradient: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; longer ones are shortened."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of weights, order of samples, augmentation and dropout."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes an accelerator if there is one."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -36,6 +36,9 @@ class Optimizer(Component):
         """
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
 @register
 class AdamW(Optimizer):
     """Adam with decoupled weight decay.
@@ -44,7 +47,7 @@ class AdamW(Optimizer):
     """
 
     kind: Literal["adamw"] = "adamw"
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay of the averages of the gradient and of its square."""
 
     def build(self, weights: Sequence[nn.Parameter]) -> torch.optim.Optimizer:

@@ -13,6 +13,7 @@ from natlib.errors import ConfigError, DataError
 from natlib.model import load
 from natlib.objectives import ObjectiveModule
 from natlib.runtime.log import logger
+from natlib.runtime.memory_errors import memory_errors
 from natlib.runtime.model_size import no_larger_than
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.batch_norm import synchronise_batch_norm
@@ -117,7 +118,10 @@ def prepare(
     """
     torch.manual_seed(config.training.seed)
     assert config.encoder is not None
-    with nullcontext() if weights is None else no_larger_than(weights, "the run's config.yaml"):
+    with (
+        memory_errors("encoder and objective cannot be built", "set smaller widths and counts"),
+        nullcontext() if weights is None else no_larger_than(weights, "the run's config.yaml"),
+    ):
         encoder = config.encoder.build(config.data.input_shape)
         objective = config.objective.build(encoder.dim, samples=len(samples))
     if labels is not None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from natlib.errors import CheckpointError
 from natlib.runtime.log import logger
-from natlib.runtime.reading import MIB, parse_json, read_text
 from natlib.runtime.storage import append_to, write_file
+from natlib.training.metric_lines import read_metric_lines
 
 __all__ = ["Recorder"]
 
@@ -35,8 +35,10 @@ class Recorder:
 
     def __init__(self, run: Path, resume_step: int = 0) -> None:
         self._path = run / "metrics.jsonl"
+        damaged: list[int] = []
         if self._path.exists():
-            kept = [line for line in _complete_lines(self._path) if line["step"] <= resume_step]
+            lines, damaged = read_metric_lines(self._path)
+            kept = [line for line in lines if line["step"] <= resume_step]
             write_file(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = append_to(self._path)
         from natlib.training.event_file import EventFile  # TensorBoard, for training only
@@ -46,6 +48,11 @@ class Recorder:
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(self._handler)
         logger.setLevel(logging.INFO)
+        if damaged:
+            logger.warning(
+                "%d damaged lines of metrics.jsonl are left out, the first is line %d",
+                len(damaged), damaged[0],
+            )  # fmt: skip
 
     def record(self, step: int, epoch: int, values: dict[str, float]) -> None:
         """Write one line of metrics after ``step`` updates.
@@ -83,14 +90,3 @@ class Recorder:
         for thing in (self._file, self._events, self._handler):
             with contextlib.suppress(OSError):
                 thing.close()
-
-
-def _complete_lines(path: Path) -> list[dict[str, Any]]:
-    """Lines that parse: a killed run may have left half a line at the end."""
-    lines = []
-    for text in read_text(path, 4096 * MIB).splitlines():
-        try:
-            lines.append(parse_json(text))
-        except ValueError:
-            break
-    return lines

@@ -11,6 +11,7 @@ from natlib.evaluation import Evaluation
 from natlib.model import save_model
 from natlib.runtime.interruption import Interruption
 from natlib.runtime.log import logger
+from natlib.runtime.memory_errors import memory_errors
 from natlib.runtime.progress import ProgressReporter, SilentProgress
 from natlib.training.checkpoint import Position, write_checkpoint
 from natlib.training.config import RunConfig
@@ -25,6 +26,9 @@ from natlib.training.run_info import RunStatus
 from natlib.training.same_run import same_run
 
 __all__ = ["Run", "TrainResult"]
+
+
+_SMALLER = "set a smaller training.batch_size or encoder, smaller inputs or fewer targets"
 
 
 class Run:
@@ -168,10 +172,11 @@ class Run:
                 recorder = Recorder(self.directory.path, self.loop.position.step)
                 self._resources.callback(recorder.close)
             try:
-                self._setup_objective()
-                interruption = Interruption()
-                finished = self._update(recorder, interruption)
-                evaluation, why_not = self._evaluate() if finished else (None, None)
+                with memory_errors("training cannot go on", _SMALLER):
+                    self._setup_objective()
+                    interruption = Interruption()
+                    finished = self._update(recorder, interruption)
+                    evaluation, why_not = self._evaluate() if finished else (None, None)
                 self._conclude("finished" if finished else "interrupted", why_not)
             except BaseException as error:
                 self._fail(error)

@@ -17,8 +17,8 @@ from rich.text import Text
 from natlib.configuration import parse_yaml
 from natlib.data import Thumbnail
 from natlib.doctor import Finding
+from natlib.escaping import escaped
 from natlib.evaluation import Evaluation, EvaluationDetails, Figure
-from natlib.runtime.escaping import escaped
 from natlib.runtime.log import logger
 from natlib.runtime.terminal import SafeConsole
 from natlib.training import ConsoleProgress

@@ -21,7 +21,7 @@ from natlib.objectives import Objective
 from natlib.solvers import Solver
 from natlib.targets import TargetDistribution
 from natlib.training import RunConfig
-from tests.fuzz.values import near, nasty_value, show
+from tests.fuzz.values import nasty_value, near, show
 
 __all__ = ["Case", "Outcome", "draw", "fault", "judge"]
 

@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+from natlib.escaping import shown
+
 __all__ = ["nasty_value", "near", "show"]
 
 _NUMBERS: list[Any] = [
@@ -54,5 +56,4 @@ def near(chance: random.Random, value: Any) -> Any:
 
 def show(value: Any) -> str:
     """A value in a report: short, and printable anywhere."""
-    text = ascii(value)
-    return text if len(text) < 90 else f"{text[:70]}... ({len(text)} characters)"
+    return ascii(shown(value))

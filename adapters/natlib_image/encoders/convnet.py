@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from natlib.encoders import EncoderRecipe, StagedEncoder
@@ -19,7 +19,7 @@ class ConvNet(EncoderRecipe):
     """
 
     kind: Literal["convnet"] = "convnet"
-    widths: tuple[int, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)
+    widths: tuple[PositiveInt, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)
     """Channels of each convolution; the last is the number of features."""
     sobel: bool = False
     """Begin with a fixed Sobel filter, which replaces colours by gradients, as in the 2017 paper;

@@ -1,14 +1,16 @@
-"""Write out characters that a terminal would obey."""
+"""Text of any origin and length, for a line that people read."""
 
 import re
 
-__all__ = ["escaped"]
+__all__ = ["escaped", "short", "shown"]
 
 # Control characters (escape sequences begin with one, of 7 or of 8 bits), separators of lines,
 # changes of the direction of writing, and surrogates, which stand for bytes that are not UTF-8.
 _OBEYED = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _LINE = re.compile(f"[\n{_OBEYED}]")
 _LINES = re.compile(f"[{_OBEYED}]")
+_LONGEST_TEXT = 600
+_LONGEST_VALUE = 120
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
@@ -28,3 +30,19 @@ def escaped(text: str, *, lines: bool = False) -> str:
 
 def _written_out(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
+
+
+def short(text: str, longest: int = _LONGEST_TEXT) -> str:
+    """A text, escaped; of a long one the beginning and the end."""
+    text = escaped(text)
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest * 2 // 3]} ... ({len(text):,} characters) ... {text[-longest // 4 :]}"
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, cut if it is long."""
+    try:
+        return short(repr(value), _LONGEST_VALUE)
+    except ValueError:  # it holds a number of more digits than Python writes
+        return f"a {type(value).__name__} with a number of thousands of digits"
