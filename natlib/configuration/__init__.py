@@ -1,6 +1,7 @@
 """Configuration: YAML 1.2, presets, layers, errors in one line, files that explain themselves."""
 
 from natlib.configuration.commented import commented_yaml
+from natlib.configuration.json_text import json_text
 from natlib.configuration.layers import check_effect, merge, parse_setting
 from natlib.configuration.messages import describe
 from natlib.configuration.presets import preset_names, read_preset
@@ -11,6 +12,7 @@ __all__ = [
     "commented_yaml",
     "describe",
     "dump_yaml",
+    "json_text",
     "merge",
     "parse_setting",
     "parse_yaml",

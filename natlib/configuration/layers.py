@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from natlib.component import Component
 from natlib.configuration.yaml12 import parse_scalar, parse_yaml
 from natlib.errors import ConfigError
+from natlib.escaping import shown
 
 __all__ = ["check_effect", "merge", "parse_setting"]
 
@@ -115,7 +116,7 @@ def _lay(
             if below is None and "kind" not in value:
                 below = _default_kind(model, key)
             if not isinstance(below, Mapping | None):
-                raise ConfigError(f"{prefix}{key}: expected keys and values, got {below!r}")
+                raise ConfigError(f"{prefix}{key}: expected keys and values, got {shown(below)}")
             path = f"{prefix}{key}."
             one, each = (None, inner) if named else (inner, None)
             result[key] = _lay(one, below or {}, value, path, each)

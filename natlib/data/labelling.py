@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from natlib.component import Seed, Settings
+from natlib.configuration import json_text
 from natlib.data.base import SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.table_format import TableFormat
@@ -53,7 +54,7 @@ class LabelsConfig(Settings):
         return self
 
     def __hash__(self) -> int:
-        return hash(self.model_dump_json())
+        return hash(json_text(self))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from natlib.component import Settings
+from natlib.configuration import json_text
+from natlib.runtime.reading import parse_json
 
 __all__ = ["Evaluation", "EvaluationDetails", "Figure"]
 
@@ -101,9 +103,9 @@ class Evaluation(Settings):
 
     def to_json(self) -> str:
         """Indented JSON; :meth:`from_json` reads it back."""
-        return self.model_dump_json(indent=2) + "\n"
+        return json_text(self, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Evaluation":
         """The result that :meth:`to_json` wrote."""
-        return cls.model_validate_json(text)
+        return cls.model_validate(parse_json(text))

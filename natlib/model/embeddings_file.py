@@ -104,5 +104,14 @@ def _write_parquet(columns: dict[str, np.ndarray[Any, Any]], file: IO[bytes]) ->
     vectors = columns["embeddings"]
     flat = pa.array(vectors.reshape(-1))
     arrays = {"embeddings": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])}
-    arrays |= {name: pa.array(column) for name, column in columns.items() if name != "embeddings"}
+    arrays |= {
+        name: pa.array(_utf8(column)) for name, column in columns.items() if name != "embeddings"
+    }
     pq.write_table(pa.table(arrays), file)
+
+
+def _utf8(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    r"""Strings as Parquet holds them: bytes that are not UTF-8 are written out, as ``\udcff``."""
+    if column.dtype.kind != "U":
+        return column
+    return np.array([str(value).encode(errors="backslashreplace").decode() for value in column])

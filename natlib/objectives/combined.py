@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import nn
 
 from natlib.component import register
+from natlib.configuration import json_text
 from natlib.objectives.base import Objective
 from natlib.objectives.combined_module import CombinedModule
 from natlib.objectives.part import Part
@@ -61,7 +62,7 @@ class Combined(Objective):
         return self
 
     def __hash__(self) -> int:
-        return hash(self.model_dump_json())
+        return hash(json_text(self))
 
     @property
     def uses_labels(self) -> bool:

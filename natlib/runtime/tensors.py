@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from natlib.runtime.reading import check_file
@@ -27,6 +27,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise OSError(
             errno.EFBIG, f"it has {size >> 30} GiB, and this machine {memory >> 30}", str(path)
         )
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        # The library takes no such path.
+        return load(path.read_bytes())
     return load_file(path)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from natlib.component import Seed, Settings
+from natlib.configuration import json_text
 from natlib.data import LabelsConfig, Modality
 from natlib.encoders import EncoderRecipe
 from natlib.evaluation.config import EvaluationConfig
@@ -77,4 +78,4 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """SHA-256 of the configuration, in hexadecimal."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(json_text(self).encode()).hexdigest()

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from natlib.configuration import describe, dump_yaml, read_yaml
+from natlib.configuration import describe, dump_yaml, json_text, read_yaml
 from natlib.data import SampleSet
 from natlib.errors import (
     CheckpointError,
@@ -170,7 +170,7 @@ class RunDirectory:
             ) from error
 
     def _write_info(self, info: RunInfo) -> None:
-        write_file(self.info_file, info.model_dump_json(indent=2) + "\n")
+        write_file(self.info_file, json_text(info, indent=2) + "\n")
 
     def read_info(self) -> RunInfo:
         """What the run is and how it stands.

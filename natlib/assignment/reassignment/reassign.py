@@ -21,6 +21,7 @@ from natlib.assignment.reassignment.features import FeatureRows, Source, TargetR
 from natlib.assignment.reassignment.groups import Allowed, GroupResult, Groups
 from natlib.assignment.reassignment.state import Cursor, State
 from natlib.assignment.table import AssignmentTable
+from natlib.configuration import json_text
 from natlib.errors import ConfigError, DataError
 from natlib.runtime.interruption import Interruption
 from natlib.runtime.progress import ProgressReporter, SilentProgress
@@ -303,7 +304,7 @@ def _selected(index: Tensor | None, samples: int) -> NDArray[np.int64]:
 
 def _fingerprint(targets: TargetDistribution | TargetModule, source: TargetRows) -> str:
     distribution = targets.distribution if isinstance(targets, TargetModule) else targets
-    digest = hashlib.blake2b(distribution.model_dump_json().encode(), digest_size=16)
+    digest = hashlib.blake2b(json_text(distribution).encode(), digest_size=16)
     digest.update(source.mean)  # learned targets change while their settings stay
     return digest.hexdigest()
 
