@@ -107,6 +107,8 @@ def test_boxes_outside_the_image_are_refused(box: tuple[float, ...], voc: Path) 
     [
         ("", "is not the XML"),
         ("<annotation><size>", "is not the XML"),
+        ('<?xml version="1.0" encoding="klingon"?><annotation/>', "is not the XML"),
+        ('<?xml version="1.0" encoding="utf-7"?><annotation/>', "is not the XML"),
         ("<html></html>", "begins with <html>; expected <annotation>"),
         ("<annotation></annotation>", "<size><width> is None; expected a number"),
         (annotation_xml(0, 48, []), "width is 0; expected pixels"),

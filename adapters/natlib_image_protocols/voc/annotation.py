@@ -70,7 +70,7 @@ def read_annotation(path: Path) -> VocAnnotation:
         raise DataError(
             f"there is no {path}; every image in ImageSets/Main needs an annotation"
         ) from error
-    except (ParseError, DefusedXmlException, UnicodeDecodeError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise DataError(f"{path} is not the XML of Pascal VOC: {error}; write it again") from error
     if root.tag != "annotation":
         raise DataError(f"{path} begins with <{root.tag}>; expected <annotation>, as in Pascal VOC")
