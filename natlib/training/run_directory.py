@@ -109,6 +109,7 @@ class RunDirectory:
             CheckpointError: the directory cannot be written to.
         """
         with self.writing():
+            self.checkpoints.mkdir(exist_ok=True)
             for folder in (self.path, self.checkpoints, self.evaluations):
                 settle(folder)
 
@@ -179,10 +180,14 @@ class RunDirectory:
             RunNotFoundError: there is no run here.
             ConfigError: it was written by a natlib with another format, or is damaged.
         """
-        if not self.info_file.exists():
-            moved = f" (the run that was here is in {self.aside})" if self.aside.is_dir() else ""
+        if not self.config_file.exists() and self.aside.is_dir():
             raise RunNotFoundError(
-                f"{self.path} holds no natlib run (no run.json){moved}; "
+                f"the run {self.path} was to be replaced by one that never began, and is in "
+                f"{self.aside}; put it back (natlib train --resume {self.path})"
+            )
+        if not self.info_file.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no natlib run (no run.json); "
                 "give the directory that natlib train printed"
             )
         advice = "use the natlib that wrote it, or train it anew (--overwrite replaces it)"

@@ -23,6 +23,7 @@ from natlib.objectives import NAT
 from natlib.training import RunDirectory, checkpoint
 from natlib.training.checkpoint import (
     Position,
+    complete_checkpoints,
     latest_checkpoint,
     read_checkpoint,
     write_checkpoint,
@@ -220,6 +221,18 @@ def test_what_is_called_nearly_like_a_checkpoint_is_none(tmp_path: Path) -> None
     assert latest_checkpoint(tmp_path) == written
     write(tmp_path, 6, 1.0, keep=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["step-000000006", *others])
+
+
+def test_who_reads_checkpoints_passes_over_incomplete_ones(tmp_path: Path) -> None:
+    written = [write(tmp_path, step, 1.0, keep=9) for step in (5, 6, 7, 8)]
+    (written[1] / "manifest.json").unlink()
+    (written[2] / "weights.safetensors").unlink()
+    (written[3] / "manifest.json").write_text("{")
+    assert complete_checkpoints(tmp_path) == written[:1]
+    # Resuming does not pass over them: what is newest is damaged, and says so.
+    assert latest_checkpoint(tmp_path) == written[3]
+    with pytest.raises(CheckpointError, match=r"remove it and resume.*step-000000005, which is in"):
+        read_checkpoint(written[3], *pair(0.0), Meter())
 
 
 def test_a_step_that_is_written_again_is_replaced(tmp_path: Path) -> None:

@@ -227,6 +227,61 @@ def test_an_old_run_stays_where_the_new_one_cannot_begin(run: Path) -> None:
     assert content(run) == before
 
 
+def moved_aside(run: Path, *written: str) -> Path:
+    """As a kill leaves it while the run is replaced, when these files of the new one are there."""
+    aside = RunDirectory(run).aside
+    run.rename(aside)
+    run.mkdir()
+    for name in written:
+        shutil.copy(aside / name, run / name)
+    (run / ".config.yaml.4711.partial").write_text("data")
+    return aside
+
+
+@pytest.mark.parametrize("written", [(), ("run.json", "samples.jsonl.gz")])
+@pytest.mark.parametrize("command", ["resume", "continue", "train", "overwrite", "read"])
+def test_a_run_whose_replacement_never_began_comes_back(
+    command: str, written: tuple[str, ...], run: Path
+) -> None:
+    before = content(run)
+    aside = moved_aside(run, *written)
+    notes = Notes()
+    if command == "read":
+        with pytest.raises(RunNotFoundError, match=f"is in {aside}; put it back"):
+            RunDirectory(run).read_config()
+        return
+    if command == "resume":
+        assert natlib.resume(run, progress=notes).finished
+    elif command == "continue":
+        done = natlib.train(toy_config(**SHORT), run, continue_run=True, progress=notes)
+        assert done.found_finished
+        assert content(run) == before
+    elif command == "train":
+        with pytest.raises(RunExistsError, match="exists; resume it"):
+            natlib.train(toy_config(**SHORT), run, progress=notes)
+        assert content(run) == before
+    else:
+        replace(run, progress=notes)
+        assert RunDirectory(run).read_config().training.seed == 1
+    assert notes.said == [
+        f"The run that was in {run} is back, since the run that was to replace it never began."
+    ]
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("command", ["resume", "overwrite"])
+def test_a_replacement_that_has_begun_goes_on(command: str, run: Path) -> None:
+    aside = moved_aside(run, "run.json", "samples.jsonl.gz", "config.yaml")
+    info = RunDirectory(aside).read_info().model_copy(update={"checkpoint": None})
+    (run / "run.json").write_text(info.model_dump_json())
+    if command == "resume":
+        natlib.resume(run)
+    else:
+        replace(run)
+    assert RunDirectory(run).read_config().training.seed == (command == "overwrite")
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
+
+
 def test_what_somebody_writes_meanwhile_stays(run: Path) -> None:
     class Write(FailAt):
         def advance(self, done: int, note: str = "") -> None:
