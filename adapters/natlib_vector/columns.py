@@ -30,7 +30,7 @@ class Column(Settings):
 
     name: str
     mean: float = 0.0
-    scale: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    scale: float = Field(default=0.0, ge=0)
     """Standard deviation; 0 for a column that is left out of the inputs, since it is constant or
     counts rows."""
     categories: tuple[str, ...] | None = None

@@ -1,6 +1,5 @@
 """Targets from several distributions."""
 
-import math
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
@@ -69,8 +68,8 @@ class Mixture(TargetDistribution):
                     f"{len(self.weights)} weights for {len(self.components)} components with "
                     f"{self.copies} copies of each; give {len(self.components)} or {self.count}"
                 )
-            if not all(0 < weight < math.inf for weight in self.weights):
-                raise ValueError(f"weights need to be positive and finite, got {self.weights}")
+            if not all(weight > 0 for weight in self.weights):
+                raise ValueError(f"weights need to be positive, got {self.weights}")
         return self
 
     @property

@@ -29,7 +29,7 @@ class ProjectedNormal(TargetDistribution):
     kind: Literal["projected_normal"] = "projected_normal"
     mean: Literal["drawn"] | tuple[float, ...] = "drawn"
     """Mean direction: d numbers, which are normalised, or 'drawn' from the seed."""
-    spread: float = Field(default=0.5, gt=0, allow_inf_nan=False)
+    spread: float = Field(default=0.5, gt=0)
     """Root mean square distance of points from the mean before they are projected onto the sphere.
     With 0.5 the mean cosine to the mean direction is 0.9."""
 

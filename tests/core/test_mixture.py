@@ -111,7 +111,7 @@ def test_ten_clusters_in_one_line() -> None:
         ({"components": [LowDiscrepancy(onto="gaussian"), "hypercube"]}, "mix components"),
         ({"components": ["hypercube"], "weights": [1, 2]}, "2 weights for 1 components"),
         ({"components": ["hypercube"], "weights": [0]}, "weights need to be positive"),
-        ({"components": ["hypercube"], "weights": [math.inf]}, "weights need to be positive"),
+        ({"components": ["hypercube"], "weights": [math.inf]}, "finite number"),
         ({"components": []}, "at least 1 item"),
         ({"components": [MeanPrototypes()]}, "a part is not trained"),
         ({"components": [Gaussian(dim=2, mean=(1, 2))], "dim": 3}, "mean has 2 numbers"),
@@ -132,7 +132,7 @@ def test_invalid_values_are_refused(values: dict[str, object], text: str) -> Non
     [
         (ProjectedNormal, {"mean": (1.0, 2.0)}, "mean has 2 numbers and the targets have 128"),
         (ProjectedNormal, {"mean": (0.0, 0.0), "dim": 2}, "needs a direction"),
-        (ProjectedNormal, {"mean": (math.nan, 0.0), "dim": 2}, "needs a direction"),
+        (ProjectedNormal, {"mean": (math.nan, 0.0), "dim": 2}, "finite number"),
         (ProjectedNormal, {"spread": 0}, "greater than 0"),
         (Gaussian, {"mean": (math.inf,), "dim": 1}, "finite"),
         (LowDiscrepancy, {"dim": 21_202}, "at most 21201 dimensions"),
