@@ -89,6 +89,7 @@ def write_checkpoint(
             )
     target = folder / f"step-{position.step:09d}"
     try:
+        folder.mkdir(exist_ok=True)
         with new_folder(target) as partial:
             save_tensors(weights, partial / "weights.safetensors")
             save_tensors(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")

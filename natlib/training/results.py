@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from natlib.errors import ConfigError
 from natlib.evaluation import STANDARD, Evaluation
 from natlib.runtime.reading import read_text
@@ -41,7 +39,7 @@ def read_evaluations(directory: RunDirectory) -> dict[str, Evaluation]:
     for path in sorted(directory.evaluations.glob("*.json"), key=_standard_first):
         try:
             found[path.stem] = Evaluation.from_json(read_text(path))
-        except (ValidationError, UnicodeDecodeError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise ConfigError(
                 f"{path} is not an evaluation that this version of natlib can read; remove it and "
                 "evaluate the run again (natlib eval)"

@@ -109,7 +109,6 @@ class RunDirectory:
             CheckpointError: the directory cannot be written to.
         """
         with self.writing():
-            self.checkpoints.mkdir(exist_ok=True)
             for folder in (self.path, self.checkpoints, self.evaluations):
                 settle(folder)
 
