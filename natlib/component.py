@@ -17,18 +17,30 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from natlib.conditions import Condition, unread, value_of
 from natlib.errors import ConfigError
 from natlib.escaping import escaped, short, shown
 from natlib.key_hints import Hint, key_hint
 from natlib.registry import Registered, Registry, nearest
 
-__all__ = ["Component", "Registered", "Registry", "Seed", "Settings", "nearest", "register"]
+__all__ = [
+    "Component",
+    "Condition",
+    "Registered",
+    "Registry",
+    "Seed",
+    "Settings",
+    "nearest",
+    "register",
+]
 
 C = TypeVar("C", bound="Component")
 
@@ -40,7 +52,11 @@ _LARGEST = 2**63 - 1
 
 
 class Settings(BaseModel):
-    """A frozen group of options. Unknown keys are errors that say which one was meant."""
+    """A frozen group of options.
+
+    Unknown keys are errors that say which one was meant, and so are options that are set where
+    nothing reads them (``conditions``). What nothing reads is left out when a group is written.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -53,6 +69,8 @@ class Settings(BaseModel):
 
     moved: ClassVar[Mapping[str, str]] = {}
     """Keys of an earlier form of these options, and where they are now; for error messages."""
+    conditions: ClassVar[tuple[Condition, ...]] = ()
+    """Which options are read for some values of others only."""
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +102,34 @@ class Settings(BaseModel):
                 )
         return value
 
+    @model_validator(mode="after")
+    def _reject_unread(self) -> Self:
+        for found in unread(type(self), dict(self)):
+            # What is turned off (0, false, null) needs nobody to read it.
+            given = tuple(
+                name for name in found.names if _is_set(self, name) and value_of(self, name)
+            )
+            if given:
+                found = found._replace(names=given)
+                raise PydanticCustomError(
+                    "unread_setting", "{text}", {"text": found.text(), "unread": found}
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        for found in unread(type(self), dict(self)):
+            for name in found.names:
+                if not _is_set(self, name) or value_of(self, name):
+                    _remove(values, name)
+        return values
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with other values, validated; what is not set stays so."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate(given | values)
+
     @classmethod
     def _hint(cls, key: str, values: Mapping[str, Any]) -> Hint:
         """What to do about a key that there is not."""
@@ -94,6 +140,19 @@ class Settings(BaseModel):
 
 def _metadata(cls: type[BaseModel], name: str) -> list[Any]:
     return cls.model_fields[name].metadata
+
+
+def _is_set(group: Any, name: str) -> bool:
+    """Whether an option, with dots where it is of a group inside, was given."""
+    first, _, rest = name.partition(".")
+    return first in group.model_fields_set and (not rest or _is_set(getattr(group, first), rest))
+
+
+def _remove(values: dict[str, Any], name: str) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values.get(parent) or {}
+    values.pop(last, None)
 
 
 class Component(Settings):

@@ -1,12 +1,13 @@
 """Augmentation of sounds: its settings, and how a view is made."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.component import Settings
+from natlib.component import Condition, Settings
+from natlib.conditions import positive
 from natlib_audio import spectra, waves
 from natlib_audio.log_mel import Mel, warped_bands
 
@@ -25,6 +26,25 @@ class Augmentation(Settings):
     as well as on log-mel spectrograms.
     """
 
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("noise_snr",), on=("noise",), holds=positive, remedy="set {noise} above 0"),
+        Condition(
+            ("background_snr",),
+            on=("background",),
+            holds=positive,
+            remedy="set {background} above 0",
+        ),
+        Condition(
+            ("time_mask",), on=("time_masks",), holds=positive, remedy="set {time_masks} above 0"
+        ),
+        Condition(
+            ("frequency_mask",),
+            on=("frequency_masks",),
+            holds=positive,
+            remedy="set {frequency_masks} above 0",
+        ),
+    )
+
     crop: tuple[float, float] = (0.6, 1.0)
     """Shortest and longest excerpt of a clip, as a share of the longest that fits into a view."""
     shift: Probability = 1.0
@@ -37,7 +57,7 @@ class Augmentation(Settings):
     """Frequencies are multiplied or divided by a random factor of up to 1 + x at the same speed, as
     if the vocal tract or the instrument had another size (log-mel only)."""
     gain: float = Field(default=6.0, ge=0)
-    """Level changes by up to so many decibels (has no effect with ``equal_level``)."""
+    """Level changes by up to so many decibels (only without ``equal_level``, which undoes it)."""
     equaliser: float = Field(default=6.0, ge=0)
     """Standard deviation, in decibels, of a random frequency response at points an octave apart, as
     if microphone and room were others."""

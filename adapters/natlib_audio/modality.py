@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from natlib.component import Condition
 from natlib.data import (
     Batch,
     DecodedSamples,
@@ -44,6 +45,26 @@ class Audio(Modality):
 
     kind: Literal["audio"] = "audio"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("labels",),
+            on=("source",),
+            holds=lambda source: source not in (None, *NAMES),
+            remedy="set {source} to a folder of sounds",
+        ),
+        Condition(
+            ("augment.warp",),
+            on=("representation",),
+            holds=lambda representation: representation == "log_mel",
+            remedy="set {representation} to log_mel",
+        ),
+        Condition(
+            ("augment.gain",),
+            on=("equal_level",),
+            holds=lambda equal_level: not equal_level,
+            remedy="set {equal_level} to false",
+        ),
+    )
 
     source: str | None = None
     """A folder of wav, flac, ogg, mp3 or aiff files (recursive; sub-folders ``train``, ``val``,
@@ -92,15 +113,14 @@ class Audio(Modality):
         if self.source is not None:
             path = stable_source("audio", self.source, NAMES)
         source = find_source(path, self.labels, self.table)
-        update: dict[str, Any] = {
-            "source": path,
-            "labels": self.labels and str(Path(self.labels).expanduser().absolute()),
-        }
+        update: dict[str, Any] = {"source": path}
+        if self.labels is not None:
+            update["labels"] = str(Path(self.labels).expanduser().absolute())
         if self.rate is None or self.seconds is None:
             rate, seconds = natural_form(source, path, self.longest)
             update["rate"] = self.rate or rate
             update["seconds"] = self.seconds or seconds
-        found = self.model_validate({**dict(self), **update})
+        found = self.changed(**update)
         found._check_form()
         if found.mean is None or found.std is None:
             unscaled = found.model_copy(update={"mean": 0.0, "std": 1.0})
@@ -111,7 +131,7 @@ class Audio(Modality):
             )
             update["mean"] = mean if self.mean is None else self.mean
             update["std"] = std if self.std is None else self.std
-        return self.model_validate({**dict(self), **update})
+        return self.changed(**update)
 
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
         """See :meth:`Modality.complete`: checks that the encoder reads this representation."""

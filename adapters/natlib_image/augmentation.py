@@ -1,12 +1,13 @@
 """Augmentation of images: its settings, and how a view is made."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.component import Settings
+from natlib.component import Condition, Settings
+from natlib.conditions import positive
 from natlib_image import colour
 from natlib_image.geometry import crop, plain_boxes, resized_boxes
 
@@ -21,6 +22,22 @@ class Augmentation(Settings):
     A probability of 0 or a strength of 0 turns an operation off. Every image and every view
     draws its own random numbers.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("crop_scale", "crop_ratio"),
+            on=("crop",),
+            holds=lambda crop: crop == "resized",
+            remedy="set {crop} to resized",
+        ),
+        Condition(
+            ("brightness", "contrast", "saturation", "hue"),
+            on=("jitter",),
+            holds=positive,
+            remedy="set {jitter} above 0",
+        ),
+        Condition(("blur_sigma",), on=("blur",), holds=positive, remedy="set {blur} above 0"),
+    )
 
     crop: Literal["resized", "plain"] = "resized"
     """``resized``: a box of random area and shape, scaled to the size of a view.

@@ -12,6 +12,7 @@ from PIL import Image as PILImage
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from natlib.component import Condition
 from natlib.data import (
     Batch,
     DecodedSamples,
@@ -35,7 +36,7 @@ from natlib_image.encoders.resnet import ResNet
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
 from natlib_image.measuring import looked_at
 from natlib_image.pixel_limit import MAX_PIXELS
-from natlib_image.sources import NAMES, find_source
+from natlib_image.sources import DOWNLOADABLE, NAMES, SETS, find_source
 
 __all__ = ["Image"]
 
@@ -54,6 +55,20 @@ class Image(Modality):
 
     kind: Literal["image"] = "image"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("root",),
+            on=("source",),
+            holds=lambda source: source in SETS,
+            remedy="set {source} to the name of a torchvision data set, cifar10 for example",
+        ),
+        Condition(
+            ("download",),
+            on=("source",),
+            holds=lambda source: source in DOWNLOADABLE,
+            remedy="set {source} to a data set that torchvision downloads, cifar10 for example",
+        ),
+    )
 
     source: str | None = None
     """A folder of images (recursive; sub-folders ``train``, ``val``, ``test`` and the like are
@@ -118,16 +133,16 @@ class Image(Modality):
                 size = size if resize is None else min(size, resize)
         if resize is None:
             resize = size if size <= _SMALL else round(size * 256 / 224)
-        blur = default_blur(size) if self.augment.blur is None else self.augment.blur
-        update = {
+        update: dict[str, Any] = {
             "source": path,
-            "root": None if self.root is None else str(Path(self.root).expanduser().absolute()),
             "size": size,
             "resize": resize,
             "range": levels,
-            "augment": self.augment.model_copy(update={"blur": blur}),
+            "augment": self._augment_for(size),
         }
-        return self.model_validate({**dict(self), **update})
+        if self.root is not None:
+            update["root"] = str(Path(self.root).expanduser().absolute())
+        return self.changed(**update)
 
     def dataset(self, split: Split, cache: Path | None = None) -> ImageSamples | None:
         decoder = self.decoder()
@@ -217,6 +232,17 @@ class Image(Modality):
         mean, std = torch.tensor(self.mean).view(3, 1, 1), torch.tensor(self.std).view(3, 1, 1)
         pixels = (inputs.float().cpu() * std + mean).clamp(0, 1).mul(255).round().byte()
         return Thumbnail.from_pixels(pixels.permute(1, 2, 0).contiguous().numpy())
+
+    def _augment_for(self, size: int) -> Augmentation:
+        if self.augment.blur is not None:
+            return self.augment
+        blur = default_blur(size)
+        if not blur and "blur_sigma" in self.augment.model_fields_set:
+            raise ConfigError(
+                f"data.augment.blur_sigma is set, and views of {size} pixels are not blurred by "
+                "default; set data.augment.blur above 0, or leave data.augment.blur_sigma out"
+            )
+        return self.augment.changed(blur=blur)
 
     def _source(self) -> Source:
         return find_source(self.source, self.root, self.download, self.range)

@@ -1,12 +1,13 @@
 """Augmentation of texts: its settings, and how a view is made."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.component import Settings
+from natlib.component import Condition, Settings
+from natlib.conditions import positive
 
 __all__ = ["Augmentation", "one_view"]
 
@@ -21,6 +22,10 @@ class Augmentation(Settings):
     of the same text, as in SimCSE: Gao et al., EMNLP 2021, arXiv 2104.08821). Every text and
     every view draws its own random numbers; at least one token remains.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("delete_share",), on=("delete",), holds=positive, remedy="set {delete} above 0"),
+    )
 
     crop_scale: tuple[float, float] = (0.3, 1.0)
     """Smallest and largest share of a text's tokens in the span that a view is cut from."""

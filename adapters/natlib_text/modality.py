@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, PrivateAttr
 from torch import Tensor
 
+from natlib.component import Condition
 from natlib.data import (
     Batch,
     DecodedSamples,
@@ -49,6 +50,26 @@ class Text(Modality):
 
     kind: Literal["text"] = "text"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("unit",),
+            on=("source",),
+            holds=lambda source: source is not None and source.lower().endswith(".txt"),
+            remedy="set {source} to a .txt file",
+        ),
+        Condition(
+            ("column", "label", "split"),
+            on=("source",),
+            holds=lambda source: source is not None and is_table(Path(source)),
+            remedy="set {source} to a table",
+        ),
+        Condition(
+            ("vocabulary", "lowercase"),
+            on=("tokenizer",),
+            holds=lambda tokenizer: tokenizer is None,
+            remedy="set {tokenizer} to null to train one",
+        ),
+    )
 
     source: str | None = None
     """A .txt file; a table (.csv, .tsv, .jsonl, .ndjson, each also with .gz, or .parquet) with a
@@ -71,7 +92,7 @@ class Text(Modality):
     tokenizer: str | None = None
     """A folder with a ``tokenizer.json``. By default a tokenizer is trained on the texts."""
     vocabulary: int = Field(default=8192, ge=256)
-    """Number of tokens of a tokenizer that is trained, including the 256 bytes."""
+    """Number of tokens, including the 256 bytes (only if a tokenizer is trained)."""
     lowercase: bool = True
     """Convert texts to lower case (only if a tokenizer is trained)."""
     fit_samples: int = Field(default=50_000, ge=1)

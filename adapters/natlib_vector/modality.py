@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from torch import Tensor
 
+from natlib.component import Condition
 from natlib.data import (
     ArraySample,
     ArraySamples,
@@ -45,6 +46,14 @@ class Vector(Modality):
 
     kind: Literal["vector"] = "vector"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("columns", "ignore", "label", "split", "max_categories"),
+            on=("source",),
+            holds=lambda source: source is not None and is_table(Path(source)),
+            remedy="set {source} to a table",
+        ),
+    )
 
     source: str | None = None
     """An .npy file [samples, columns]; an .npz file (``vectors``, ``labels``, ``test_vectors``,

@@ -23,6 +23,8 @@ def _one(detail: Any) -> str:
     if detail["type"] == "unknown_key":
         group = f"{path}." if path else ""
         return short(f"unknown key '{group}{context['key']}'; {context['where'].text(group)}")
+    if detail["type"] == "unread_setting":
+        return short(context["unread"].text(f"{path}." if path else ""))
     text = short(detail["msg"].removeprefix("Value error, "))
     text = text[0].lower() + text[1:]
     if detail["type"] == "missing":

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from natlib.component import Component, Registry, Seed
+from natlib.component import Component, Condition, Registry, Seed
 from natlib.data.preview import input_picture
 from natlib.data.source_plugins import stable_source
 from natlib.data.splits import Split, chosen_rows
@@ -106,6 +106,15 @@ class Modality(Component):
     registry: ClassVar[Registry[Any]] = MODALITIES
     presets: ClassVar[Path | None] = None
     """Folder of the YAML files that ``--preset`` names, if the modality ships any."""
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("subset_seed",),
+            on=("max_samples",),
+            holds=lambda most: most is not None,
+            remedy="set {max_samples}",
+        ),
+    )
 
     source: str | None = None
     """Where samples come from: a path, or a name that the modality knows."""

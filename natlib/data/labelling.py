@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from natlib.component import Seed, Settings
+from natlib.component import Condition, Seed, Settings
 from natlib.configuration import json_text
 from natlib.data.base import SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
@@ -25,6 +25,15 @@ class LabelsConfig(Settings):
     it is the same in every process, after a resume and in an evaluation. A larger part holds a
     smaller one of the same seed.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("seed",),
+            on=("fraction", "per_class"),
+            holds=lambda fraction, per_class: fraction is not None or per_class is not None,
+            remedy="set {fraction} or {per_class}",
+        ),
+    )
 
     fraction: float | None = Field(default=None, gt=0, le=1)
     """Share of the labels of each class to show; all labels if ``per_class`` is not set either."""

@@ -81,6 +81,13 @@ class MaskedModule(ObjectiveModule):
         if self.config.projections is not None:
             with torch.no_grad(), torch.autocast(views[0].device.type, enabled=False):
                 self._target = self._project(views[0], self.config.projections)
+        default = type(self.config).model_fields["blocks"].default
+        if self.config.blocks != default and not _extents(views[0]):
+            raise ConfigError(
+                f"blocks is {self.config.blocks} in the objective 'masked', and nothing reads it: "
+                f"inputs of the shape {list(views[0].shape[1:])} have no extents to divide; leave "
+                "blocks out"
+            )
         return [corrupt(views[0], self.config.share, self.config.blocks)]
 
     def forward(
@@ -139,7 +146,7 @@ def corrupt(inputs: Tensor, share: float, blocks: int) -> Tensor:
         blocks: blocks along each extent of floating-point inputs [b, channels, ...].
     """
     batch, device = len(inputs), inputs.device
-    extents = inputs.shape[2:] if inputs.is_floating_point() else ()
+    extents = _extents(inputs)
     if extents:
         # One draw for each block, for all channels alike.
         grid = [batch, 1, *(min(blocks, extent) for extent in extents)]
@@ -154,6 +161,11 @@ def corrupt(inputs: Tensor, share: float, blocks: int) -> Tensor:
             hidden, donor = hidden.index_select(axis, block), donor.index_select(axis, block)
     donor = donor.expand_as(inputs)
     return torch.where(hidden, inputs.gather(0, donor), inputs)
+
+
+def _extents(inputs: Tensor) -> tuple[int, ...]:
+    """What blocks divide; vectors and tokens have none."""
+    return tuple(inputs.shape[2:]) if inputs.is_floating_point() else ()
 
 
 @torch.no_grad()

@@ -1,13 +1,13 @@
 """The 2017 paper's protocol: a fresh multilayer perceptron on frozen features."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from natlib.component import Settings, register
+from natlib.component import Condition, Settings, register
 from natlib.data.sparse import is_sparse, rows_of
 from natlib.evaluation import ROWS, Evaluation, percent, stratified_split
 from natlib.evaluation.modes import seeded
@@ -22,6 +22,10 @@ class MlpTraining(Settings):
 
     (Linear, batch norm, ReLU, dropout), (linear, batch norm, ReLU), linear; SGD with momentum.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(("dropout",), on=("widths",), holds=bool, remedy="give {widths} at least one"),
+    )
 
     widths: tuple[PositiveInt, ...] = (4096, 4096)
     """Width of each hidden layer."""

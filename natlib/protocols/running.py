@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from natlib.configuration import describe, merge, parse_setting
+from natlib.configuration import check_effect, describe, merge, parse_setting
 from natlib.errors import ConfigError
 from natlib.evaluation import Evaluation, EvaluationProgress
 from natlib.model import load
@@ -90,7 +90,10 @@ def compose_protocol(kind: str, settings: Sequence[str] = ()) -> Protocol:
     member = Protocol.registry.get(kind)
     layers: list[Mapping[str, Any]] = [{"kind": kind}, *(parse_setting(text) for text in settings)]
     try:
-        composed: Protocol = member.model_validate(merge(member, layers))
+        merged = merge(member, layers)
+        for asked in layers:
+            check_effect(member, asked, merged)
+        composed: Protocol = member.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(f"protocol {kind}: {describe(error)}") from error
     return composed

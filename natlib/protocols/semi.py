@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from natlib.component import register
+from natlib.component import Condition, register
 from natlib.data import SampleSet
 from natlib.errors import ConfigError
 from natlib.evaluation import EmbeddedSplits, Evaluation, Figure, Splits, encode, percent
@@ -46,6 +46,24 @@ class Semi(Protocol):
     (evaluated by a linear probe that sees the same labels), with both. The run must have been
     trained by NAT without labels.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("share", "epochs"), on=("methods",), holds=bool, remedy="give {methods} at least one"
+        ),
+        Condition(
+            ("weight",),
+            on=("methods",),
+            holds=lambda methods: not {"classifier", "both"}.isdisjoint(methods),
+            remedy="add classifier or both to {methods}",
+        ),
+        Condition(
+            ("spread",),
+            on=("methods",),
+            holds=lambda methods: not {"class_targets", "both"}.isdisjoint(methods),
+            remedy="add class_targets or both to {methods}",
+        ),
+    )
 
     kind: Literal["semi"] = "semi"
     fractions: tuple[Fraction, ...] = (0.01, 0.1)

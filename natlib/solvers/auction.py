@@ -3,11 +3,11 @@
 Shapes: p problems, b rows, k columns.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from natlib.component import register
+from natlib.component import Condition, register
 from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.auction_from_prices import auction_from_prices
 from natlib.solvers.kernels.normalise_costs import normalise_costs
@@ -26,6 +26,15 @@ class Auction(Solver):
     and stay unsold; such columns then bid for rows (Bertsekas & Castanon 1992, "A
     forward/reverse auction algorithm for asymmetric assignment problems").
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("scaling",),
+            on=("start", "epsilon"),
+            holds=lambda start, epsilon: start > epsilon,
+            remedy="set {start} above {epsilon}",
+        ),
+    )
 
     kind: Literal["auction"] = "auction"
     epsilon: float = Field(default=0.02, ge=1e-4)

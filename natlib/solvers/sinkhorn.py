@@ -3,13 +3,13 @@
 Shapes: p problems, b rows, k columns.
 """
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from natlib.component import register
+from natlib.component import Condition, register
 from natlib.solvers.base import Solution, Solver
 from natlib.solvers.kernels.auction_from_prices import auction_from_prices
 from natlib.solvers.kernels.normalise_costs import NormalisedCosts, normalise_costs
@@ -58,6 +58,15 @@ class Sinkhorn(Solver):
     section 3). A one-to-one matching comes from a short auction that starts from the
     potentials as prices. The reported ``gap`` is valid whether or not the iterations converged.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("decay",),
+            on=("start", "epsilon"),
+            holds=lambda start, epsilon: start > epsilon,
+            remedy="set {start} above {epsilon}",
+        ),
+    )
 
     kind: Literal["sinkhorn"] = "sinkhorn"
     epsilon: float = Field(default=0.05, ge=1e-4)

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from natlib.configuration import (
+    Dropped,
     check_effect,
     describe,
+    dropped,
     merge,
     parse_setting,
     read_preset,
@@ -19,6 +21,7 @@ from natlib.errors import ConfigError
 from natlib.runtime.log import logger
 from natlib.training.choices import Choices
 from natlib.training.config import RunConfig
+from natlib.training.never_due import check_due
 
 __all__ = ["compose"]
 
@@ -54,7 +57,8 @@ def compose(
         solver: kind of the solver, as ``objective.assignment.solver``.
         settings: ``"objective.targets.dim=64"`` and the like.
         base: start from this configuration in place of the default preset.
-        tell: called with a line where a choice changes something else.
+        tell: called with a line where a choice changes something else, and where settings of the
+            file have no effect.
 
     Raises:
         ConfigError: anything in them cannot be read or is not valid.
@@ -80,10 +84,26 @@ def compose(
                 tell(note)
         merged = merge(RunConfig, [*layers, *below, *above])
         for asked in (*below, *above):
-            check_effect(asked, merged)
-        return RunConfig.model_validate(merged)
+            check_effect(RunConfig, asked, merged)
+        if file is not None:
+            _tell_dropped(file, dropped(RunConfig, upper[0], merged), tell)
+        config = RunConfig.model_validate(merged)
+        for asked in (*below, *above):
+            check_due(config, asked)
+        return config
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
+
+
+def _tell_dropped(file: Path | str, gone: Sequence[Dropped], tell: Callable[[str], None]) -> None:
+    """Say which settings of a file have no effect, in a line for each cause."""
+    causes: dict[str, list[str]] = {}
+    for path, cause in gone:
+        causes.setdefault(cause, []).append(path)
+    for cause, paths in causes.items():
+        count = f"{len(paths)} setting{'s' if len(paths) > 1 else ''} of {file}"
+        cause = cause if len(paths) == 1 else cause.replace(" it", " them")
+        tell(f"Without effect: {count} ({', '.join(paths)}); a later one {cause}.")
 
 
 def _named_preset(layers: Sequence[Mapping[str, Any]]) -> str | None:

@@ -17,6 +17,7 @@ from natlib.training.checkpoint import Position, write_checkpoint
 from natlib.training.config import RunConfig
 from natlib.training.evaluation import OnlineKnn, final_evaluation
 from natlib.training.finished import check_same_start, finished_result
+from natlib.training.never_due import never_due
 from natlib.training.opening import Opening, OpenRun, default_name
 from natlib.training.processes import training_processes
 from natlib.training.recorder import Recorder
@@ -213,6 +214,10 @@ class Run:
                 self._save_model()
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
+            if recorder is not None:
+                for never in never_due(self.config):
+                    logger.warning(never.text)
+                    progress.say(never.text)
             for position in loop.run(progress):
                 interrupted = self.processes.any(interruption.signal is not None)
                 if recorder is not None and knn is not None:

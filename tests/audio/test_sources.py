@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from natlib.data import notes_of
 from natlib.errors import DataError
@@ -171,9 +172,12 @@ class TestLabels:
         with pytest.raises(DataError, match=r"data.labels: .* expected a file that ends in"):
             find_source(str(tmp_path), str(tmp_path / name))
 
-    def test_the_notes_have_their_own(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"leave data\.labels out"):
-            find_source("notes", "labels.csv")
+    @pytest.mark.parametrize("source", [None, "notes"])
+    def test_the_notes_have_their_own(self, source: str | None) -> None:
+        with pytest.raises(
+            ValidationError, match=f"labels is set.* source is .*{source or 'null'}"
+        ):
+            Audio(source=source, labels="labels.csv")
 
     def test_another_folder_has_none(self, tmp_path: Path) -> None:
         assert Audio(source="a", labels="a.csv").with_source("b").labels is None

@@ -78,9 +78,10 @@ class TestResolving:
     def test_paths_become_absolute(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tree(tmp_path, "photos/a.png")
         monkeypatch.chdir(tmp_path)
-        resolved = Image(source="photos", root="sets").resolved()
-        assert resolved.source == str(tmp_path / "photos")
-        assert resolved.root == str(tmp_path / "sets")
+        assert Image(source="photos").resolved().source == str(tmp_path / "photos")
+        given = {"source": "cifar10", "root": "sets", "size": 32}
+        resolved = Image.model_validate(given).resolved()
+        assert (resolved.source, resolved.root) == ("cifar10", str(tmp_path / "sets"))
 
     @pytest.mark.parametrize("source", ["cifer10", "no/such/folder"])
     def test_no_such_source(self, source: str) -> None:

@@ -82,5 +82,7 @@ def write_table(path: Path, count: int = 60) -> Path:
 
 def small(source: Path | str, **settings: object) -> Text:
     """A resolved modality with a small vocabulary."""
-    values = {"source": str(source), "vocabulary": 300, "length": 16, **settings}
+    values: dict[str, object] = {"source": str(source), "length": 16, **settings}
+    if "tokenizer" not in settings:
+        values.setdefault("vocabulary", 300)
     return Text.model_validate(values).resolved()

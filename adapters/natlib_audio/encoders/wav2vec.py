@@ -1,12 +1,13 @@
 """wav2vec 2.0, HuBERT and the like over waveforms, with ``transformers``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError, one_line
@@ -26,6 +27,15 @@ class Wav2Vec(EncoderRecipe):
     By default a small wav2vec 2.0 (Baevski et al., NeurIPS 2020, arXiv 2006.11477) with fresh
     weights; with ``checkpoint``, the wav2vec 2.0, HuBERT, WavLM or data2vec model in that folder.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("architecture", "layers", "width", "heads", "channels", "dropout"),
+            on=("checkpoint",),
+            holds=lambda checkpoint: checkpoint is None,
+            remedy="set {checkpoint} to null for fresh weights",
+        ),
+    )
 
     kind: Literal["wav2vec"] = "wav2vec"
     architecture: Literal["wav2vec2", "hubert"] = "wav2vec2"

@@ -32,8 +32,6 @@ def find_source(source: str | None, labels: str | None, form: TableFormat | None
             labels cannot be used.
     """
     if source is None or source in NAMES:
-        if labels is not None:
-            raise DataError("the synthesised notes have labels; leave data.labels out")
         return Notes()
     plugin: Source | None = plugin_source("audio", source)
     if plugin is not None:

@@ -1,7 +1,6 @@
 """Data sets of torchvision, as sources by name."""
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from natlib.data import Source, Split
 from natlib.data.files import NumberedNames
 from natlib.errors import DataError, one_line
 
-__all__ = ["SETS", "TorchvisionImages", "TorchvisionSet"]
+__all__ = ["DOWNLOADABLE", "SETS", "TorchvisionImages", "TorchvisionSet"]
 
 
 class _Set(NamedTuple):
@@ -57,6 +56,9 @@ SETS: dict[str, _Set] = {
     "svhn": _Set("SVHN", _TRAIN_TEST),
 }
 """Names that a source may have, beside paths."""
+
+DOWNLOADABLE = frozenset(SETS) - {"imagenet"}
+"""Those of them that torchvision downloads."""
 
 # Where torchvision's classes keep their labels; there is no common name.
 _LABELS = ("targets", "labels", "_labels")
@@ -128,7 +130,7 @@ class TorchvisionSet(Source):
         if arguments is None:
             return None
         cls = getattr(datasets, known.cls)
-        if "download" in inspect.signature(cls).parameters:
+        if self.name in DOWNLOADABLE:
             arguments = {**arguments, "download": self.download}
         try:
             dataset = cls(str(self.root), **arguments)

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat
 
+from natlib.component import Condition
 from natlib.evaluation import Evaluation, EvaluationDetails
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.protocols import MlpTraining, Protocol, Subject
@@ -27,6 +28,15 @@ class Imagenet(Protocol):
     never stored. The baselines, a random encoder and the raw pixels of the crops, get the same
     perceptron and the same crops.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("choice_epochs",),
+            on=("training.learning_rates", "weight_decays"),
+            holds=lambda rates, decays: len(set(rates)) > 1 or len(set(decays or ())) > 1,
+            remedy="give {training.learning_rates} or {weight_decays} several",
+        ),
+    )
 
     kind: Literal["imagenet"] = "imagenet"
     training: MlpTraining = MlpTraining()

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from natlib.component import Condition
 from natlib.encoders import Encoder
 from natlib.evaluation import Evaluation, EvaluationDetails
 from natlib.evaluation.modes import evaluating, untouched_random
@@ -30,6 +31,21 @@ class VocClassification(Protocol):
 
     Scores of a test image are averaged over ten crops. Objects marked as difficult are ignored.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("weight_decays",),
+            on=("train",),
+            holds=lambda train: train == "frozen",
+            remedy="set {train} to frozen",
+        ),
+        Condition(
+            ("learning_rates", "epochs", "batch_size"),
+            on=("train",),
+            holds=lambda train: train != "frozen",
+            remedy="set {train} to head or all",
+        ),
+    )
 
     kind: Literal["voc_classification"] = "voc_classification"
     train: Literal["frozen", "head", "all"] = "frozen"

@@ -2,10 +2,11 @@
 
 from functools import partial
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
+from natlib.component import Condition
 from natlib.encoders import Encoder
 from natlib.evaluation import Evaluation, EvaluationDetails, Figure
 from natlib.evaluation.modes import untouched_random
@@ -31,12 +32,21 @@ class VocDetection(Protocol):
     training and in the test.
     """
 
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("batch_norm",),
+            on=("train",),
+            holds=lambda train: train == "all",
+            remedy="set {train} to all",
+        ),
+    )
+
     kind: Literal["voc_detection"] = "voc_detection"
     train: Literal["head", "all"] = "all"
     """``head``: the encoder's maps stay as they are. ``all``: everything is trained."""
     batch_norm: Literal["frozen", "trained"] = "frozen"
     """``frozen``: the encoder's batch norms stay as they are, since statistics of a few images are
-    noisy. ``trained``: they are trained, if ``train`` is ``all``."""
+    noisy. ``trained``: they are trained (only if ``train`` is ``all``)."""
     pyramid: bool | None = None
     """Whether to use a feature pyramid of maps of several strides; by default for a ResNet only."""
     short_side: int = Field(default=600, ge=32)

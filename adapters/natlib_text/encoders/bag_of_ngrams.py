@@ -1,11 +1,12 @@
 """A bag of n-grams: the mean of the embeddings of tokens and n-grams."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib_text.encoders.tokens import require_vocabulary, trimmed
 
@@ -24,6 +25,12 @@ class BagOfNgrams(EncoderRecipe):
     The encoder of fastText (Joulin et al., EACL 2017, arXiv 1607.01759): n-grams are hashed
     into buckets. Fast on any machine; ignores word order except inside an n-gram.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("buckets",), on=("ngrams",), holds=lambda n: n > 1, remedy="set {ngrams} above 1"
+        ),
+    )
 
     kind: Literal["bag_of_ngrams"] = "bag_of_ngrams"
     width: int = Field(default=256, ge=1)

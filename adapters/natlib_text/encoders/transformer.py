@@ -1,12 +1,13 @@
 """Transformers over tokens, with Hugging Face's ``transformers``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pretrained import whole_number
 from natlib.errors import ConfigError
@@ -27,6 +28,21 @@ class TextTransformer(EncoderRecipe):
     By default a small BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) with fresh weights;
     with ``checkpoint``, the model in that folder.
     """
+
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        Condition(
+            ("layers", "width", "heads", "dropout"),
+            on=("checkpoint",),
+            holds=lambda checkpoint: checkpoint is None,
+            remedy="set {checkpoint} to null for fresh weights",
+        ),
+        Condition(
+            ("architecture",),
+            on=("checkpoint",),
+            holds=lambda checkpoint: checkpoint is not None,
+            remedy="set {checkpoint} to the folder of the model",
+        ),
+    )
 
     kind: Literal["text_transformer"] = "text_transformer"
     layers: int = Field(default=4, ge=1)
