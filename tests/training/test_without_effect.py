@@ -31,7 +31,7 @@ def composed(kind: str, *settings: str, **layers: Any) -> tuple[RunConfig, list[
     [
         ("image", "nat", "augment.crop=plain", "crop_scale"),
         ("image", "digits", "augment.crop=plain", "crop_ratio"),
-        ("image", "digits", "augment.jitter=0", "saturation"),
+        ("image", "digits", "augment.jitter=0", "brightness"),
         ("image", "semi", "augment.jitter=0", "hue"),
         ("audio", "nat", "representation=waveform", "warp"),
     ],
