@@ -27,6 +27,7 @@ from natlib.data import (
 )
 from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
+from natlib.runtime.log import logger
 from natlib_image.augmentation import Augmentation, default_blur, one_view
 from natlib_image.collating import collate
 from natlib_image.decoder import ImageDecoder, ImageSamples
@@ -237,12 +238,14 @@ class Image(Modality):
         if self.augment.blur is not None:
             return self.augment
         blur = default_blur(size)
-        if not blur and "blur_sigma" in self.augment.model_fields_set:
-            raise ConfigError(
-                f"data.augment.blur_sigma is set, and views of {size} pixels are not blurred by "
-                "default; set data.augment.blur above 0, or leave data.augment.blur_sigma out"
+        given = {name: getattr(self.augment, name) for name in self.augment.model_fields_set}
+        if not blur and given.pop("blur_sigma", None) is not None:
+            logger.warning(
+                "data.augment.blur_sigma has no effect: views of %d pixels are not blurred unless "
+                "data.augment.blur is set",
+                size,
             )
-        return self.augment.changed(blur=blur)
+        return Augmentation.model_validate(given | {"blur": blur})
 
     def _source(self) -> Source:
         return find_source(self.source, self.root, self.download, self.range)

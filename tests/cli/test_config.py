@@ -55,7 +55,7 @@ def test_init_writes_what_train_reads(preset: str, tmp_path: Path) -> None:
     text = file.read_text()
     assert "# Passes over the training samples.\n  epochs: 3\n" in text
     # Every key has its explanation.
-    for name in ("learning_rate", "crop_scale", "alignment", "keep_checkpoints"):
+    for name in ("learning_rate", "flip", "alignment", "keep_checkpoints"):
         line = next(i for i, line in enumerate(text.splitlines()) if f" {name}: " in line)
         assert text.splitlines()[line - 1].lstrip().startswith("# ")
 

@@ -14,7 +14,7 @@ __all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_co
 
 # Added to every command that begins a training. Everything else is run as it stands.
 SMALLER_TRAINING = (
-    "--epochs 1 --max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[1.0]"
+    "--max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[1.0]"
 )
 
 # Replaced in Python, since nobody can add to it from outside.
@@ -64,6 +64,7 @@ SMALLER_SCRIPTS = {
 }
 
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
+_EVERY = re.compile(r"every(?:_epochs)?=(\d+)")
 _SHELL = set("|&;<>$*?~#")  # not brackets: nothing here is called what they would match
 _QUOTED = re.compile(r"'[^']*'|\"[^\"$]*\"")
 _TORCHRUN = "torchrun --nproc-per-node 2 -m natlib_cli "
@@ -78,7 +79,9 @@ def commands(text: str) -> list[str]:
 def smaller(command: str) -> str:
     """The same command with less to do."""
     if _TRAINING.match(command):
-        return f"{command} {SMALLER_TRAINING}"
+        # As many epochs as what is done every so many needs.
+        every = [1 + int(count) for count in _EVERY.findall(command)]
+        return f"{command} --epochs {max([1, *every])} {SMALLER_TRAINING}"
     less = [less for script, less in SMALLER_SCRIPTS.items() if command.startswith(script)]
     return " ".join([command, *less])
 

@@ -79,7 +79,7 @@ class TestResolving:
         tree(tmp_path, "photos/a.png")
         monkeypatch.chdir(tmp_path)
         assert Image(source="photos").resolved().source == str(tmp_path / "photos")
-        given = {"source": "cifar10", "root": "sets", "size": 32}
+        given = {"source": "cifar10", "root": "sets", "size": 32, "range": (0, 255)}
         resolved = Image.model_validate(given).resolved()
         assert (resolved.source, resolved.root) == ("cifar10", str(tmp_path / "sets"))
 

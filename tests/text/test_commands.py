@@ -19,20 +19,25 @@ from .test_encoders import checkpoint
 from .test_tokens import word_pieces
 
 BAG = ("--set", "encoder={kind: bag_of_ngrams, width: 8}")
+VOCABULARY = ("--set", "data.vocabulary=300")
 ANY_ENCODER = (
     "--batch-size", "16", "--epochs", "2", "--device", "cpu", "--workers", "0",
-    "--set", "data.vocabulary=300",
     "--set", "data.length=16",
     "--set", "objective.head={kind: mlp, widths: [16]}",
     "--set", "objective.targets.dim=8",
     "--set", "objective.assignment.slots=2",
     "--set", "evaluation.weight_decays=[1.0]",
 )  # fmt: skip
-SMALL = (*BAG, *ANY_ENCODER)
+SMALL = (*BAG, *VOCABULARY, *ANY_ENCODER)
 Make = Callable[[Path], object]
 
 
-def train(source: Path | str, out: Path, *more: str | Path, encoder: Sequence[str] = BAG) -> Said:
+def train(
+    source: Path | str,
+    out: Path,
+    *more: str | Path,
+    encoder: Sequence[str] = (*BAG, *VOCABULARY),
+) -> Said:
     small = (*encoder, *ANY_ENCODER)
     return natlib("train", "--modality", "text", "--data", source, *small, "--out", out, *more)
 
@@ -154,7 +159,7 @@ def test_a_checkpoint_goes_on_learning(table: Path, tmp_path: Path) -> None:
         "--set", f"data.tokenizer={folder}",
         "--set", "data.length=12",
     )  # fmt: skip
-    assert_done(train(table, tmp_path / "run", *settings))
+    assert_done(train(table, tmp_path / "run", *settings, encoder=()))
     before = load_file(folder / "model.safetensors")
     after = load_file(tmp_path / "run" / "model" / "encoder.safetensors")
     name = "encoder.layer.0.attention.self.query.weight"
@@ -272,7 +277,7 @@ def test_data_that_cannot_be_trained_on(make: Make, tmp_path: Path, run: Path) -
 def test_settings_that_do_not_fit(
     table: Path, tmp_path: Path, setting: str, words: list[str]
 ) -> None:
-    encoder = () if setting.startswith("encoder=") else BAG
+    encoder = VOCABULARY if setting.startswith("encoder=") else BAG
     said = train(table, tmp_path / "run", "--set", setting, encoder=encoder)
     assert_refused(said, *words)
     assert not (tmp_path / "run").exists()
@@ -287,7 +292,8 @@ def test_a_checkpoint_that_is_missing_a_file(table: Path, tmp_path: Path, missin
         "--set", f"encoder={{kind: text_transformer, checkpoint: {folder}}}",
         "--set", f"data.tokenizer={folder}",
     )  # fmt: skip
-    assert_refused(train(table, tmp_path / "run", *settings), f"has no {missing}", str(folder))
+    said = train(table, tmp_path / "run", *settings, encoder=())
+    assert_refused(said, f"has no {missing}", str(folder))
 
 
 @pytest.mark.parametrize("lazily", [False, True])
