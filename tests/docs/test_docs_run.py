@@ -51,6 +51,8 @@ NOT_RUN = {
     "python benchmarks/text_quality.py texts/ --out runs/texts": (
         "tests/text/test_benchmark.py runs it on made-up texts"
     ),
+    "python benchmarks/threads.py --rounds 3 --epochs 12 --also GOMP_SPINCOUNT=6000 "
+    "GOMP_SPINCOUNT=20000": "measures for minutes, on a machine that does nothing else",
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",
     "pytest natlib-timeseries": "tests/timeseries runs the tests of the same files",
