@@ -39,6 +39,15 @@ def train(
         int | None,
         typer.Option(help="Samples per step, summed over all processes.", rich_help_panel=_LOOP),
     ] = None,
+    micro_batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|N",
+            help="Samples that are encoded at once, where a batch is too large for the memory; "
+            "'auto' measures.",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
     max_samples: Annotated[
         int | None,
         typer.Option(help="Train on a random subset of this size.", rich_help_panel=_LOOP),
@@ -141,6 +150,7 @@ def train(
         labels__source=labels,
         training__epochs=epochs,
         training__batch_size=batch_size,
+        training__micro_batch=micro_batch,
         training__seed=seed,
         training__device=device,
         training__precision=precision,

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from natlib.runtime.control_groups import control_groups, kernel_text
+
 __all__ = ["physical_cores", "usable_cores"]
 
 
@@ -31,7 +33,7 @@ def physical_cores(root: Path = Path("/")) -> int:
     cores = set()
     for number in _affinity():
         topology = root / f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list"
-        cores.add(_text(topology) or str(number))
+        cores.add(kernel_text(topology) or str(number))
     return len(cores)
 
 
@@ -43,38 +45,17 @@ def _affinity() -> set[int]:
 
 def _quotas(root: Path) -> Iterator[float]:
     """The limit of each control group of this process: CPU time over elapsed time."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            for folder in _upwards(root / "sys/fs/cgroup", path):
-                yield from _share(*_text(folder / "cpu.max").split())
-        elif "cpu" in controllers.split(","):
-            for folder in _upwards(root / "sys/fs/cgroup/cpu", path):
-                quota, period = (
-                    _text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")
-                )
-                yield from _share(quota, period)
-
-
-def _upwards(mounted: Path, path: str) -> Iterator[Path]:
-    """The folder of a control group and its parents.
-
-    In a container the path may be that of the host and not exist here; the root of the mount, which
-    comes last, is then the container's own group.
-    """
-    inside = Path(path.lstrip("/"))
-    for part in (inside, *inside.parents):
-        yield mounted / part
+    for version, folder in control_groups("cpu", root):
+        if version == 2:
+            yield from _share(*kernel_text(folder / "cpu.max").split())
+        else:
+            quota, period = (
+                kernel_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")
+            )
+            yield from _share(quota, period)
 
 
 def _share(quota: str = "", period: str = "") -> Iterator[float]:
     # "max" and -1 mean no limit.
     if quota.isdecimal() and period.isdecimal() and int(period) > 0:
         yield int(quota) / int(period)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -1,9 +1,9 @@
 """Everything that determines a run, in one value."""
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from natlib.component import Seed, Settings
 from natlib.configuration import json_text
@@ -32,6 +32,11 @@ class TrainingConfig(Settings):
     last_batch: Literal["spread", "drop"] = "spread"
     """``spread`` cuts an epoch into batches whose sizes differ by at most one, so that every
     sample is seen; ``drop`` leaves out what does not fill the last batch, as the paper does."""
+    micro_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+    """Samples that a process encodes at once; null for all of its batch. Fewer need less memory and
+    more time, since each is encoded twice (gradient caching); targets are matched, and the loss is
+    computed, for the whole batch all the same. ``auto`` measures how many fit into memory, when
+    the run begins. With batch norm, statistics are those of a part."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients make one update; each is matched by itself."""
     optimizer: Optimizer = AdamW()
@@ -58,6 +63,15 @@ class TrainingConfig(Settings):
     """Steps between two lines of ``metrics.jsonl``."""
     knn_every_epochs: int | None = Field(default=None, ge=1)
     """Measure kNN accuracy every N epochs, where there are labels."""
+
+    @model_validator(mode="after")
+    def _check_micro_batch(self) -> Self:
+        if isinstance(self.micro_batch, int) and self.micro_batch >= self.batch_size:
+            raise ValueError(
+                f"micro_batch is {self.micro_batch} and batch_size {self.batch_size}, so no batch "
+                "is cut into parts; set a smaller micro_batch, or leave it out"
+            )
+        return self
 
 
 class RunConfig(Settings):

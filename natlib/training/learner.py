@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from natlib.encoders import Encoder
 from natlib.objectives import ObjectiveModule, ObjectiveOutput
+from natlib.training.micro_batch import encode_in_parts
 
 __all__ = ["Learner"]
 
@@ -32,10 +33,21 @@ class Learner(nn.Module):
         labels: Tensor | None = None,
         epoch: int,
         health: bool,
+        parts: int = 1,
     ) -> ObjectiveOutput:
+        """One step.
+
+        Args:
+            views: v tensors [b, ...], the encoder's inputs.
+            index: see :meth:`ObjectiveModule.forward`, as for what is not explained here.
+            labels: likewise.
+            epoch: likewise.
+            health: likewise.
+            parts: in how many parts a batch goes through the encoder, to save memory.
+        """
         inputs = [*views, *self.objective.extra_inputs(views)]
         # A generator, so that the objective can match one view while the next is computed.
-        features = (self.encoder(each) for each in inputs)
+        features = (encode_in_parts(self.encoder, each, parts) for each in inputs)
         output: ObjectiveOutput = self.objective(
             features, index, labels=labels, epoch=epoch, health=health
         )

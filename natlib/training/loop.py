@@ -24,7 +24,7 @@ from natlib.data import (
     TrainingLabels,
     load_batches,
 )
-from natlib.errors import DataError, DeviceError, DivergedError, NonFiniteError
+from natlib.errors import ConfigError, DataError, DeviceError, DivergedError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.runtime.log import logger
 from natlib.runtime.progress import ProgressReporter
@@ -34,6 +34,7 @@ from natlib.training.config import TrainingConfig
 from natlib.training.epochs import partition_for
 from natlib.training.learner import Learner
 from natlib.training.meter import Meter
+from natlib.training.micro_batch import parts_of
 from natlib.training.processes import Processes
 from natlib.training.pseudo_labels import measure_pseudo_labels
 from natlib.training.weight_change import weight_change
@@ -55,6 +56,9 @@ class Loop:
         workers: processes that decode.
         labels: labels that training sees, and those that metrics may look at.
         labelled_share: share of labelled samples in each batch; None leaves it to chance.
+
+    Attributes:
+        smallest_part: fewest samples that the encoder takes at once in training.
     """
 
     def __init__(
@@ -86,6 +90,12 @@ class Loop:
         )
         if config.compile:
             learner.encoder.compile()
+        self.smallest_part = _smallest_part(learner.encoder, processes)
+        if config.micro_batch in range(1, self.smallest_part):
+            raise ConfigError(
+                "training.micro_batch is 1, and the encoder has batch norm, which needs two or "
+                "more samples at once; set it to 2 or more"
+            )
         self._stepper: nn.Module = learner
         if processes.count > 1:
             on_cuda = processes.device.type == "cuda"
@@ -105,6 +115,12 @@ class Loop:
     def updates(self) -> int:
         """Updates in the whole run."""
         return self.epoch_updates * self.config.epochs
+
+    @property
+    def largest_share(self) -> int:
+        """Most samples that this process gets of a batch."""
+        whole = min(self.config.batch_size, len(self.samples.usable))
+        return -(-whole // self.processes.count)
 
     @property
     def unreadable(self) -> int:
@@ -208,7 +224,12 @@ class Loop:
             try:
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     output = self._stepper(
-                        views, batch.index, labels=visible, epoch=epoch, health=health
+                        views,
+                        batch.index,
+                        labels=visible,
+                        epoch=epoch,
+                        health=health,
+                        parts=self._parts(batch, number),
                     )
             except NonFiniteError as error:
                 raise self._non_finite(batch, views, error.position) from error
@@ -263,6 +284,16 @@ class Loop:
         share = len(batch.index) * count / self._partition.step_size(number)
         return (share if count > 1 else 1.0) / accumulated
 
+    def _parts(self, batch: Batch, number: int) -> int:
+        """In how many parts a batch is encoded."""
+        assert self.config.micro_batch != "auto"
+        if self.processes.count > 1:
+            # The same number in every process, since batch norm waits for the others in each part.
+            most = -(-self._partition.step_size(number) // self.processes.count)
+            return parts_of(most, self.config.micro_batch)
+        samples = len(batch.index)
+        return min(parts_of(samples, self.config.micro_batch), samples // self.smallest_part)
+
     def _no_reduction(self) -> contextlib.AbstractContextManager[None]:
         if isinstance(self._stepper, DistributedDataParallel):
             return cast("contextlib.AbstractContextManager[None]", self._stepper.no_sync())
@@ -289,6 +320,13 @@ class Loop:
                 f"{len(self._unreadable)} of {len(self.samples)} samples cannot be decoded "
                 f"(such as {some}), more than 5 %; remove or repair them (train.log lists all)"
             )
+
+
+def _smallest_part(encoder: nn.Module, processes: Processes) -> int:
+    """Fewest samples that may be encoded together; batch norm of vectors needs two."""
+    if processes.count > 1:
+        return 1
+    return 1 + any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in encoder.modules())
 
 
 def _names(samples: SampleSet, batch: Batch) -> str:

@@ -19,6 +19,7 @@ from natlib.training.checkpoint import (
 )
 from natlib.training.claim import Claim
 from natlib.training.config import RunConfig
+from natlib.training.fitting_batch import fitting_micro_batch
 from natlib.training.loop import Loop
 from natlib.training.preparation import open_samples, prepare, resolve, with_labels
 from natlib.training.processes import Processes
@@ -120,6 +121,7 @@ class Opening:
         resolved, labels = with_labels(resolved, samples)
         loop = prepare(resolved, samples, labels, processes, init_from)
         self._resources.callback(loop.close)
+        resolved = self._with_micro_batch(resolved, loop)
         opened = OpenRun(resolved, directory, loop, processes, self._claim)
         if init_from is not None:
             opened.init_from = str(Path(init_from).absolute())
@@ -183,6 +185,27 @@ class Opening:
                 directory.write_environment()
             directory.write_info(opened.info("running"))
         return opened
+
+    def _with_micro_batch(self, config: RunConfig, loop: Loop) -> RunConfig:
+        """The configuration with the micro-batch that fits into memory, where it is left open."""
+        if config.training.micro_batch != "auto":
+            return config
+        found = fitting_micro_batch(loop)
+        whole = loop.largest_share
+        chosen = self._processes.smallest(found.micro_batch or whole)
+        size = chosen if chosen < whole else None
+        if self._processes.first:
+            gib = f"{found.needed / 2**30:.1f} of {found.available / 2**30:.1f} GiB"
+            text = (
+                f"A batch of {whole} would take about {gib} that are free: it is encoded "
+                f"{chosen} samples at a time."
+                if size is not None
+                else f"A batch of {whole} is encoded at once: it takes about {gib} that are free."
+            )
+            self._progress.say(text)
+        training = config.training.model_copy(update={"micro_batch": size})
+        loop.config = training
+        return config.model_copy(update={"training": training})
 
     def _same_samples(self, config: RunConfig) -> SampleSet:
         path = self._directory.path

@@ -53,6 +53,14 @@ class Processes:
         dist.broadcast_object_list(said, src=0)
         return said[0]
 
+    def smallest(self, value: int) -> int:
+        """The smallest value that any process has."""
+        if self.count == 1:
+            return value
+        found = torch.tensor(value, device=self.device)
+        dist.all_reduce(found, op=dist.ReduceOp.MIN)
+        return int(found)
+
     def any(self, value: bool) -> bool:
         """Whether ``value`` holds in any process."""
         if self.count == 1:

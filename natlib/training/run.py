@@ -29,7 +29,10 @@ from natlib.training.same_run import same_run
 __all__ = ["Run", "TrainResult"]
 
 
-_SMALLER = "set a smaller training.batch_size or encoder, smaller inputs or fewer targets"
+_SMALLER = (
+    "encode fewer samples at once (training.micro_batch: auto), or set a smaller encoder, smaller "
+    "inputs or fewer targets"
+)
 
 
 class Run:

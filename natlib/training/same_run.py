@@ -53,6 +53,9 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
     data = _resolved(saved.data, asked.data)
     encoder = data.complete(asked.encoder) if asked.encoder else saved.encoder
     asked = asked.model_copy(update={"data": data, "encoder": encoder})
+    if asked.training.micro_batch == "auto":
+        training = {"micro_batch": saved.training.micro_batch}
+        asked = asked.model_copy(update={"training": asked.training.model_copy(update=training)})
     asked = _with_classes(asked, saved)
     changed = [
         found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from natlib.runtime import cores
+from natlib.runtime import control_groups, cores
 from natlib.runtime.cores import physical_cores, usable_cores
 from natlib.training import TrainingConfig, decoding_workers
 
@@ -127,10 +127,14 @@ def test_variables_are_set_before_torch_is_imported(
     names = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS"]
     program = f"""
 import importlib.util, json, os, sys
-# The module by itself, since importing natlib calls the function.
-spec = importlib.util.spec_from_file_location("cores", {cores.__file__!r})
-cores = sys.modules["cores"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(cores)
+# The modules by themselves, since importing natlib calls the function.
+def load(name, file):
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+load("natlib.runtime.control_groups", {control_groups.__file__!r})
+cores = load("cores", {cores.__file__!r})
 {before}
 sys.modules["natlib.runtime.cores"] = cores
 import natlib

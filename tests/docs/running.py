@@ -43,6 +43,9 @@ SMALLER_SCRIPTS = {
     "python -m benchmarks.solvers ": "--sizes 8 16 --repeats 1",
     "python -m benchmarks.solvers.small_matchings": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3 --dims 8 --assignment bank",
+    "python benchmarks/micro_batch.py": (
+        "--encoder convnet --size 8 --batch-size 4 --parts 4 2 --updates 1"
+    ),
     "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
     "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
     "natlib report": "--points 20",

@@ -37,9 +37,14 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 
-def learner_for(objective: NAT) -> Learner:
+def learner_for(objective: NAT, batch_norm: bool = True) -> Learner:
     torch.manual_seed(0)
     encoder = MlpEncoder(widths=(16, 8)).build((12,))
+    if not batch_norm:
+        for name, module in list(encoder.named_modules()):
+            if isinstance(module, nn.BatchNorm1d):
+                parent = encoder.get_submodule(name.rpartition(".")[0])
+                parent.add_module(name.rpartition(".")[2], nn.Identity())
     return Learner(encoder, objective.build(8, samples=40)).double()
 
 
@@ -51,20 +56,32 @@ class Halves(GaussianBlobs):
         return [plain + 0.3 * torch.sin((v + 1) * 7 * plain) for v in range(count)]
 
 
-def loop_for(objective: NAT, learner: Learner, processes: Processes, accumulate: int = 1) -> Loop:
+def loop_for(
+    objective: NAT,
+    learner: Learner,
+    processes: Processes,
+    accumulate: int = 1,
+    micro_batch: int | None = None,
+) -> Loop:
     modality = Halves(train=40)
     samples = modality.dataset("train")
     assert samples is not None
     # One update of the whole set, so that both sides see the same samples.
     samples.usable = torch.arange(BATCH * accumulate)
     config = toy_config(
-        batch_size=BATCH, epochs=1, accumulate=accumulate,
+        batch_size=BATCH, epochs=1, accumulate=accumulate, micro_batch=micro_batch,
         optimizer={"kind": "sgd", "learning_rate": 1e-9},
     ).training  # fmt: skip
     return Loop(config, modality, samples, learner, objective.views, processes, 0)
 
 
-CASES = [(name, accumulate) for name in OBJECTIVES for accumulate in (1, 2)]
+# Whole batches through batch norm, and parts of them (7 and 8 samples are three parts each).
+CASES = [
+    (name, accumulate, micro_batch)
+    for name in OBJECTIVES
+    for accumulate in (1, 2)
+    for micro_batch in (None, 3)
+]
 
 
 def objective_named(name: str) -> NAT:
@@ -75,11 +92,11 @@ def objective_named(name: str) -> NAT:
 def all_updates(folder: Path) -> None:
     """One update of every case, in one pair of processes: starting them costs seconds."""
     with training_processes("cpu") as processes:
-        for name, accumulate in CASES:
+        for name, accumulate, micro_batch in CASES:
             objective = objective_named(name)
-            learner = learner_for(objective)
+            learner = learner_for(objective, batch_norm=micro_batch is None)
             synchronise_batch_norm(learner, processes.device)
-            loop = loop_for(objective, learner, processes, accumulate)
+            loop = loop_for(objective, learner, processes, accumulate, micro_batch)
             for _ in loop.run(SilentProgress()):
                 pass
             loop.close()
@@ -88,7 +105,7 @@ def all_updates(folder: Path) -> None:
                 trained = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
                 gradients = {n: p.grad for n, p in trained}
                 saved = {"gradients": gradients, "state": learner.state_dict()}
-                torch.save(saved, folder / f"{name}-{accumulate}.pt")
+                torch.save(saved, folder / f"{name}-{accumulate}-{micro_batch}.pt")
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +130,11 @@ class Fixed(nn.Module):
         return self.slots.pop(0)
 
 
-def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tensor | None, Learner]:
+def reference(
+    objective: NAT, accumulate: int, batch_norm: bool
+) -> tuple[dict[str, Tensor], Tensor | None, Learner]:
     """One process, whole batches through encoder and head, each half matched by itself."""
-    learner = learner_for(objective)
+    learner = learner_for(objective, batch_norm)
     learner.train()
     alone = Processes(0, 1, torch.device("cpu"))
     loop = loop_for(objective, learner, alone, accumulate)
@@ -152,11 +171,13 @@ def reference(objective: NAT, accumulate: int) -> tuple[dict[str, Tensor], Tenso
     return gradients, table_of(module).permutation if is_bank else None, learner
 
 
-@pytest.mark.parametrize(("name", "accumulate"), CASES)
-def test_gradients_equal_those_of_one_process(name: str, accumulate: int, updated: Path) -> None:
+@pytest.mark.parametrize(("name", "accumulate", "micro_batch"), CASES)
+def test_gradients_equal_those_of_one_process(
+    name: str, accumulate: int, micro_batch: int | None, updated: Path
+) -> None:
     objective = objective_named(name)
-    two = torch.load(updated / f"{name}-{accumulate}.pt", weights_only=True)
-    gradients, permutation, learner = reference(objective, accumulate)
+    two = torch.load(updated / f"{name}-{accumulate}-{micro_batch}.pt", weights_only=True)
+    gradients, permutation, learner = reference(objective, accumulate, micro_batch is None)
     assert gradients.keys() == two["gradients"].keys()
     for parameter, gradient in gradients.items():
         torch.testing.assert_close(two["gradients"][parameter], gradient, rtol=1e-9, atol=1e-12)
