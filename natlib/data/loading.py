@@ -1,5 +1,6 @@
 """Load batches of samples onto the device."""
 
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,14 @@ class _Indexed(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         return self._samples[index]
+
+
+def _leave_ctrl_c(worker: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to every process of a command, to the one that trains.
+
+    It goes on to the end of an update, and needs batches for it; workers end when it does.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def load_batches(
@@ -44,6 +53,7 @@ def load_batches(
         num_workers=0 if samples.in_memory else workers,
         collate_fn=modality.collate,
         pin_memory=device.type == "cuda",
+        worker_init_fn=_leave_ctrl_c,
     )
     for batch in loader:
         yield batch.to(device)

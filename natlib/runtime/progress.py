@@ -1,11 +1,22 @@
 """Report the progress of long work."""
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from natlib.runtime.terminal import SafeConsole
 
@@ -57,8 +68,50 @@ class SilentProgress:
         """See :class:`ProgressReporter`."""
 
 
+class _Estimate:
+    """How long a stage still takes, by its latest steps.
+
+    Args:
+        total: steps of the stage.
+        done: those that were done before it began.
+        now: the time, in seconds.
+    """
+
+    def __init__(self, total: int, done: int, now: float) -> None:
+        self._total = total
+        # Of the last hundred calls: the first update takes longest, and views may change.
+        self._known = deque([(now, done)], maxlen=100)
+
+    @property
+    def done(self) -> int:
+        return self._known[-1][1]
+
+    def advance(self, done: int, now: float) -> None:
+        self._known.append((now, done))
+
+    def seconds_left(self, now: float) -> float | None:
+        """None before the first step is done; falls while a step is under way."""
+        (began, first), (last, done) = self._known[0], self._known[-1]
+        if done <= first:
+            return None
+        each = max(last - began, 1e-9) / (done - first)
+        return max(0.0, (self._total - done) * each - (now - last))
+
+
+class _TimeLeft(ProgressColumn):
+    """The estimate of a stage, anew each time that the bar is drawn."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields["estimate"].seconds_left(time.monotonic())
+        if left is None:
+            return Text("no estimate yet")
+        return Text(f"{timedelta(seconds=round(left))} left")
+
+
 class ConsoleProgress:
     """A progress bar with an estimate on a terminal; elsewhere a line every few seconds.
+
+    Both go on while a step takes long.
 
     Args:
         console: where to write; by default standard error, so that output can be piped.
@@ -73,46 +126,85 @@ class ConsoleProgress:
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._name, self._total, self._first = "", 0, 0
-        self._began = self._printed = time.monotonic()
+        self._name, self._total, self._note = "", 0, ""
+        self._estimate: _Estimate | None = None
+        self._printed = time.monotonic()
+        self._lines: _Ticking | None = None
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._console.is_terminal:
+            self._bar.start()
+        elif self._every > 0:
+            self._lines = _Ticking(self._every, self._line_if_due)
+            self._lines.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        if self._lines is not None:
+            self._lines.stop()
+            self._lines = None
+        self._estimate = None
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """See :class:`ProgressReporter`."""
-        self._name, self._total, self._first = name, total, done
-        self._began = self._printed = time.monotonic()
+        now = time.monotonic()
+        self._name, self._total, self._note = name, total, ""
+        self._estimate, self._printed = _Estimate(total, done, now), now
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
-        self._bar.add_task(name, total=total, completed=done, note="")
+        self._bar.add_task(name, total=total, completed=done, note="", estimate=self._estimate)
 
     def advance(self, done: int, note: str = "") -> None:
         """See :class:`ProgressReporter`."""
+        now = time.monotonic()
+        self._note = note
+        if self._estimate is not None:
+            self._estimate.advance(done, now)
         if self._console.is_terminal:
             self._bar.update(self._bar.task_ids[0], completed=done, note=note)
-            return
-        now = time.monotonic()
-        if now - self._printed < self._every:
+        else:
+            self._line_if_due(now)
+
+    def _line_if_due(self, now: float) -> None:
+        estimate = self._estimate
+        if estimate is None or now - self._printed < self._every:
             return
         self._printed = now
-        rate = (done - self._first) / max(now - self._began, 1e-9)
-        left = f"{(self._total - done) / rate:.0f} s left" if rate > 0 else "no estimate yet"
-        self._console.say(f"{self._name} {done}/{self._total}, {left}  {note}".rstrip())
+        left = estimate.seconds_left(now)
+        said = "no estimate yet" if left is None else f"{left:.0f} s left"
+        line = f"{self._name} {estimate.done}/{self._total}, {said}  {self._note}"
+        self._console.say(line.rstrip())
 
     def say(self, text: str) -> None:
         """See :class:`ProgressReporter`."""
         self._console.say(text)
+
+
+class _Ticking:
+    """Calls a function with the time, every so many seconds, from a thread of its own."""
+
+    def __init__(self, seconds: float, function: Callable[[float], None]) -> None:
+        self._seconds, self._function = seconds, function
+        self._stopped = threading.Event()
+        # Does not outlive the program.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self._function(time.monotonic())
 
 
 def stages(progress: ProgressReporter) -> Callable[[str, int, int], None]:

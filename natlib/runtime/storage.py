@@ -41,6 +41,7 @@ __all__ = [
 
 LEFT_OVER = re.compile(r"\.(.+?)(?:\.\d+)?\.(partial|previous|removed)")
 """Names of what is being written or removed: the name it is for, and what it is."""
+_IS_WINDOWS = os.name == "nt"
 
 
 def on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -69,7 +70,12 @@ def digest(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on disk (fsync)."""
+    """Wait until a file, or the entries of a folder, are on disk (fsync).
+
+    Windows cannot open a folder, and needs no flush of one.
+    """
+    if _IS_WINDOWS and path.is_dir():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

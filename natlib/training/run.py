@@ -58,6 +58,7 @@ class Run:
         self.processes = opened.processes
         self._progress = progress
         self._resources = resources
+        self._note = ""
 
     @classmethod
     def start(
@@ -178,7 +179,8 @@ class Run:
             try:
                 with memory_errors("training cannot go on", _SMALLER):
                     self._setup_objective()
-                    interruption = Interruption()
+                    tell = self._progress.say if self.processes.first else None
+                    interruption = Interruption(tell, "this update")
                     finished = self._update(recorder, interruption)
                     evaluation, why_not = self._evaluate() if finished else (None, None)
                 self._conclude("finished" if finished else "interrupted", why_not)
@@ -235,7 +237,8 @@ class Run:
         if position.step % self.config.training.log_every_steps == 0 or position.step == 1:
             values = self.loop.meter.read(self.loop.updates - position.step)
             recorder.record(position.step, position.epoch, values)
-            self._progress.advance(position.step, _note(values, self.loop.learner.objective.shown))
+            self._note = _note(values, self.loop.learner.objective.shown)
+        self._progress.advance(position.step, self._note)
         accuracy = knn.measure(position)
         if accuracy is not None:
             recorder.record(position.step, position.epoch, {"knn": accuracy})

@@ -136,6 +136,13 @@ def length(folder: Path) -> None:
     assert latest_checkpoint(run / "checkpoints").name == "step-000000012"
 
 
+@check("train --micro-batch")
+def micro_batch(folder: Path) -> None:
+    assert config(train(folder, "--micro-batch", "5"))["training"]["micro_batch"] == 5
+    # All of so small a batch fits into memory.
+    assert config(train(folder, "--micro-batch", "auto"))["training"]["micro_batch"] is None
+
+
 @check("train --max-samples")
 def max_samples(folder: Path) -> None:
     log = (train(folder, "--max-samples", "20") / "train.log").read_text()

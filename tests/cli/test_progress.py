@@ -2,13 +2,14 @@
 
 import io
 import re
+import threading
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from natlib.runtime.progress import stages
+from natlib.runtime.progress import _TimeLeft, stages
 from natlib.runtime.terminal import SafeConsole
 from natlib.training import ConsoleProgress
 from tests.cli.command import DIGITS, assert_done, natlib
@@ -31,7 +32,7 @@ def test_without_a_terminal_there_are_lines_with_an_estimate(
         r"training (\d)/8, \d+ s left  loss \d+\.\d{3}  matched -?0\.\d{3} \(random 0\.\d{3}\)"
     )
     steps = [re.fullmatch(pattern, line) for line in updates]
-    assert [found and int(found[1]) for found in steps] == [1, 2, 4, 6, 8]
+    assert [found and int(found[1]) for found in steps] == list(range(1, 9))
     accuracies = [line for line in lines(said.err) if line.startswith("epoch ")]
     assert [line.split(":")[0] for line in accuracies] == ["epoch 2", "epoch 4"]
     assert all(re.search(r"kNN accuracy \d+\.\d %$", line) for line in accuracies)
@@ -70,3 +71,53 @@ def test_the_estimate_counts_what_was_done_in_this_start() -> None:
     assert [line.strip() for line in lines(out.getvalue())][1:] == [
         "training 80/100, 40 s left  loss 1"
     ]
+
+
+def test_the_estimate_moves_while_a_step_takes_long() -> None:
+    out = io.StringIO()
+    with mock.patch("time.monotonic", return_value=0.0) as clock:
+        progress = ConsoleProgress(SafeConsole(file=out), every=5.0)
+        progress.stage("training", 10)
+        for moment in (5.0, 10.0, 12.0):
+            progress._line_if_due(moment)  # as the clock of its own does
+        clock.return_value = 20.0
+        progress.advance(1, "loss 2")
+        for moment in (24.0, 30.0, 900.0):
+            progress._line_if_due(moment)
+    assert [line.strip() for line in lines(out.getvalue())] == [
+        "training 0/10, no estimate yet",
+        "training 0/10, no estimate yet",
+        "training 1/10, 180 s left  loss 2",
+        "training 1/10, 170 s left  loss 2",
+        "training 1/10, 0 s left  loss 2",
+    ]
+
+
+def test_the_bar_has_an_estimate_from_the_first_step_on() -> None:
+    out = io.StringIO()
+    console = SafeConsole(file=out)
+    console._force_terminal = True
+    console.width = 200
+    with mock.patch("time.monotonic", return_value=0.0) as clock:
+        progress = ConsoleProgress(console)
+        progress.stage("training", 10)
+        (task,) = progress._bar.tasks
+        (column,) = (c for c in progress._bar.columns if isinstance(c, _TimeLeft))
+        said = [str(column.render(task))]
+        clock.return_value = 20.0
+        progress.advance(1, "loss 2")
+        for clock.return_value in (20.0, 50.0):
+            said.append(str(column.render(task)))
+    assert said == ["no estimate yet", "0:03:00 left", "0:02:30 left"]
+
+
+def test_lines_come_by_themselves_and_end_with_the_work() -> None:
+    out, waited = io.StringIO(), threading.Event()
+    console = SafeConsole(file=out)
+    with mock.patch.object(console, "say", side_effect=lambda *_: waited.set()):
+        with ConsoleProgress(console, every=0.001) as progress:
+            progress.stage("training", 10)
+            assert waited.wait(60)
+            ticking = progress._lines
+            assert ticking is not None
+        assert not ticking._thread.is_alive()

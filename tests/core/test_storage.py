@@ -50,6 +50,23 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
 
 
+def test_windows_needs_no_flush_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+
+    def refuse(path: Path, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("natlib.runtime.storage.os.open", refuse)
+    with pytest.raises(PermissionError):
+        storage.flush(tmp_path)
+    monkeypatch.setattr("natlib.runtime.storage._IS_WINDOWS", True)
+    storage.flush(tmp_path)
+    with pytest.raises(PermissionError):
+        storage.flush(tmp_path / "file")
+
+
 def test_links_are_replaced_and_never_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "thesis").write_text("mine")
