@@ -20,8 +20,8 @@ import torch
 
 import natlib
 from natlib.encoders import EncoderRecipe
-from natlib.training.activations import activation_bytes
-from natlib.training.fitting_batch import ON_TOP
+from natlib.training.fitting.activations import activation_bytes
+from natlib.training.fitting.batch import ON_TOP
 from natlib.training.learner import Learner
 
 MIB = 2**20

@@ -15,6 +15,7 @@ from torch import Tensor
 from natlib.component import Condition
 from natlib.data import (
     Batch,
+    Candidate,
     DecodedSamples,
     Modality,
     Source,
@@ -29,6 +30,7 @@ from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
 from natlib.runtime.log import logger
 from natlib_image.augmentation import Augmentation, default_blur, one_view
+from natlib_image.candidates import candidates
 from natlib_image.collating import collate
 from natlib_image.decoder import ImageDecoder, ImageSamples
 from natlib_image.decoding import WHITE, Decoding
@@ -121,9 +123,7 @@ class Image(Modality):
         return self
 
     def resolved(self) -> Self:
-        path = "digits"
-        if self.source is not None:
-            path = stable_source("image", self.source, NAMES)
+        path = self._path()
         source = find_source(path, self.root, self.download, self.range)
         size, resize, levels = self.size, self.resize, self.range
         if size is None or levels is None:
@@ -218,6 +218,16 @@ class Image(Modality):
         embedded = self.source is None or stable_source("image", self.source) == "digits"
         return "digits" if embedded else "nat"
 
+    def candidates(self) -> Sequence[Candidate]:
+        """Small views for a small convnet, and larger ones for deeper ones.
+
+        None where images are small: these are used as they are.
+        """
+        path = self._path()
+        source = find_source(path, self.root, self.download, self.range)
+        side = looked_at(source, path, self.range, self.max_pixels).side
+        return candidates(side, self.size) if side > _SMALL else ()
+
     def samples(self, items: Sequence[Any]) -> list[Any]:
         return decode_items(self.decoder(), map(as_path, items), "an image")
 
@@ -246,6 +256,10 @@ class Image(Modality):
                 size,
             )
         return Augmentation.model_validate(given | {"blur": blur})
+
+    def _path(self) -> str:
+        """The source: as a path that does not depend on where natlib is called, or a name."""
+        return "digits" if self.source is None else stable_source("image", self.source, NAMES)
 
     def _source(self) -> Source:
         return find_source(self.source, self.root, self.download, self.range)

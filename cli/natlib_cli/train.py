@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_LOOP = "Epochs, batches and seed"
+_LOOP = "Time, sizes and seed (what is not given fits data and machine)"
 _LABELS = "Labels that training sees (by default none)"
 _MACHINE = "Device"
 _RUN = "The run directory"
@@ -34,6 +35,20 @@ def train(
     settings: options.Settings = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the samples.", rich_help_panel=_LOOP)
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Choose the number of epochs so that the run takes about so long: 20m, 2h.",
+            rich_help_panel=_LOOP,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of images in pixels, as the encoder gets them.", rich_help_panel=_LOOP
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -138,13 +153,21 @@ def train(
     With nothing but a modality it trains on a small embedded data set and ends with a table
     of what was learnt. Several devices: torchrun --nproc-per-node N -m natlib_cli train ...
     """
-    from natlib.training import ConsoleProgress, RunDirectory, SilentProgress, compose
+    from natlib.training import (
+        ConsoleProgress,
+        RunDirectory,
+        SilentProgress,
+        asked_for,
+        compose,
+        left_open,
+    )
     from natlib.training import resume as resume_run
     from natlib.training import train as train_run
 
     given = options.nested(
         data__source=data,
         data__max_samples=max_samples,
+        data__size=size,
         labels__fraction=label_fraction,
         labels__per_class=labels_per_class,
         labels__source=labels,
@@ -176,6 +199,10 @@ def train(
         for option, given_too in (("--overwrite", overwrite), ("--continue", continue_run)):
             if given_too:
                 raise ConfigError(f"--resume goes on with a run; leave out {option}")
+        if budget is not None:
+            raise ConfigError(
+                "--resume goes on for the epochs that were chosen; leave out --budget"
+            )
         saved = RunDirectory(resume).config_to_resume()
         asked = compose(modality, **layers, base=saved)
         result = resume_run(resume, config=asked, progress=progress)
@@ -185,15 +212,21 @@ def train(
         if continue_run and overwrite:
             raise ConfigError("--continue goes on with a run; leave out --overwrite")
         resolved = compose(modality, **layers)
+        silently = partial(compose, modality, **{**layers, "tell": _ignore})
         result = train_run(
             resolved,
             out,
             init_from=init_from,
             overwrite=overwrite,
             continue_run=continue_run,
+            left_open=left_open(resolved, silently, asked_for(**layers), preset, budget),
             progress=progress,
         )
     _conclude(result)
+
+
+def _ignore(note: str) -> None:
+    """It has been said."""
 
 
 def _program() -> str:

@@ -2,6 +2,7 @@
 
 from natlib.data.array_samples import ArraySample, ArraySamples, collate_arrays
 from natlib.data.base import Batch, Modality, SampleSet, Unreadable
+from natlib.data.candidate import Candidate
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.decoded_samples import DecodedSamples, Decoder, as_path, decode_items
 from natlib.data.decoded_store import DecodedStore, PreloadPlan, SampleStore, decode_all
@@ -35,6 +36,7 @@ __all__ = [
     "ArraySample",
     "ArraySamples",
     "Batch",
+    "Candidate",
     "ConcatenatedSamples",
     "DecodedSamples",
     "DecodedStore",

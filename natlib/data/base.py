@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from natlib.component import Component, Condition, Registry, Seed
+from natlib.data.candidate import Candidate
 from natlib.data.preview import input_picture
 from natlib.data.source_plugins import stable_source
 from natlib.data.splits import Split, chosen_rows
@@ -234,6 +235,15 @@ class Modality(Component):
     @abstractmethod
     def default_preset(self) -> str:
         """The default preset; may depend on the source."""
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Ways to train on the source that differ in cost, from the cheapest to the costliest.
+
+        Where there is no accelerator, and a user leaves it open, natlib takes the costliest that
+        the machine can train in the time that there is. By default there is only one way, which
+        needs no name.
+        """
+        return ()
 
     @abstractmethod
     def samples(self, items: Sequence[Any]) -> list[Any]:

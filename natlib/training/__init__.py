@@ -1,8 +1,9 @@
 """Runs: configuration, training loop, checkpoints and the run directory."""
 
 from natlib.runtime.progress import ConsoleProgress, ProgressReporter, SilentProgress, stages
-from natlib.training.compose import compose
+from natlib.training.compose import asked_for, compose
 from natlib.training.config import EvaluationConfig, RunConfig, TrainingConfig
+from natlib.training.fitting import OpenSettings, left_open, parse_duration
 from natlib.training.optimizers import SGD, AdamW, Optimizer
 from natlib.training.processes import computing_device, decoding_workers
 from natlib.training.result import TrainResult
@@ -20,6 +21,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "EvaluationConfig",
+    "OpenSettings",
     "Optimizer",
     "ProgressReporter",
     "Run",
@@ -31,9 +33,12 @@ __all__ = [
     "SilentProgress",
     "TrainResult",
     "TrainingConfig",
+    "asked_for",
     "compose",
     "computing_device",
     "decoding_workers",
+    "left_open",
+    "parse_duration",
     "read_evaluations",
     "resume",
     "save_evaluation",

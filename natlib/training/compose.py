@@ -23,7 +23,7 @@ from natlib.training.choices import Choices
 from natlib.training.config import RunConfig
 from natlib.training.never_due import check_due
 
-__all__ = ["compose"]
+__all__ = ["asked_for", "compose"]
 
 
 def compose(
@@ -38,6 +38,7 @@ def compose(
     solver: str | None = None,
     settings: Sequence[str] = (),
     base: RunConfig | None = None,
+    chosen: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = logger.warning,
 ) -> RunConfig:
     """Lay preset, file, options, choices and settings over each other, the later ones on top.
@@ -57,6 +58,7 @@ def compose(
         solver: kind of the solver, as ``objective.assignment.solver``.
         settings: ``"objective.targets.dim=64"`` and the like.
         base: start from this configuration in place of the default preset.
+        chosen: what natlib chooses to fit data and machine; right over the preset.
         tell: called with a line where a choice changes something else, and where settings of the
             file have no effect.
 
@@ -73,6 +75,7 @@ def compose(
         if preset or base is None:
             data = merge(RunConfig, [*layers, *upper, *below, *above]).get("data", {})
             layers.append(_preset(data, preset or _named_preset([*upper, *below, *above])))
+        layers += [chosen] if chosen else []
         layers += upper
         choices = Choices(encoder, targets, assignment, solver)
         if any(choices):
@@ -93,6 +96,25 @@ def compose(
         return config
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
+
+
+def asked_for(
+    *,
+    file: Path | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    encoder: str | None = None,
+    settings: Sequence[str] = (),
+    **_: Any,
+) -> dict[str, Any]:
+    """Of what :func:`compose` takes, the settings of data, encoder and training that a user gave.
+
+    Raises:
+        ConfigError: anything in them cannot be read.
+    """
+    layers: list[Mapping[str, Any]] = [read_yaml(Path(file))] if file else []
+    layers += [options] if options else []
+    layers += [{"encoder": encoder}] if encoder else []
+    return merge(RunConfig, [*layers, *(parse_setting(text) for text in settings)])
 
 
 def _tell_dropped(file: Path | str, gone: Sequence[Dropped], tell: Callable[[str], None]) -> None:

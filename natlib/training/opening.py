@@ -19,7 +19,13 @@ from natlib.training.checkpoint import (
 )
 from natlib.training.claim import Claim
 from natlib.training.config import RunConfig
-from natlib.training.fitting_batch import fitting_micro_batch
+from natlib.training.fitting.batch import fitting_micro_batch
+from natlib.training.fitting.explanation import explanation
+from natlib.training.fitting.form import Form, choose_form
+from natlib.training.fitting.length import no_larger_batch, with_epochs
+from natlib.training.fitting.machine import Machine
+from natlib.training.fitting.open_settings import OpenSettings
+from natlib.training.fitting.updates import seconds_of_update
 from natlib.training.loop import Loop
 from natlib.training.preparation import open_samples, prepare, resolve, with_labels
 from natlib.training.processes import Processes
@@ -110,18 +116,40 @@ class Opening:
         return self._processes.agree(begun)
 
     def begin(
-        self, config: RunConfig, init_from: Path | str | None = None, overwrite: bool = False
+        self,
+        config: RunConfig,
+        init_from: Path | str | None = None,
+        overwrite: bool = False,
+        left_open: OpenSettings | None = None,
     ) -> OpenRun:
         """Begin a new run; see :meth:`natlib.training.Run.start`."""
+        began = time.monotonic()
         directory, processes = self._directory, self._processes
+        machine = Machine.here(processes.device)
+        if left_open is not None and not left_open.applies_to(machine):
+            left_open = None
         if self._claim is not None:
             self._claim.take_new(config, overwrite)
-        resolved = resolve(config, processes)
+        form = Form(config)
+        if left_open is not None:
+            if processes.first:
+                form = choose_form(left_open, config, machine, directory.index)
+            form = processes.agree(form)
+            if form.candidate is None and left_open.asks("training", "epochs"):
+                left_open = None  # nothing is left to choose
+        resolved = resolve(form.config, processes)
         samples = open_samples(resolved, directory, processes, self._progress)
         resolved, labels = with_labels(resolved, samples)
+        if left_open is not None:
+            resolved = no_larger_batch(left_open, resolved, len(samples.usable))
         loop = prepare(resolved, samples, labels, processes, init_from)
         self._resources.callback(loop.close)
         resolved = self._with_micro_batch(resolved, loop)
+        if left_open is not None:
+            resolved = self._fitted(left_open, form, resolved, loop, machine, began)
+            # As if nothing had been trained yet.
+            loop = prepare(resolved, samples, labels, processes, init_from)
+            self._resources.callback(loop.close)
         opened = OpenRun(resolved, directory, loop, processes, self._claim)
         if init_from is not None:
             opened.init_from = str(Path(init_from).absolute())
@@ -185,6 +213,26 @@ class Opening:
                 directory.write_environment()
             directory.write_info(opened.info("running"))
         return opened
+
+    def _fitted(
+        self,
+        left: OpenSettings,
+        form: Form,
+        config: RunConfig,
+        loop: Loop,
+        machine: Machine,
+        began: float,
+    ) -> RunConfig:
+        """Time the loop's updates, choose the number of epochs, and say what was chosen."""
+        with self._progress:
+            seconds = self._processes.agree(seconds_of_update(loop, self._progress))
+        updates, count = loop.epoch_updates, len(loop.samples.usable)
+        passed = self._processes.agree(time.monotonic() - began)
+        config = with_epochs(left, form, config, count, seconds * updates, passed)
+        if self._processes.first:
+            for line in explanation(left, form, config, machine, count, seconds, updates):
+                self._progress.say(line)
+        return config
 
     def _with_micro_batch(self, config: RunConfig, loop: Loop) -> RunConfig:
         """The configuration with the micro-batch that fits into memory, where it is left open."""

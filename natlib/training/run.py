@@ -17,6 +17,7 @@ from natlib.training.checkpoint import Position, write_checkpoint
 from natlib.training.config import RunConfig
 from natlib.training.evaluation import OnlineKnn, final_evaluation
 from natlib.training.finished import check_same_start, finished_result
+from natlib.training.fitting import OpenSettings
 from natlib.training.never_due import never_due
 from natlib.training.opening import Opening, OpenRun, default_name
 from natlib.training.processes import training_processes
@@ -68,6 +69,7 @@ class Run:
         *,
         init_from: Path | str | None = None,
         overwrite: bool = False,
+        left_open: OpenSettings | None = None,
         progress: ProgressReporter | None = None,
     ) -> "Run":
         """Begin a new run: open the data, build the modules, write the run directory.
@@ -79,6 +81,7 @@ class Run:
             init_from: a run whose encoder and head give the initial weights.
             overwrite: replace a run that exists. It is moved aside, and deleted after the first
                 checkpoint of the new one.
+            left_open: what natlib may choose to fit machine and data; by default nothing.
             progress: told how far the run is.
 
         Raises:
@@ -89,7 +92,7 @@ class Run:
             processes = resources.enter_context(training_processes(config.training.device))
             directory = RunDirectory(out or processes.agree(default_name(config)))
             opening = Opening(directory, processes, resources, progress)
-            opened = opening.begin(config, init_from, overwrite)
+            opened = opening.begin(config, init_from, overwrite, left_open)
             return cls(opened, resources.pop_all(), progress)
 
     @classmethod
@@ -128,6 +131,7 @@ class Run:
         out: Path | str,
         *,
         init_from: Path | str | None = None,
+        left_open: OpenSettings | None = None,
         progress: ProgressReporter | None = None,
     ) -> "Run | TrainResult":
         """Begin a run, or go on with the one that this has begun before; see :func:`.train`.
@@ -136,6 +140,7 @@ class Run:
             config: what to do.
             out: the run directory.
             init_from: a run whose encoder and head give the initial weights.
+            left_open: what natlib may choose when the run begins; later, it is as it was chosen.
             progress: told how far the run is.
 
         Returns:
@@ -151,9 +156,11 @@ class Run:
             processes = resources.enter_context(training_processes(config.training.device))
             opening = Opening(directory, processes, resources, progress)
             if not opening.has_begun():
-                opened = opening.begin(config, init_from)
+                opened = opening.begin(config, init_from, left_open=left_open)
             else:
                 saved = directory.read_config()
+                if left_open is not None:
+                    config = left_open.as_chosen_before(config, saved)
                 asked = same_run(saved, config)
                 check_same_start(directory, init_from)
                 done = processes.agree(finished_result(directory, saved, asked))

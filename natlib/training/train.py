@@ -5,6 +5,7 @@ from pathlib import Path
 from natlib.errors import ConfigError
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.config import RunConfig
+from natlib.training.fitting import OpenSettings
 from natlib.training.result import TrainResult
 from natlib.training.run import Run
 
@@ -18,6 +19,7 @@ def train(
     init_from: Path | str | None = None,
     overwrite: bool = False,
     continue_run: bool = False,
+    left_open: OpenSettings | None = None,
     progress: ProgressReporter | None = None,
 ) -> TrainResult:
     """Train a run; see :meth:`Run.start`.
@@ -31,6 +33,7 @@ def train(
         continue_run: go on with a run of this configuration that is in ``out``, and evaluate one
             that is trained; where all is done, do nothing. The same call thus starts a run, and
             finishes it however often it is interrupted.
+        left_open: what natlib may choose to fit machine and data; by default nothing.
         progress: told how far training is.
 
     Raises:
@@ -41,9 +44,14 @@ def train(
             raise ConfigError(
                 "to continue a run, give its directory (--out), and leave out overwrite"
             )
-        found = Run.start_or_resume(config, out, init_from=init_from, progress=progress)
+        found = Run.start_or_resume(
+            config, out, init_from=init_from, left_open=left_open, progress=progress
+        )
         return found if isinstance(found, TrainResult) else found.train()
-    run = Run.start(config, out, init_from=init_from, overwrite=overwrite, progress=progress)
+    run = Run.start(
+        config, out, init_from=init_from, overwrite=overwrite, left_open=left_open,
+        progress=progress,
+    )  # fmt: skip
     return run.train()
 
 

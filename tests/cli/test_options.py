@@ -136,6 +136,15 @@ def length(folder: Path) -> None:
     assert latest_checkpoint(run / "checkpoints").name == "step-000000012"
 
 
+@check("train --size", "train --budget")
+def fitting(folder: Path) -> None:
+    small = ("--batch-size", "8", "--device", "cpu", "--set", "evaluation.final=false")
+    found = config(train(folder, "--size", "16", "--budget", "1s", small=small))
+    assert found["data"]["size"] == 16
+    training = found["training"]
+    assert training["knn_every_epochs"] == max(1, training["epochs"] // 10)
+
+
 @check("train --micro-batch")
 def micro_batch(folder: Path) -> None:
     assert config(train(folder, "--micro-batch", "5"))["training"]["micro_batch"] == 5

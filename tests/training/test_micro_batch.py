@@ -12,9 +12,10 @@ from natlib.assignment import Assignment
 from natlib.encoders import MlpEncoder
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Combined, Objective, Part
-from natlib.training import RunConfig, RunDirectory, TrainingConfig, fitting_batch
-from natlib.training.activations import activation_bytes
-from natlib.training.fitting_batch import fitting_micro_batch
+from natlib.training import RunConfig, RunDirectory, TrainingConfig
+from natlib.training.fitting import batch as fitting_batch
+from natlib.training.fitting.activations import activation_bytes
+from natlib.training.fitting.batch import fitting_micro_batch
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.micro_batch import encode_in_parts, parts_of

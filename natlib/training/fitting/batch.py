@@ -10,7 +10,7 @@ from natlib.runtime.log import logger
 from natlib.runtime.memory import available_memory
 from natlib.runtime.seeding import seed_generators
 from natlib.runtime.unchanged import unchanged_buffers
-from natlib.training.activations import activation_bytes, state_bytes
+from natlib.training.fitting.activations import activation_bytes, state_bytes
 from natlib.training.loop import Loop
 from natlib.training.micro_batch import encode_in_parts, parts_of
 
