@@ -5,8 +5,8 @@
 DATA holds ``fsdd/recordings`` (Free Spoken Digit Dataset: files like 7_theo_12.wav of six
 speakers) and ``speech_commands3`` (three words of Speech Commands, Warden, 2018, in folders train
 and test with a folder for each word; no speaker is in both). An encoder is trained on the training
-clips of a set, without labels; probes are fitted on the labels of the same clips and judged on the
-test clips, once. Beside it: the same encoder untrained, and statistics of log-mel spectrograms.
+clips of a set, without labels; probes are fitted on the labels of the same clips and evaluated on
+the test clips, once. Beside it: the same encoder untrained, and statistics of log-mel spectrograms.
 
 Of the digits, one whole speaker is held out: seed 0, 1 and 2 train and probe on five speakers and
 test on george, jackson and lucas. The settings below were chosen with ``--validate``, which never
@@ -92,7 +92,7 @@ def written(table: Path, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def run(name: str, data: dict[str, str], seed: int, folder: Path, settings: list[str]) -> dict:
-    """Train and judge, unless that has been done."""
+    """Train and evaluate, unless that has been done."""
     summary = folder / "summary.json"
     if summary.exists():
         return json.loads(summary.read_text())
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--validate", action="store_true", help="judge on training clips only")
+    parser.add_argument("--validate", action="store_true", help="evaluate on training clips only")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--record", type=Path, help=f"write the numbers here ({RECORD.name})")
     arguments = parser.parse_args()

@@ -62,7 +62,7 @@ def configuration(seed: int, arguments: argparse.Namespace) -> RunConfig:
 
 
 def run(name: str, objective: Objective, seed: int, arguments: argparse.Namespace) -> dict:
-    """Train and judge, unless that has been done."""
+    """Train and evaluate, unless that has been done."""
     folder = arguments.out / f"{name.replace(' + ', '-')}-{seed}"
     summary = folder / "summary.json"
     if summary.exists():

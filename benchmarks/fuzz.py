@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 
 from natlib.configuration import dump_yaml
-from tests.fuzz.configurations import draw, fault, judge
+from tests.fuzz.configurations import draw, fault, outcome_of
 from tests.fuzz.damage import Damaged, runs_to_damage
 from tests.fuzz.training import train
 
@@ -43,7 +43,7 @@ def configurations(count: int, seed: int, every: int) -> Iterator[Said]:
                 if number % 2:
                     text = dump_yaml(case.options())
                     file.write_text(text, encoding="utf-8", errors="surrogatepass")
-                outcome = judge(case, file if number % 2 else None)
+                outcome = outcome_of(case, file if number % 2 else None)
                 wrong = fault(case, outcome)
             except Exception as error:
                 yield "fault", f"configuration {number}, {case}: {type(error).__name__}: {error}"

@@ -63,7 +63,7 @@ def trained(name: str, source: str, seed: int, arguments: argparse.Namespace) ->
     return folder
 
 
-def judged(name: str, run: Path, part: str, seed: int) -> dict:
+def evaluated(name: str, run: Path, part: str, seed: int) -> dict:
     """Accuracies of all rows with one part of the labels, measured unless that has been done."""
     kept = run / f"semi-{part}.json"
     if kept.exists():
@@ -120,7 +120,7 @@ def main() -> None:
             name, _, source = pair.partition("=")
             run = trained(name, source, seed, arguments)
             for part in arguments.parts:
-                result = judged(name, run, part, seed)
+                result = evaluated(name, run, part, seed)
                 found.setdefault(name, {}).setdefault(part, []).append(result)
     if arguments.record and arguments.record.exists():
         found = merged(json.loads(arguments.record.read_text())["sets"], found)

@@ -5,8 +5,8 @@
 DATA holds imdb.csv, subj.csv and trec.csv with columns split (train, test), label and text:
 reviews of films (Maas et al., 2011), subjective and objective sentences (Pang and Lee, 2004), kinds
 of questions (Li and Roth, 2002). An encoder is trained on the training texts of a set, without
-labels; probes are fitted on their labels and judged on the test texts, once. The settings below
-were chosen on a fifth of the training texts (see --validate, which judges on such a fifth and
+labels; probes are fitted on their labels and evaluated on the test texts, once. The settings below
+were chosen on a fifth of the training texts (see --validate, which evaluates on such a fifth and
 never opens the test texts). Runs that are finished are not made again.
 """
 
@@ -55,7 +55,7 @@ def validation_table(table: Path, folder: Path) -> Path:
 
 
 def run(name: str, table: Path, seed: int, folder: Path, settings: list[str]) -> dict:
-    """Train and judge, unless that has been done."""
+    """Train and evaluate, unless that has been done."""
     summary = folder / "summary.json"
     if summary.exists():
         return json.loads(summary.read_text())
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--validate", action="store_true", help="judge on training texts only")
+    parser.add_argument("--validate", action="store_true", help="evaluate on training texts only")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--record", type=Path, help=f"write the numbers here ({RECORD.name})")
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
     python benchmarks/timeseries.py UCRArchive_2018/SwedishLeaf ... --out runs/ucr [--json FILE]
 
 For every set, each candidate augmentation trains on a file that holds the training series alone,
-and is judged by nearest neighbours on a fifth of them. The best one then trains with every seed,
+and is evaluated by nearest neighbours on a fifth of them. The best one then trains with every seed,
 and only now the test series are read. The plug-in is taken from examples/, installed or not.
 """
 

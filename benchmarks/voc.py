@@ -2,7 +2,7 @@
 
     python benchmarks/voc.py VOCdevkit/VOC2007 --out runs/voc [--json FILE]
 
-One small encoder is trained on the images that are not judged on, without labels. From it, and
+One small encoder is trained on the images that are not evaluated on, without labels. From it, and
 from a randomly initialised one, detectors are trained with each seed; each row of each seed chooses
 its learning rate on the validation images, and the test images are read after that. Whatever is
 there already is not done again.
@@ -55,7 +55,7 @@ def train(source: Path, epochs: int, batch_size: int, out: Path) -> str:
     return out.name
 
 
-def judged(run: Path, kind: str, source: Path, seed: int, *settings: str) -> dict[str, Any]:
+def evaluated(run: Path, kind: str, source: Path, seed: int, *settings: str) -> dict[str, Any]:
     result = run_protocol(
         run,
         compose_protocol(kind, settings),
@@ -91,13 +91,13 @@ def main() -> None:
         f"short_side={arguments.side}",
     )
     classification = once(
-        out / "classification.json", lambda: judged(run, "voc_classification", source, 0)
+        out / "classification.json", lambda: evaluated(run, "voc_classification", source, 0)
     )
     seeds = []
     for seed in arguments.seeds:
         found = once(
             out / f"detection-{seed}.json",
-            lambda seed=seed: judged(run, "voc_detection", source, seed, *detector),
+            lambda seed=seed: evaluated(run, "voc_detection", source, seed, *detector),
         )
         print(f"seed {seed}: {rows(found)}", flush=True)
         seeds.append(found)

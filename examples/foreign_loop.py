@@ -16,7 +16,7 @@ MOMENTS, EPOCHS, BATCH = 2_000, 30, 100
 
 def main() -> None:
     torch.manual_seed(0)
-    state = torch.randint(10, (MOMENTS,))  # the labels: for judging only
+    state = torch.randint(10, (MOMENTS,))  # the labels: for evaluation only
     signal = 0.6 * torch.randn(10, 64)[state]
     disturbance = torch.randn(12, 64)
 

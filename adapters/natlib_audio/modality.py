@@ -53,6 +53,12 @@ class Audio(Modality):
             remedy="set {source} to a folder of sounds",
         ),
         Condition(
+            ("table",),
+            on=("labels",),
+            holds=lambda labels: labels is not None,
+            remedy="set {labels} to a table",
+        ),
+        Condition(
             ("augment.warp",),
             on=("representation",),
             holds=lambda representation: representation == "log_mel",

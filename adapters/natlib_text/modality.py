@@ -58,7 +58,7 @@ class Text(Modality):
             remedy="set {source} to a .txt file",
         ),
         Condition(
-            ("column", "label", "split"),
+            ("column", "label", "split", "table"),
             on=("source",),
             holds=lambda source: source is not None and is_table(Path(source)),
             remedy="set {source} to a table",

@@ -48,7 +48,16 @@ class Vector(Modality):
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
     conditions: ClassVar[tuple[Condition, ...]] = (
         Condition(
-            ("columns", "ignore", "label", "split", "max_categories"),
+            (
+                "columns",
+                "ignore",
+                "label",
+                "split",
+                "categorical",
+                "numerical",
+                "table",
+                "max_categories",
+            ),
             on=("source",),
             holds=lambda source: source is not None and is_table(Path(source)),
             remedy="set {source} to a table",

@@ -8,15 +8,15 @@
 
 ARENA is one of those in arenas.py. DATA has train/<class>/ and test/<class>/ (or val/), or is a
 table with the columns split, label and text (d-text). ``search`` gives every method equally many
-trials on part of the training samples and judges them on another part; ``final`` trains each method
-with its best settings and reads the test samples once for each run; ``ablation`` changes one thing
-of NAT at a time, judged like a search; ``orderings`` asks the 2017 paper's questions about its own
-recipe, on images, where nothing is chosen; ``speed`` takes the time of updates of all methods in
-turns, with the settings of their final runs. Finished runs are not made again, interrupted or
-killed ones are resumed, and the same command in a second terminal takes its share of the runs. With
---record results are kept in docs/measured/, each as soon as it is there, and taken from there where
-they are known, so that a comparison may be made in parts and on several machines. All methods look
-at embeddings of two views and at nothing else, so each of them is in every arena.
+trials on part of the training samples and evaluates them on another part; ``final`` trains each
+method with its best settings and reads the test samples once for each run; ``ablation`` changes one
+thing of NAT at a time, evaluated like a search; ``orderings`` asks the 2017 paper's questions about
+its own recipe, on images, where nothing is chosen; ``speed`` takes the time of updates of all
+methods in turns, with the settings of their final runs. Finished runs are not made again,
+interrupted or killed ones are resumed, and the same command in a second terminal takes its share of
+the runs. With --record results are kept in docs/measured/, each as soon as it is there, and taken
+from there where they are known, so that a comparison may be made in parts and on several machines.
+All methods look at embeddings of two views and at nothing else, so each of them is in every arena.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def final(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str,
 
 
 def ablation(arena: Arena, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Runs of NAT's best settings with one thing changed, judged on validation images."""
+    """Runs of NAT's best settings with one thing changed, evaluated on validation images."""
     options.methods = ["nat"]
     best = METHODS["nat"].settings(chosen(search(arena, options))["nat"])
     source = arena.validation(options.data, options.out / "validation", arena.held_out)

@@ -31,13 +31,14 @@ class Arena:
     Attributes:
         search: size of the runs that settings are chosen by.
         final: size of the runs that are reported.
-        held_out: share of the training samples that settings are judged on.
+        held_out: share of the training samples that settings are evaluated on.
         settings: what all methods share.
         modality: whose preset ``nat`` brings everything else, the views above all.
         validation: how training samples are set aside.
         own: settings of single methods, by their names: lengths in steps that suit longer runs.
         baselines_once: whether the random encoder and raw inputs, which are the same for all
-            methods, are judged beside one method's final runs only. Where they are large or many.
+            methods, are evaluated beside one method's final runs only. Where they are large or
+            many.
     """
 
     search: Size
@@ -50,7 +51,7 @@ class Arena:
     baselines_once: bool = False
 
     def common(self, size: Size, seed: int, *, baselines: bool) -> list[str]:
-        """Settings of a run, all but its objective's; it is judged with or without baselines."""
+        """Settings of a run, all but its objective's; evaluated with or without baselines."""
         probes = [] if baselines else ["evaluation.baselines=false"]
         return [*self.settings, *size.settings(), *seeded(seed), *probes]
 
@@ -104,7 +105,7 @@ ARENAS = {
         ),
         baselines_once=True,
     ),
-    # Three words of Speech Commands; no speaker is both learnt from and judged on.
+    # Three words of Speech Commands; no speaker is both in training and in evaluation.
     "d-audio": Arena(
         search=Size(700, 12),
         final=Size(900, 24),

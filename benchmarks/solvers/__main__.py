@@ -6,7 +6,7 @@
 Features are matched with as many targets on the sphere. The gap is what is missing to the optimum,
 as a share of what the optimum gains over a random matching. Prints Markdown; ``--out`` draws a
 picture. Calls of all solvers take turns, so that drift of the machine hits all alike; medians are
-compared. Sizes at which a call would take longer than ``--limit`` seconds, judged by the sizes
+compared. Sizes at which a call would take longer than ``--limit`` seconds, by the sizes
 before, are left out.
 """
 

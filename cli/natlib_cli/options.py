@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +10,7 @@ import typer
 
 from natlib.errors import ConfigError
 from natlib.families import ASSIGNMENTS, ENCODERS, MODALITIES, SOLVERS, TARGETS
-from natlib.registry import Registry
+from natlib.registry import EntryPoints, Registry
 
 __all__ = [
     "Assignment",
@@ -24,6 +26,7 @@ __all__ = [
     "completion",
     "kinds",
     "nested",
+    "presets",
 ]
 
 WHAT = "What to train"
@@ -48,6 +51,23 @@ def completion(registry: Registry[Any]) -> Callable[[str], list[str]]:
             return []
 
     return begun
+
+
+def presets(context: typer.Context, incomplete: str) -> list[str]:
+    """Completes the name of a preset: of the modality that is named, or else of all.
+
+    Presets are looked for where modalities usually keep them, the folder ``presets`` of their
+    package: to ask a modality is to import it.
+    """
+    asked = context.params.get("modality")
+    names: set[str] = set()
+    with suppress(ConfigError, ImportError):
+        for kind, entry in EntryPoints(MODALITIES.noun, MODALITIES.group).found().items():
+            package = find_spec(entry.module.partition(".")[0])
+            if asked in (None, kind) and package is not None:
+                for folder in package.submodule_search_locations or ():
+                    names.update(file.stem for file in Path(folder, "presets").glob("*.yaml"))
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _kind(name: str, registry: Registry[Any], text: str) -> Any:
@@ -84,6 +104,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         "--preset",
+        autocompletion=presets,
         help="A tested set of settings, 'nat' or 'nat2017' (the paper) for images.",
         rich_help_panel=WHAT,
     ),

@@ -12,29 +12,24 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.base import Assigned, AssignmentModule, Step
 from natlib.assignment.class_slots import ClassPairs, first_table
-from natlib.assignment.class_targets import (
-    ClassShares,
-    SampleClasses,
-    check_class_targets,
-    targets_of_classes,
-)
+from natlib.assignment.class_targets import SampleClasses
 from natlib.assignment.embedding_cache import EmbeddingCache
 from natlib.assignment.schedule import Reassignment, reassign_from
+from natlib.assignment.slot_assignment import SlotAssignment
 from natlib.assignment.slot_matcher import SlotMatcher, StepMatching
 from natlib.assignment.table import AssignmentTable
 from natlib.component import Seed, register
 from natlib.errors import ConfigError
 from natlib.runtime.progress import Work
-from natlib.solvers import Lapjv, Solver
-from natlib.targets import TargetDistribution, TargetModule
+from natlib.targets import TargetModule
 
 __all__ = ["Bank", "BankModule"]
 
 
 @register
-class Bank(Assignment):
+class Bank(SlotAssignment):
     """Every sample owns slots, in a table that is always a permutation.
 
     In each batch, the slots that its samples own are reassigned among them (Bojanowski & Joulin,
@@ -42,8 +37,6 @@ class Bank(Assignment):
     """
 
     kind: Literal["bank"] = "bank"
-    solver: Solver = Lapjv()
-    """The solver that matches samples with slots."""
     slots: int = Field(default=1, ge=1)
     """m, the slots that a sample owns; it aims at the mean of their targets."""
     every: int = Field(default=1, ge=1)
@@ -53,24 +46,8 @@ class Bank(Assignment):
     """The unit of ``every``."""
     reassign: Reassignment | None = None
     """Before some epochs, reassign the slots of the whole data set."""
-    class_targets: ClassShares | None = None
-    """Where training sees labels, a labelled sample owns slots of its class only. Each class has
-    a component of a mixture, and slots in proportion to its labelled samples (``labelled``), as
-    many as each other class (``equal``), or as the mixture's weights say (``weights``)."""
     seed: Seed = 0
     """Seed of the random permutation that the table starts as."""
-
-    @property
-    def uses_labels(self) -> bool:
-        return self.class_targets is not None
-
-    def check_targets(self, targets: TargetDistribution) -> None:
-        check_class_targets(self.class_targets, targets)
-
-    def for_classes(
-        self, targets: TargetDistribution, labelled: Sequence[int]
-    ) -> TargetDistribution:
-        return targets_of_classes(self.class_targets, targets, labelled)
 
     def build(self, targets: TargetModule, samples: int | None = None) -> "BankModule":
         """See :meth:`Assignment.build`; ``samples`` is needed."""

@@ -10,25 +10,20 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from natlib.assignment.base import Assigned, Assignment, AssignmentModule, Step
+from natlib.assignment.base import Assigned, AssignmentModule, Step
 from natlib.assignment.class_slots import fresh_slots
-from natlib.assignment.class_targets import (
-    ClassShares,
-    SampleClasses,
-    check_class_targets,
-    targets_of_classes,
-)
+from natlib.assignment.class_targets import SampleClasses
 from natlib.assignment.counter import StreamCounter
+from natlib.assignment.slot_assignment import SlotAssignment
 from natlib.assignment.slot_matcher import SlotMatcher, StepMatching
 from natlib.component import register
-from natlib.solvers import Lapjv, Solver
-from natlib.targets import TargetDistribution, TargetModule
+from natlib.targets import TargetModule
 
 __all__ = ["Stream", "StreamModule"]
 
 
 @register
-class Stream(Assignment):
+class Stream(SlotAssignment):
     """Every batch is matched with fresh slots, which the views of a sample share.
 
     A fresh target that a single view meets once teaches nothing, so it needs two views.
@@ -37,27 +32,9 @@ class Stream(Assignment):
     min_views: ClassVar[int] = 2
 
     kind: Literal["stream"] = "stream"
-    solver: Solver = Lapjv()
-    """The solver that matches samples with slots."""
     slots: int = Field(default=8, ge=1)
     """m, the slots that a sample gets, each from a matching of its own. It aims at the mean of
     their targets, an estimate of the centroid of its optimal-transport cell."""
-    class_targets: ClassShares | None = None
-    """Where training sees labels, a labelled sample gets slots of its class only. Each class has
-    a component of a mixture, and slots in proportion to its labelled samples (``labelled``), as
-    many as each other class (``equal``), or as the mixture's weights say (``weights``)."""
-
-    @property
-    def uses_labels(self) -> bool:
-        return self.class_targets is not None
-
-    def check_targets(self, targets: TargetDistribution) -> None:
-        check_class_targets(self.class_targets, targets)
-
-    def for_classes(
-        self, targets: TargetDistribution, labelled: Sequence[int]
-    ) -> TargetDistribution:
-        return targets_of_classes(self.class_targets, targets, labelled)
 
     def build(self, targets: TargetModule, samples: int | None = None) -> "StreamModule":
         """See :meth:`Assignment.build`; ``samples`` is not needed."""

@@ -34,7 +34,8 @@ def training_samples(
 
     Raises:
         ConfigError: the modality gives no training samples.
-        DataError: a source cannot be read, or labels name unknown samples.
+        DataError: a source cannot be read, labels name unknown samples, or the format of a table
+            of labels is given for something else.
     """
     samples = _opened(modality, cache)
     if labels is None or labels.source is None:
@@ -43,6 +44,11 @@ def training_samples(
     if is_table(path) and path.exists() and _columns(path, labels.table) >= _COLUMNS:
         given, classes, notes = read_labels(path, samples.names, labels.table)
         return ConcatenatedSamples([samples], given, classes, notes=notes)
+    if labels.table != TableFormat():
+        raise DataError(
+            f"labels.table is for a table with the columns 'name' and 'label', and {labels.source} "
+            "has others; leave it out (data.table says how a table of samples is written)"
+        )
     beside = _opened(modality.with_source(labels.source), cache)
     if beside.labels is None or not bool((beside.labels >= 0).any()):
         wanted = "a table with the columns 'name' and 'label'" if is_table(path) else "labels"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
@@ -13,6 +14,7 @@ from natlib.configuration import json_text
 from natlib.data.base import SampleSet
 from natlib.data.concatenated import ConcatenatedSamples
 from natlib.data.table_format import TableFormat
+from natlib.data.table_names import is_table
 from natlib.errors import ConfigError, DataError
 
 __all__ = ["LabelsConfig", "TrainingLabels", "choose_labelled", "training_labels"]
@@ -32,6 +34,12 @@ class LabelsConfig(Settings):
             on=("fraction", "per_class"),
             holds=lambda fraction, per_class: fraction is not None or per_class is not None,
             remedy="set {fraction} or {per_class}",
+        ),
+        Condition(
+            ("table",),
+            on=("source",),
+            holds=lambda source: source is not None and is_table(Path(source)),
+            remedy="set {source} to a table of labels",
         ),
     )
 
@@ -58,8 +66,6 @@ class LabelsConfig(Settings):
             raise ValueError(
                 "fraction and per_class both say how many labels to show; leave one of them out"
             )
-        if self.source is None and self.table != TableFormat():
-            raise ValueError("table is for a table of labels; set source to one, or leave it out")
         return self
 
     def __hash__(self) -> int:

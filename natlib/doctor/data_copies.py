@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.data.sparse import is_sparse
 from natlib.doctor.copies import copies_of
-from natlib.doctor.finding import EXAMPLES, Diagnosis, Finding, diagnosis
+from natlib.doctor.finding import EXAMPLES, Diagnosis, Finding, diagnosis, limited
 from natlib.doctor.survey import SplitFacts, Survey
 from natlib.evaluation.knn import nearest_neighbours
 
@@ -34,14 +34,14 @@ def copies(found: Survey) -> Finding:
     share = spare / max(1, len(facts.names))
     evidence = {"spare_copies": float(spare), "share": share}
     names = tuple(" = ".join(facts.names[i] for i in group[:2]) for group in groups[:EXAMPLES])
-    if share <= _COPIES:
-        return Finding("fine", "there are hardly any copies", evidence, names=names)
-    return Finding(
-        "act",
-        "samples are contained more than once",
+    return limited(
+        share,
+        _COPIES,
         evidence,
-        "keep one of each: training pushes copies towards different targets",
-        names,
+        fine="there are hardly any copies",
+        act="samples are contained more than once",
+        next_step="keep one of each: training pushes copies towards different targets",
+        names=names,
     )
 
 
@@ -64,14 +64,15 @@ def near_copies(found: Survey) -> Finding:
     evidence["share"] = len(near) / len(positions)
     pairs = {tuple(sorted((positions[i], positions[int(neighbour[i])]))) for i in near}
     names = tuple(f"{facts.names[a]} ~ {facts.names[b]}" for a, b in sorted(pairs)[:EXAMPLES])
-    if evidence["share"] <= _COPIES:
-        return Finding("fine", "there are hardly any near copies", evidence, names=names)
-    return Finding(
-        "act",
-        "samples are nearly the same as others",
+    return limited(
+        evidence["share"],
+        _COPIES,
         evidence,
-        "look at the pairs: frames of one film, or one picture in two sizes, count as one sample",
-        names,
+        fine="there are hardly any near copies",
+        act="samples are nearly the same as others",
+        next_step="look at the pairs: frames of one film, or one picture in two sizes, count as "
+        "one sample",
+        names=names,
     )
 
 
@@ -95,17 +96,14 @@ def leaked(found: Survey) -> Finding:
             names += known
     if not evidence:
         return Finding("irrelevant", "there is only one split")
-    shown = tuple(names[:EXAMPLES])
-    if max(evidence.values()) <= _LEAKED:
-        return Finding(
-            "fine", "the splits have hardly any samples in common", evidence, names=shown
-        )
-    return Finding(
-        "act",
-        "evaluation uses samples that training has used",
+    return limited(
+        max(evidence.values()),
+        _LEAKED,
         evidence,
-        "remove these samples from one of the splits: accuracies on them are meaningless",
-        shown,
+        fine="the splits have hardly any samples in common",
+        act="evaluation uses samples that training has used",
+        next_step="remove these samples from one of the splits: accuracies on them are meaningless",
+        names=tuple(names[:EXAMPLES]),
     )
 
 

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["EXAMPLES", "Diagnosis", "Finding", "UnknownFactError", "Verdict", "diagnosis"]
+__all__ = [
+    "EXAMPLES",
+    "Diagnosis",
+    "Finding",
+    "UnknownFactError",
+    "Verdict",
+    "diagnosis",
+    "limited",
+]
 
 EXAMPLES = 3
 """Samples that a finding names at most."""
@@ -33,6 +41,32 @@ class Finding:
     evidence: Mapping[str, float] = field(default_factory=dict)
     next_step: str = ""
     names: tuple[str, ...] = ()
+
+
+def limited(
+    value: float,
+    limit: float,
+    evidence: Mapping[str, float],
+    *,
+    fine: str,
+    act: str,
+    next_step: str,
+    names: tuple[str, ...] = (),
+) -> Finding:
+    """A finding about a number that should not exceed a limit.
+
+    Args:
+        value: the number.
+        limit: up to here the verdict is ``fine``, and ``act`` above.
+        evidence: see :class:`Finding`.
+        fine: the message up to the limit.
+        act: the message above it.
+        next_step: what to do then.
+        names: see :class:`Finding`.
+    """
+    if value <= limit:
+        return Finding("fine", fine, evidence, names=names)
+    return Finding("act", act, evidence, next_step, names)
 
 
 class UnknownFactError(Exception):

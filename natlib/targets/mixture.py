@@ -3,15 +3,15 @@
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 from torch import Tensor
 
 from natlib.component import register
 from natlib.targets.base import TargetDistribution
-from natlib.targets.nested import fixed_part
+from natlib.targets.nested import fixed_part, written_part
 from natlib.targets.philox import derived_seed
 from natlib.targets.projected_normal import ProjectedNormal
 from natlib.targets.synchronous import is_synchronous
@@ -51,6 +51,10 @@ class Mixture(TargetDistribution):
         if "dim" not in info.data:  # dim itself is invalid, which is reported
             return components
         return tuple(fixed_part(part, "mixture", dim=info.data["dim"]) for part in components)
+
+    @field_serializer("components")
+    def _write(self, components: tuple[TargetDistribution, ...]) -> list[dict[str, Any]]:
+        return [written_part(part, "dim") for part in components]
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -5,11 +5,13 @@ from typing import Any
 from natlib.errors import ConfigError
 from natlib.targets.base import TargetDistribution
 
-__all__ = ["fixed_part"]
+__all__ = ["fixed_part", "written_part"]
 
 
 def fixed_part(part: TargetDistribution, whole: str, **values: Any) -> TargetDistribution:
     """The part of another distribution, with values that the whole decides, such as ``dim``.
+
+    These count as not set in the part, so that they follow the whole when it changes.
 
     Args:
         part: as configured.
@@ -18,6 +20,7 @@ def fixed_part(part: TargetDistribution, whole: str, **values: Any) -> TargetDis
 
     Raises:
         ConfigError: the part learns.
+        ValueError: the part was given another value.
         ValidationError: the part cannot have a value.
     """
     if part.learned:
@@ -27,5 +30,20 @@ def fixed_part(part: TargetDistribution, whole: str, **values: Any) -> TargetDis
         )
     if not part.seeded:
         values.pop("seed", None)
-    changed = {name: value for name, value in values.items() if getattr(part, name) != value}
-    return type(part).model_validate(part.model_dump() | changed) if changed else part
+    for name, value in values.items():
+        given = getattr(part, name)
+        if name in part.model_fields_set and given != value:
+            raise ValueError(
+                f"{name} of '{part.kind}' is {given}, and inside {whole} it has the {name} of the "
+                f"whole, {value}; leave it out, or set that {name} to {given}"
+            )
+    own = {name: value for name, value in part if name in part.model_fields_set}
+    fixed = type(part).model_validate(own | values)
+    fixed.model_fields_set.difference_update(values)
+    return fixed
+
+
+def written_part(part: TargetDistribution, *decided: str) -> dict[str, Any]:
+    """A part as it is written: without the values that the whole decides."""
+    values = part.model_dump(mode="json")
+    return {name: value for name, value in values.items() if name not in decided}

@@ -1,15 +1,15 @@
 """Prototypes: target vectors that many slots share."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 from torch import Tensor
 
 from natlib.component import register
 from natlib.targets.balanced import balanced_classes
 from natlib.targets.base import TargetDistribution
-from natlib.targets.nested import fixed_part
+from natlib.targets.nested import fixed_part, written_part
 from natlib.targets.uniform_sphere import UniformSphere
 
 __all__ = ["PrototypeTargets", "Prototypes"]
@@ -34,6 +34,10 @@ class PrototypeTargets(TargetDistribution):
         if not {"dim", "seed"} <= info.data.keys():  # one of them is invalid, which is reported
             return start
         return fixed_part(start, "prototypes", dim=info.data["dim"], seed=info.data["seed"])
+
+    @field_serializer("start")
+    def _write(self, start: TargetDistribution) -> dict[str, Any]:
+        return written_part(start, "dim", "seed")
 
     @property
     def on_sphere(self) -> bool:

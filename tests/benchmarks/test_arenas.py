@@ -46,7 +46,7 @@ def cells(table: list[str], column: int) -> list[str]:
 
 
 def judged_on(runs: Path) -> dict[str, set[int]]:
-    """How many samples runs were judged on."""
+    """How many samples runs were evaluated on."""
     found: dict[str, set[int]] = {}
     for path in runs.rglob("evaluations/standard.json"):
         details = json.loads(path.read_text())["details"]
@@ -154,7 +154,7 @@ def test_the_questions_of_the_paper(
 
 
 def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any) -> None:
-    # Judged on val/, where there is no test/.
+    # Evaluated on val/, where there is no test/.
     (images / "test").rename(images / "val")
     table = command(
         "final", "b", images, "--trials", "1", "--methods", "byol", "swav", "--seeds", "0"

@@ -31,7 +31,7 @@ def test_validation_images_are_training_images_that_are_not_trained_on(
     assert len(aside) == 2 * 3
     assert not kept & aside
     assert kept | aside == names(images / "train")
-    # Made once: what a search was judged on stays the same.
+    # Made once: what a search is evaluated on stays the same.
     assert names(validation_folder(images, tmp_path / "validation", 0.5) / "test") == aside
 
 

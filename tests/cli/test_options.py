@@ -326,9 +326,9 @@ def embed(folder: Path) -> None:
 
 @check("eval --device", "embed --device")
 def compute_on(folder: Path) -> None:
-    judge = ("eval", folder / "run")
+    evaluate = ("eval", folder / "run")
     embed = ("embed", folder / "run", folder / "photos", "--out", folder / "there.npz")
-    for words in (judge, embed):
+    for words in (evaluate, embed):
         assert_refused(natlib(*words, "--device", "cuda:99"), "device 'cuda:99'")
         assert_done(natlib(*words, "--device", "cpu"))
 
@@ -361,7 +361,7 @@ def compare(folder: Path) -> None:
 def doctor(folder: Path) -> None:
     file = folder / "d.json"
     said = natlib("doctor", folder / "run", "--samples", "16", "--json", file)
-    # Two updates are too few to judge, and nothing that can be judged is wrong.
+    # Two updates are too few for most diagnoses; those that are possible find nothing.
     assert_done(said)
     assert f"Run {folder / 'run'}: 1 of 2 updates recorded" in said.out
     found = json.loads(file.read_text())

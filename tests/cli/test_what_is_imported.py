@@ -88,6 +88,8 @@ def test_commands(commands: list[str], without: set[str]) -> None:
         ("train --encoder resn", ["resnet"]),
         ("train --modality im", ["image"]),
         ("eval run --protocol few", ["few_labels"]),
+        ("train --modality vector --preset ", ["nat", "semi"]),
+        ("train --preset d", ["digits", "docstrings"]),
     ],
 )
 def test_completion(line: str, expected: list[str]) -> None:

@@ -38,6 +38,7 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
     (Sinkhorn, {"decay": 0.8}, {"start": 0.01}),
     (LabelsConfig, {"seed": 3, "fraction": 0.5}, {"fraction": None}),
     (LabelsConfig, {"seed": 3, "per_class": 5}, {"per_class": None}),
+    (LabelsConfig, {"source": "a.csv", "table": {"separator": ";"}}, {"source": "folder"}),
     (MlpTraining, {"dropout": 0.1}, {"widths": []}),
     (Semi, {"share": 0.3}, {"methods": []}),
     (Semi, {"epochs": 3}, {"methods": []}),
@@ -61,6 +62,7 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
     ),
     (ImageAugmentation, {"blur_sigma": [0.3, 1.0]}, {"blur": 0}),
     (Audio, {"source": "sounds", "labels": "labels.csv"}, {"source": "notes"}),
+    (Audio, {"source": "a", "labels": "a.csv", "table": {"header": False}}, {"labels": None}),
     (Audio, {"augment": {"warp": 0.3}}, {"representation": "waveform"}),
     (Audio, {"equal_level": False, "augment": {"gain": 3.0}}, {"equal_level": True}),
     (AudioAugmentation, {"noise_snr": [1.0, 2.0]}, {"noise": 0}),
@@ -79,6 +81,7 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
         (Text, {"source": "a.csv", name: "name"}, {"source": "a.txt"})
         for name in ("column", "label", "split")
     ),
+    (Text, {"source": "a.csv", "table": {"encoding": "cp1252"}}, {"source": "a.txt"}),
     (Text, {"vocabulary": 300}, {"tokenizer": "folder"}),
     (Text, {"lowercase": True}, {"tokenizer": "folder"}),
     (TextAugmentation, {"delete_share": 0.2}, {"delete": 0}),
@@ -96,6 +99,7 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
         (Vector, {"source": "a.csv", name: value}, {"source": "a.npy"})
         for name, value in {
             "columns": ["a"], "ignore": ["a"], "label": "a", "split": "a", "max_categories": 3,
+            "categorical": ["a"], "numerical": ["a"], "table": {"decimal": ","},
         }.items()
     ),
 ]  # fmt: skip
@@ -206,7 +210,7 @@ def test_conditions_are_about_settings_that_there_are() -> None:
 # Words of a docstring that says when a setting counts, and those where they mean something else.
 LIMITED = re.compile(r"\bonly\b|no effect|\bunless\b|\bignored\b|\bdetermines\b", re.IGNORECASE)
 NO_LIMIT = {
-    "Bank.class_targets", "Stream.class_targets", "EvaluationConfig.baselines",
+    "EvaluationConfig.baselines", "SlotAssignment.class_targets",
     "LearnedPrototypes.spread", "VocDetection.pyramid", "Column.missing",
 }  # fmt: skip
 

@@ -215,9 +215,17 @@ def test_names_of_files_that_are_not_utf_8(tmp_path: Path) -> None:
     assert labels.tolist() == [1, 0]
 
 
-def test_a_format_of_no_table() -> None:
-    with pytest.raises(ValidationError, match="table is for a table of labels; set source"):
-        LabelsConfig(table=TableFormat(separator=";"))
+@pytest.mark.parametrize("source", [None, "folder"])
+def test_a_format_of_no_table(source: str | None) -> None:
+    with pytest.raises(ValidationError, match=r"table is set, .* set source to a table of labels"):
+        LabelsConfig(source=source, table=TableFormat(separator=";"))
+
+
+def test_a_format_of_a_table_of_samples(tmp_path: Path) -> None:
+    table = write(tmp_path / "more.csv", "x;label", "1;dog")
+    labels = LabelsConfig(source=str(table), table=TableFormat(separator=";"))
+    with pytest.raises(DataError, match=r"the columns 'name' and 'label', and .*more.csv has oth"):
+        training_samples(GaussianBlobs(train=9), labels)
 
 
 # --- of a labelled source beside an unlabelled one

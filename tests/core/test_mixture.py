@@ -114,7 +114,9 @@ def test_ten_clusters_in_one_line() -> None:
         ({"components": ["hypercube"], "weights": [math.inf]}, "finite number"),
         ({"components": []}, "at least 1 item"),
         ({"components": [MeanPrototypes()]}, "a part is not trained"),
-        ({"components": [Gaussian(dim=2, mean=(1, 2))], "dim": 3}, "mean has 2 numbers"),
+        ({"components": [Gaussian(mean=(1,) * 128)], "dim": 3}, "mean has 128 numbers"),
+        ({"components": [{"kind": "gaussian", "dim": 2}], "dim": 3},
+         "dim of 'gaussian' is 2, and inside mixture it has the dim of the whole, 3; leave it"),
         ({"dim": 0}, "dim: input should be greater"),
     ],
 )  # fmt: skip
@@ -146,3 +148,32 @@ def test_other_refusals(
 ) -> None:
     with pytest.raises(ValidationError, match=text):
         kind.model_validate(values)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "prototypes", "mean_prototypes"])
+def test_parts_follow_the_whole(kind: str) -> None:
+    """What the whole decides is no setting of its parts, written or changed."""
+    inner = {"components": ["uniform_sphere"]} if kind == "mixture" else {"start": "uniform_sphere"}
+    whole = TargetDistribution.resolve({"kind": kind, "dim": 8, "seed": 3, **inner})
+    (part,) = _parts(whole)
+    assert part.dim == 8
+    assert part.seed == (0 if kind == "mixture" else 3)
+    written = whole.model_dump(mode="json")
+    (plain,) = written["components"] if kind == "mixture" else (written["start"],)
+    assert set(plain) == ({"kind", "seed"} if kind == "mixture" else {"kind"})
+    assert TargetDistribution.resolve(written) == whole
+    (part,) = _parts(whole.changed(dim=5))
+    assert part.dim == 5
+
+
+def test_the_seed_of_the_start_of_prototypes_is_theirs() -> None:
+    start = UniformSphere(seed=2)
+    assert Prototypes(seed=2, start=start).start.seed == 2
+    with pytest.raises(ValidationError, match=r"seed of 'uniform_sphere' is 2, .* leave it out"):
+        Prototypes(start=start)
+
+
+def _parts(whole: TargetDistribution) -> tuple[TargetDistribution, ...]:
+    if isinstance(whole, Mixture):
+        return whole.components
+    return (whole.start,)  # type: ignore[attr-defined, no-any-return]

@@ -48,7 +48,7 @@ def test_is_json_and_every_reference_resolves(schema: dict[str, Any]) -> None:
         assert isinstance(node, dict)
 
 
-# Protocols judge a run, and are no part of its configuration.
+# Protocols evaluate a run, and are no part of its configuration.
 CONFIGURED = [family for family in FAMILIES if family is not Protocol]
 
 

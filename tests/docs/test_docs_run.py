@@ -38,7 +38,7 @@ NOT_RUN = {
     "python examples/foreign_loop.py": "run by test_foreign_loop_learns",
     "python benchmarks/cifar10.py cifar10/ --out runs/cifar10": "see test_cifar10_benchmark",
     "natlib train --modality image --preset nat --data tiny-imagenet/ --out runs/tiny \\": (
-        "tests/image_protocols/test_imagenet.py judges a run on made-up classes"
+        "tests/image_protocols/test_imagenet.py evaluates a run on made-up classes"
     ),
     "python benchmarks/combined.py cifar10/ --out runs/combined --seeds 0 1 2": _OBJECTIVES,
     "python benchmarks/semi.py cifar10=cifar10/ speech=speech/ trec=trec.csv --out runs/semi "

@@ -23,7 +23,7 @@ from natlib.targets import TargetDistribution
 from natlib.training import RunConfig
 from tests.fuzz.values import nasty_value, near, show
 
-__all__ = ["Case", "Outcome", "draw", "fault", "judge"]
+__all__ = ["Case", "Outcome", "draw", "fault", "outcome_of"]
 
 # A change of one of these is followed by a change of what stands below.
 _FAMILIES: dict[str, type[Component]] = {
@@ -123,7 +123,7 @@ def _keys(settings: BaseModel, above: str = "") -> Iterator[tuple[str, Any]]:
                     yield from _keys(inner, f"{above}{name}.{key}.")
 
 
-def judge(case: Case, file: Path | None = None) -> Outcome:
+def outcome_of(case: Case, file: Path | None = None) -> Outcome:
     """Compose a case, as Python objects, or as the text of a file.
 
     Raises:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from natlib.configuration import dump_yaml
-from tests.fuzz.configurations import draw, fault, judge
+from tests.fuzz.configurations import draw, fault, outcome_of
 from tests.fuzz.training import train
 from tests.fuzz.values import show
 
@@ -18,7 +18,7 @@ TRAINED = 8
 def test_as_python_objects(start: int) -> None:
     for number in range(start, start + 50):
         case = draw(SEED, number)
-        wrong = fault(case, judge(case))
+        wrong = fault(case, outcome_of(case))
         assert wrong is None, f"seed {SEED}, case {number}, {case}: {wrong}"
 
 
@@ -27,7 +27,7 @@ def test_as_files(tmp_path: Path) -> None:
     for number in range(COUNT, COUNT + 50):
         case = draw(SEED, number)
         file.write_text(dump_yaml(case.options()), encoding="utf-8", errors="surrogatepass")
-        wrong = fault(case, judge(case, file))
+        wrong = fault(case, outcome_of(case, file))
         assert wrong is None, f"seed {SEED}, case {number}, {case}: {wrong}"
 
 
@@ -35,7 +35,7 @@ def test_some_are_trained() -> None:
     accepted = (
         (number, case)
         for number, case in ((number, draw(SEED, number)) for number in range(10**6))
-        if judge(case).config is not None
+        if outcome_of(case).config is not None
     )
     for _, (number, case) in zip(range(TRAINED), accepted, strict=False):
         ending = train(case)
@@ -58,7 +58,7 @@ def test_what_is_said_is_short_and_printable(value: object, words: tuple[str, ..
     case = draw(SEED, 0)._replace(
         modality="image", preset="nat", changes={"objective.targets.dim": value}
     )
-    found = judge(case).refusal
+    found = outcome_of(case).refusal
     assert found is not None
     assert found.isprintable()
     assert len(found) < 1000

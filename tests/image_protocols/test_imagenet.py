@@ -79,7 +79,7 @@ def subject(made: Path) -> Subject:
     return subject_of(made)
 
 
-def judged(run: Path, *settings: str, data: Path | None = None) -> Evaluation:
+def evaluated(run: Path, *settings: str, data: Path | None = None) -> Evaluation:
     protocol = compose_protocol("imagenet", [*QUICK, *settings])
     return protocol.run(subject_of(run, data=None if data is None else str(data)))
 
@@ -262,7 +262,7 @@ def test_settings_are_chosen_among_rates_and_decays(subject: Subject) -> None:
 
 
 def test_few_classes_have_no_top_5(run: Path, tmp_path: Path) -> None:
-    result = judged(run, data=folder(tmp_path / "few", classes=5))
+    result = evaluated(run, data=folder(tmp_path / "few", classes=5))
     assert list(result.columns) == ["top1_centre", "top1"]
     assert all(list(row) == ["top1_centre", "top1"] for row in result.rows.values())
 
@@ -270,10 +270,10 @@ def test_few_classes_have_no_top_5(run: Path, tmp_path: Path) -> None:
 def test_a_subset_and_a_resumed_run(source: Path, tmp_path: Path) -> None:
     """The images are those of the run: learnt from is what it was trained on."""
     run = trained(source, tmp_path / "run", max_samples=40, subset_seed=3)
-    first = judged(run)
+    first = evaluated(run)
     assert first.details.train_samples == 40
     natlib.resume(run)
-    assert judged(run) == first
+    assert evaluated(run) == first
     samples = subject_of(run).config.data.dataset("train")
     assert samples is not None
     assert first.train_fingerprint == samples.fingerprint()
@@ -287,14 +287,14 @@ def test_images_that_cannot_be_decoded_are_left_out(run: Path, tmp_path: Path) -
     copy = folder(tmp_path / "copy", train=10)
     damage(copy / "train" / "n00" / "train_0_0.png")
     damage(copy / "val" / "n01" / "val_1_1.png")
-    details = judged(run, data=copy).details
+    details = evaluated(run, data=copy).details
     assert (details.train_samples, details.test_samples, details.unreadable) == (69, 20, 2)
 
 
 def test_crops_leave_room_for_corners(source: Path, tmp_path: Path) -> None:
     run = trained(source, tmp_path / "run", resize=SIZE)
-    assert judged(run).details.more["resize"] == 16  # 14 x 256 / 224
-    assert judged(run, "resize=18").details.more["resize"] == 18
+    assert evaluated(run).details.more["resize"] == 16  # 14 x 256 / 224
+    assert evaluated(run, "resize=18").details.more["resize"] == 18
     refused(run, "resize 13 is smaller than the crops of 14", "resize=16", settings=("resize=13",))
 
 
@@ -307,7 +307,7 @@ def test_images_smaller_than_a_crop(run: Path, tmp_path: Path) -> None:
                 write(small / split / f"c{label}" / f"{split}{label}{number}.png", shade)
     words = ("smaller than the crops: 9 pixels", "14 x 14", "--set enlarge=true")
     refused(run, *words, data=small)
-    assert judged(run, "enlarge=true", data=small).details.test_samples == 8
+    assert evaluated(run, "enlarge=true", data=small).details.test_samples == 8
 
 
 def test_what_is_wrong_is_said_in_one_line(run: Path, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_an_encoder_that_returns_nan(subject: Subject) -> None:
 
 
 def test_results_are_json_of_the_settings(run: Path) -> None:
-    result = json.loads(judged(run, "width=50").to_json())
+    result = json.loads(evaluated(run, "width=50").to_json())
     assert result["settings"]["width"] == 50
     assert result["settings"]["training"]["widths"] == [16]
     assert max(result["details"]["more"]["features"].values()) <= 50

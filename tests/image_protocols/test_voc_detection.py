@@ -289,8 +289,8 @@ def test_the_protocol(drawn: Path, drawn_run: Path, tmp_path: Path) -> None:
 def test_each_row_chooses_its_rate_on_the_validation_images(drawn: Path, drawn_run: Path) -> None:
     asked = []
 
-    def measured(self, subject, data, name, rate, known, judged, number):  # type: ignore[no-untyped-def]
-        asked.append((name, rate, len(known), len(judged), number))
+    def measured(self, subject, data, name, rate, known, unseen, number):  # type: ignore[no-untyped-def]
+        asked.append((name, rate, len(known), len(unseen), number))
         best = 0.2 if name == "encoder" else 0.1
         return {"map_50": -abs(rate - best), "map_50_11": 0.0, "average_precision": {}}
 

@@ -37,7 +37,7 @@ ELSEWHERE = {
     "voc_classification": "Pascal VOC evaluates runs on images only",
     "voc_detection": "Pascal VOC evaluates runs on images only",
 }
-"""Protocols that judge one modality only, and what they say of another."""
+"""Protocols that evaluate one modality only, and what they say of another."""
 EVERYWHERE = [kind for kind in KINDS if kind not in ELSEWHERE]
 
 

@@ -1,4 +1,4 @@
-"""A few labels: what each row sees, and runs that cannot be judged so."""
+"""A few labels: what each row sees, and runs that it cannot evaluate."""
 
 from pathlib import Path
 from typing import Any

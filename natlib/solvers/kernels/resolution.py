@@ -24,7 +24,7 @@ def is_resolved(chosen: NDArray[Any], rounding: float, precision: int) -> bool:
     Args:
         chosen: [b], the costs of the matched pairs.
         rounding: by how much the difference of two pairs may be wrong.
-        precision: 4 or 8, the bytes of a number in the arithmetic that is judged.
+        precision: 4 or 8, the bytes of a number in the arithmetic in question.
     """
     size = np.abs(chosen)
     size.sort()
