@@ -1,6 +1,7 @@
 """A run from its start, or from where it was interrupted, to its end."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -324,6 +325,16 @@ class Run:
             self.directory.write_info(
                 self._opened.info("failed", error) if failed else self._opened.info("interrupted")
             )
+        if isinstance(error, KeyboardInterrupt):
+            self._progress.say(self._what_is_left())
+
+    def _what_is_left(self) -> str:
+        """What a person who did not wait for the end of an update, or an evaluation, still has."""
+        checkpoint = self._opened.checkpoint or 0
+        resume = f"natlib train --resume {shlex.quote(str(self.directory.path))}"
+        if checkpoint == self.loop.updates:
+            return f"Training is finished. To evaluate it: {resume}"
+        return f"The last checkpoint is that of update {checkpoint}. To go on from there: {resume}"
 
     def _log_start(self) -> None:
         samples = self.loop.samples

@@ -50,9 +50,14 @@ def test_init_writes_what_train_reads(preset: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     arguments = (*IMAGE, "--preset", preset, "--set", "training.epochs=3", "--data", "photos")
     said = assert_done(natlib("config", "init", file, *arguments))
-    assert said.out == f"Written to {file}. Train with: natlib train --config {file}\n"
+    schema = tmp_path / "natlib-schema.json"
+    assert said.out == (
+        f"Written to {file}, and for editors {schema}. Train with: natlib train --config {file}\n"
+    )
     assert shown("--config", file) == shown(*arguments)
     text = file.read_text()
+    assert text.startswith(f"# yaml-language-server: $schema={schema.name}\n")
+    assert json.loads(schema.read_text()) == RunConfig.model_json_schema()
     assert "# Passes over the training samples.\n  epochs: 3\n" in text
     # Every key has its explanation.
     for name in ("learning_rate", "flip", "alignment", "keep_checkpoints"):
@@ -67,6 +72,23 @@ def test_init_leaves_an_existing_file_alone(tmp_path: Path) -> None:
     assert file.read_text() == "mine"
     missing = tmp_path / "no" / "mine.yaml"
     assert_refused(natlib("config", "init", missing, *IMAGE), str(missing))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_init_replaces_a_schema_and_no_other_file(tmp_path: Path) -> None:
+    schema = tmp_path / "natlib-schema.json"
+    for other in ("mine", "[]", '{"title": "Mine"}'):
+        schema.write_text(other)
+        said = natlib("config", "init", tmp_path / "a.yaml", *IMAGE)
+        assert_refused(said, str(schema), "another name or folder")
+        assert schema.read_text() == other
+    schema.write_text('{"title": "RunConfig", "of": "an older natlib"}')
+    assert_done(natlib("config", "init", tmp_path / "a.yaml", *IMAGE))
+    assert_done(natlib("config", "init", tmp_path / "b.yaml", *IMAGE))
+    assert json.loads(schema.read_text()) == RunConfig.model_json_schema()
+    schema.unlink()
+    assert_refused(natlib("config", "init", schema, *IMAGE), str(schema), "another name")
+    assert not schema.exists()
 
 
 def walk(schema: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 
 from natlib.evaluation import Evaluation
 from natlib.training.checkpoint import latest_checkpoint
-from tests.cli.command import DIGITS, Said, assert_refused, natlib
+from tests.cli.command import DIGITS, Said, assert_done, assert_refused, content, natlib
 from tests.cli.test_training import cells, table_of
 from tests.processes import Moment, in_two_processes, run_python
 
@@ -102,6 +102,9 @@ def test_torchrun_restarts_all_when_one_is_killed(tmp_path: Path) -> None:
 class Impatient:
     """Presses Ctrl-C twice at the third update; stands for the progress on the console."""
 
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
     def __enter__(self) -> "Impatient":
         return self
 
@@ -117,27 +120,60 @@ class Impatient:
             signal.raise_signal(signal.SIGINT)
 
     def say(self, text: str) -> None:
-        return
+        self.said.append(text)
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("natlib.training.ConsoleProgress", Impatient)
+    impatient = Impatient()
+    monkeypatch.setattr("natlib.training.ConsoleProgress", lambda: impatient)
     run = tmp_path / "run"
     handler = signal.getsignal(signal.SIGINT)
     said = natlib("train", *DIGITS, *LONG, "--epochs", "2", "--out", run)
     assert said == Said(130, "", "Stopped.\n")
+    where = "The last checkpoint is that of update 2. To go on from there:"
+    assert impatient.said == [
+        "Finishing this update; press Ctrl-C again to stop now.",
+        f"{where} natlib train --resume {run}",
+    ]
     assert signal.getsignal(signal.SIGINT) is handler
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-000000002"]
     monkeypatch.undo()
     assert natlib("train", "--resume", run).code == 0
 
 
+def stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_final_evaluation_leaves_a_trained_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    monkeypatch.setattr("natlib.training.evaluation.evaluate", stop)
+    said = natlib("train", *DIGITS, "--out", run)
+    resume = f"Training is finished. To evaluate it: natlib train --resume {run}"
+    assert (said.code, said.out, said.err.splitlines()[-2:]) == (130, "", [resume, "Stopped."])
+    monkeypatch.undo()
+    assert "linear probe" in assert_done(natlib("train", "--resume", run)).out
+
+
+@pytest.mark.parametrize("command", ["eval", "embed", "report", "doctor"])
+def test_ctrl_c_in_other_commands_is_one_line(
+    command: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(run)
+    monkeypatch.setattr("torch.nn.Module.__call__", stop)
+    more = ("digits", "--out", tmp_path / "x.npz") if command == "embed" else ()
+    said = natlib(command, run, *more)
+    assert (said.code, said.err.splitlines()[-1]) == (130, "Stopped.")
+    assert said.err.count("\n") == 1
+    assert content(run) == before
+    assert not list(tmp_path.iterdir())
+
+
 def test_ctrl_c_before_training_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(sys.modules["natlib.training.opening"], "prepare", stop)
     said = natlib("train", *DIGITS, "--out", tmp_path / "run")
     assert said == Said(130, "", "Stopped.\n")

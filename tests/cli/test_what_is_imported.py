@@ -90,6 +90,8 @@ def test_commands(commands: list[str], without: set[str]) -> None:
         ("eval run --protocol few", ["few_labels"]),
         ("train --modality vector --preset ", ["nat", "semi"]),
         ("train --preset d", ["digits", "docstrings"]),
+        # Folders and files are the shell's.
+        ("report runs/", []),
     ],
 )
 def test_completion(line: str, expected: list[str]) -> None:

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import natlib
 from natlib.configuration import read_yaml
 from tests.docs.pages import ROOT
 
@@ -77,6 +78,38 @@ def test_ci_runs_what_the_hooks_run():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     for check in ("ruff check", "ruff format --check", "mypy", "lint-imports", "sphinx-build"):
         assert re.search(rf"^ *{check}\b", script, flags=re.M), f".ci/run does not run {check}"
+
+
+def test_citation_names_this_version_and_the_paper():
+    citation = read_yaml(ROOT / "CITATION.cff")
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert (citation["title"], citation["version"]) == ("natlib", natlib.__version__)
+    assert citation["license"] == "Apache-2.0"
+    (paper,) = citation["references"]
+    assert {"type", "title", "authors"} <= paper.keys()
+    assert [author["family-names"] for author in paper["authors"]] == ["Bojanowski", "Joulin"]
+    assert paper["year"] == 2017
+
+
+def test_forms_for_issues_have_what_they_need():
+    files = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    forms = [read_yaml(file) for file in files if file.stem != "config"]
+    assert len(forms) == 3
+    for form in forms:
+        assert {"name", "description", "body"} <= form.keys()
+        asked = [part for part in form["body"] if part["type"] != "markdown"]
+        assert all(part["attributes"]["label"] for part in asked)
+        assert len({part["id"] for part in asked}) == len(asked)
+
+
+def test_the_image_is_built_from_files_that_are_there():
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert next(line.split()[1] for line in lines if line.startswith("FROM")) == "python:3.11"
+    for name in re.findall(r"/source/(\S+)", "\n".join(lines)):
+        assert (ROOT / name).exists(), name
+    # What is built from has to get there.
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert not {"natlib", "adapters", "cli", "README.md", "LICENSE"} & set(ignored)
 
 
 def test_licence_is_complete():
