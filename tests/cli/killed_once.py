@@ -1,15 +1,13 @@
-"""The command under the agent of ``torchrun --max-restarts 1``, its workers forked.
+"""``natlib`` for ``torchrun --max-restarts 1``: the second process is killed, once.
 
-The second of two processes is killed in the third update, once.
+In its third update.
 """
 
 import os
 import signal
-import sys
 from typing import Any
 
 import torch
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 _step = torch.optim.AdamW.step
 _updates = 0
@@ -24,8 +22,7 @@ def _dying_step(optimizer: torch.optim.AdamW, *arguments: Any) -> Any:
     return _step(optimizer, *arguments)
 
 
-def worker() -> None:
-    """What ``natlib`` does with the arguments of this process."""
+if __name__ == "__main__":
     # Who speaks is decided when it is imported.
     from natlib_cli.main import run
 
@@ -35,20 +32,3 @@ def worker() -> None:
     except SystemExit as stop:
         if stop.code:
             raise
-
-
-if __name__ == "__main__":
-    # As torchrun --standalone sets it up.
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=2,
-        max_restarts=1,
-        run_id="killed-once",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        start_method="fork",
-        monitor_interval=0.05,
-    )
-    sys.argv[0] = "natlib"
-    elastic_launch(config, worker)()

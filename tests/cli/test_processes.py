@@ -84,10 +84,14 @@ def test_two_processes_speak_once_stop_together_and_go_on(
     assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
 
 
-def test_torchrun_restarts_all_when_one_is_killed(tmp_path: Path) -> None:
-    variables = WIDE | {"PYTHONPATH": str(ROOT)}
-    words = ["-m", "tests.cli.killed_once", "train", *DIGITS, *LONG, "--out", "run", "--continue"]
-    said = run_python(*words, folder=tmp_path, variables=variables)
+def test_torchrun_restarts_all_when_one_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The script runs in processes that torchrun forks: fresh ones take seconds each to start.
+    elastic = ["--max-restarts", "1", "--monitor-interval", "0.05"]
+    forked = ["--start-method", "fork", "--run-path", ROOT / "tests" / "cli" / "killed_once.py"]
+    words = ("train", *DIGITS, *LONG, "--out", "run", "--continue")
+    said = run_python(*TORCHRUN, *elastic, *forked, *words, folder=tmp_path, variables=WIDE)
     assert said.code == 0, said.err
     assert said.out.count("The run is in run\n") == 1
     log = (tmp_path / "run" / "train.log").read_text()
@@ -95,8 +99,21 @@ def test_torchrun_restarts_all_when_one_is_killed(tmp_path: Path) -> None:
     assert re.findall(r"from update (\d+)", log) == ["0", "2"]
     # Where the other process had time to say something, it was one line.
     assert "natlib/training/run.py" not in said.err
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == list(range(1, UPDATES + 1))
+    # It ends as one does that nobody disturbs.
+    (tmp_path / "calm").mkdir()
+    monkeypatch.chdir(tmp_path / "calm")
+    assert in_two_processes(natlib, *words)[0].code == 0
+    left, right = (folder / "run" for folder in (tmp_path, tmp_path / "calm"))
+    assert losses(left) == losses(right)
+    assert len(losses(left)) == UPDATES
+    for name in ("encoder", "head"):
+        weights = [(run / "model" / f"{name}.safetensors").read_bytes() for run in (left, right)]
+        assert weights[0] == weights[1]
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [(line["step"], line["loss"]) for line in lines]
 
 
 class Impatient:
