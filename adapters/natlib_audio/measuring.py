@@ -15,6 +15,7 @@ from natlib_audio.decoding import Clip
 __all__ = ["input_statistics", "natural_form"]
 
 _PEEK = 64
+_LOWEST_RATE = 1_000
 _HIGHEST_RATE = 16_000
 _LONGEST = 4.0
 _SHORTEST = 0.1
@@ -39,7 +40,8 @@ def natural_form(source: Source, name: str, longest: float) -> tuple[int, float]
     if not rates:
         raise DataError(f"none of the first sounds in {name} can be read; are they sounds?")
     length = min(float(np.quantile(seconds, 0.9)), _LONGEST, longest)
-    return min(round(median(rates)), _HIGHEST_RATE), max(_SHORTEST, round(length, 2))
+    rate = min(max(round(median(rates)), _LOWEST_RATE), _HIGHEST_RATE)
+    return rate, min(longest, max(_SHORTEST, round(length, 2)))
 
 
 def input_statistics(

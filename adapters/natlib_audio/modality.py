@@ -112,6 +112,12 @@ class Audio(Modality):
             raise ValueError(
                 f"seconds {self.seconds:g} is more than longest {self.longest:g}; raise longest"
             )
+        top = self.mel.high if self.rate is None else self.mel.top(self.rate)
+        if self.representation == "log_mel" and top is not None and self.mel.low >= top:
+            raise ValueError(
+                f"mel.low is {self.mel.low:g} Hz, but the highest frequency is {top:g} Hz; lower "
+                "it, or raise rate or mel.high"
+            )
         return self
 
     def resolved(self) -> Self:
@@ -126,7 +132,7 @@ class Audio(Modality):
             rate, seconds = natural_form(source, path, self.longest)
             update["rate"] = self.rate or rate
             update["seconds"] = self.seconds or seconds
-        found = self.changed(**update)
+        found = self.model_copy(update=update)
         found._check_form()
         if found.mean is None or found.std is None:
             unscaled = found.model_copy(update={"mean": 0.0, "std": 1.0})
@@ -139,8 +145,8 @@ class Audio(Modality):
             update["std"] = std if self.std is None else self.std
         return self.changed(**update)
 
-    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
-        """See :meth:`Modality.complete`: checks that the encoder reads this representation."""
+    def check_encoder(self, recipe: EncoderRecipe) -> None:
+        """See :meth:`Modality.check_encoder`: one that reads this representation."""
         wanted = {"audio_convnet": "log_mel", "audio_resnet": "log_mel", "wav2vec": "waveform"}
         needed = wanted.get(recipe.kind, self.representation)
         if needed != self.representation:
@@ -150,6 +156,11 @@ class Audio(Modality):
                 f"'{self.representation}'; set data.representation={needed}, or encoder.kind to "
                 f"{' or '.join(fitting)}"
             )
+        super().check_encoder(recipe)
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """See :meth:`Modality.complete`: fills in the length that a checkpoint reads."""
+        self.check_encoder(recipe)
         if isinstance(recipe, Wav2Vec):
             return recipe.completed(self._values())
         return recipe
@@ -197,6 +208,10 @@ class Audio(Modality):
         with torch.autocast(wave.device.type, enabled=False):
             shown = valid_frames(self.mel, valid, rate)
             return spectral_statistics(log_mel(self.mel, wave, rate), shown)
+
+    @property
+    def input_axes(self) -> int | None:
+        return 1 if self.representation == "waveform" else 3
 
     @property
     def input_shape(self) -> tuple[int, ...]:

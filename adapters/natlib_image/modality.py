@@ -205,6 +205,10 @@ class Image(Modality):
         return looked_at(self._source(), self.source or "digits", self.range, self.max_pixels).side
 
     @property
+    def input_axes(self) -> int | None:
+        return 3
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         return (3, self._size(), self._size())
 

@@ -154,13 +154,17 @@ class Text(Modality):
         modality._files = dict(files)
         return modality
 
-    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
-        """See :meth:`Modality.complete`: fills in ``vocabulary``, and what a checkpoint needs."""
+    def check_encoder(self, recipe: EncoderRecipe) -> None:
+        """See :meth:`Modality.check_encoder`: one that has a ``vocabulary``."""
         if "vocabulary" not in type(recipe).model_fields:
             raise ConfigError(
                 f"the encoder '{recipe.kind}' does not read tokens; use 'bag_of_ngrams', "
                 "'text_convnet' or 'text_transformer', or give yours a setting 'vocabulary'"
             )
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """See :meth:`Modality.complete`: fills in ``vocabulary``, and what a checkpoint needs."""
+        self.check_encoder(recipe)
         tokens = self._tokenizer()
         given = getattr(recipe, "vocabulary", None)
         if given is not None and given < tokens.size:
@@ -210,6 +214,10 @@ class Text(Modality):
     def raw(self, batch: Batch) -> Tensor:
         """TF-IDF of words and pairs of words, sparse CSR [b, r] on the CPU."""
         return csr_tensor(_tfidf(self._file(tfidf.FILE)).transform(texts_of(batch)))
+
+    @property
+    def input_axes(self) -> int | None:
+        return 1
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ class Vector(Modality):
     """How a table is written. What is not set is found from the file."""
     max_categories: int = Field(default=64, ge=1)
     """Largest number of categories of a column."""
-    clip: float = Field(default=10.0, gt=0)
+    clip: float = Field(default=10.0, gt=0, le=1e30)
     """Numbers are clipped to so many standard deviations from their mean."""
     augment: Augmentation = Augmentation()
     """How views differ from each other."""
@@ -202,6 +202,10 @@ class Vector(Modality):
 
     def raw(self, batch: Batch) -> Tensor:
         return self.plain(batch)
+
+    @property
+    def input_axes(self) -> int | None:
+        return 1
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.representer import SafeRepresenter
 
 from natlib.errors import ConfigError
-from natlib.runtime.reading import read_text
+from natlib.runtime.reading import DEEPEST, parse_json, read_text
 
 __all__ = ["dump_yaml", "parse_scalar", "parse_yaml", "read_yaml"]
 
@@ -47,8 +47,6 @@ _CONSTANTS: dict[str, Any] = {
 }
 # Text that needs no quotes anywhere, in a list on one line either.
 _PLAIN = re.compile(r"[A-Za-z_/](?:[\w./+-]| (?=\w))*", re.ASCII)
-# A configuration has about ten levels; without a limit a file could exhaust Python's stack.
-_MAX_DEPTH = 100
 
 
 class _UnreadableError(Exception):
@@ -181,8 +179,8 @@ def _value(event: Any, events: Iterator[Event], depth: int) -> Any:
         raise _UnreadableError(
             event, f"tags ({event.tag}) are not read; remove it, or put quotes around text"
         )
-    if depth > _MAX_DEPTH:
-        raise _UnreadableError(event, f"more than {_MAX_DEPTH} levels of keys and lists")
+    if depth > DEEPEST:
+        raise _UnreadableError(event, f"more than {DEEPEST} levels of keys and lists")
     if isinstance(event, SequenceStartEvent):
         items = []
         while not isinstance(inner := next(events), SequenceEndEvent):
@@ -222,9 +220,9 @@ def _parse_json(text: str, path: Path) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return parse_json(text, unique)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"cannot read {path}: {where}: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"cannot read {path}: {' '.join(str(error).split())}") from error

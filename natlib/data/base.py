@@ -157,6 +157,28 @@ class Modality(Component):
             )
         return self
 
+    @property
+    def input_axes(self) -> int | None:
+        """Number of axes of ``input_shape``, known before anything is read; None if it is not."""
+        return None
+
+    def check_encoder(self, recipe: EncoderRecipe) -> None:
+        """Refuse an encoder that cannot read these inputs, whatever the data are.
+
+        Called when a configuration is put together; what depends on the data is refused by
+        :meth:`complete`, or when the encoder is built.
+
+        Raises:
+            ConfigError: it cannot; the message says which setting to change.
+        """
+        axes, wanted = self.input_axes, recipe.input_axes
+        if axes is not None and wanted is not None and axes != wanted:
+            raise ConfigError(
+                f"the encoder '{recipe.kind}' reads inputs with {_axes(wanted)}, and those of the "
+                f"modality '{getattr(self, 'kind', '?')}' have {_axes(axes)}; choose another one "
+                "(encoder.kind), or leave encoder out"
+            )
+
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
         """The encoder with everything filled in that it needs to know besides the input shape.
 
@@ -264,3 +286,7 @@ class Modality(Component):
         :func:`natlib.data.input_picture`; None where nothing can be shown.
         """
         return input_picture(inputs)
+
+
+def _axes(count: int) -> str:
+    return "1 axis" if count == 1 else f"{count} axes"

@@ -12,8 +12,16 @@ from natlib.data.table_format import TableFormat
 from natlib.data.table_json import json_batches, json_names
 from natlib.data.table_sniffing import known_format
 from natlib.errors import DataError, one_line
+from natlib.runtime.reading import MIB
+from natlib.runtime.unpacking import most_unpacked
 
 __all__ = ["blocks", "names_of"]
+
+# Of parquet: rows that are read at once, and those of a block that is passed on, unless they are
+# large already.
+_READ_ROWS = 1_024
+_BLOCK_ROWS = 16_384
+_LARGE = 16 * MIB
 
 
 def names_of(path: Path, form: TableFormat) -> list[str]:
@@ -69,11 +77,41 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _parquet(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    most = most_unpacked(path)
     file = pq.ParquetFile(path)
+    groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+    if sum(group.total_byte_size for group in groups) > most:
+        raise _unpacks_too_far(path)
     # An Arrow file has one dictionary for all its blocks, parquet one for each.
     plain = [
         pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type)
         for f in file.schema_arrow
     ]
     schema = pa.schema(plain)
-    return schema, (batch.cast(schema) for batch in file.iter_batches(batch_size=16_384))
+    return schema, _joined(file, schema, most, path)
+
+
+def _joined(
+    file: pq.ParquetFile, schema: pa.Schema, most: int, path: Path
+) -> Iterator[pa.RecordBatch]:
+    """The rows in blocks of thousands, read a few at a time: a few bytes may stand for a long text
+    in every row.
+    """
+    waiting: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(batch_size=_READ_ROWS):
+        waiting.append(batch.cast(schema))
+        most -= waiting[-1].nbytes
+        if most < 0:
+            raise _unpacks_too_far(path)
+        if sum(map(len, waiting)) >= _BLOCK_ROWS or waiting[-1].nbytes > _LARGE:
+            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+            waiting.clear()
+    if waiting:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+
+
+def _unpacks_too_far(path: Path) -> DataError:
+    return DataError(
+        f"{path} unpacks to far more than its size; write it again without compression and "
+        "dictionaries (compression='none', use_dictionary=False in pyarrow), or as CSV"
+    )

@@ -43,6 +43,9 @@ class EncoderRecipe(Component):
 
     registry: ClassVar[Registry[Any]] = ENCODERS
 
+    input_axes: ClassVar[int | None] = None
+    """Number of axes of the inputs that it reads, without the batch; None if any will do."""
+
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """A freshly initialised encoder for inputs of a shape (without the batch dimension)."""

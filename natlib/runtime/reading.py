@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -107,23 +107,27 @@ def read_json(path: Path, most: int = _SMALL) -> Any:
     return parse_json(read_text(path, most))
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """The value of a JSON text.
+
+    Args:
+        text: the text.
+        hook: makes the value of an object from its keys and values.
 
     Raises:
         ValueError: it is not JSON, or has more than :data:`DEEPEST` levels of lists and objects,
             which what walks through it could not follow.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=hook)
     except RecursionError as error:
-        raise ValueError(f"it has more than {DEEPEST} levels") from error
+        raise ValueError(f"more than {DEEPEST} levels of keys and lists") from error
     level = [value]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _held(outer)]
         if not level:
             return value
-    raise ValueError(f"it has more than {DEEPEST} levels")
+    raise ValueError(f"more than {DEEPEST} levels of keys and lists")
 
 
 def _held(value: Any) -> Iterable[Any]:

@@ -21,6 +21,7 @@ from natlib.errors import ConfigError
 from natlib.runtime.log import logger
 from natlib.training.choices import Choices
 from natlib.training.config import RunConfig
+from natlib.training.label_use import check_label_use
 from natlib.training.never_due import check_due
 
 __all__ = ["asked_for", "compose"]
@@ -93,6 +94,9 @@ def compose(
         config = RunConfig.model_validate(merged)
         for asked in (*below, *above):
             check_due(config, asked)
+        check_label_use(config)
+        if config.encoder is not None:
+            config.data.check_encoder(config.encoder)
         return config
     except ValidationError as error:
         raise ConfigError(describe(error)) from error

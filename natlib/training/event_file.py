@@ -20,7 +20,7 @@ class EventFile:
     """Scalars for TensorBoard.
 
     Args:
-        folder: where the file goes.
+        folder: where the file goes; a link in its place is replaced, and not followed.
         purge_step: TensorBoard forgets what older files hold of this step and of later ones.
 
     Raises:
@@ -28,6 +28,8 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, purge_step: int) -> None:
+        if folder.is_symlink():
+            folder.unlink()
         folder.mkdir(exist_ok=True)
         begun = f"{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._file = (folder / f"events.out.tfevents.{begun}").open("wb")

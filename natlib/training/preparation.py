@@ -18,6 +18,7 @@ from natlib.runtime.model_size import no_larger_than
 from natlib.runtime.progress import ProgressReporter
 from natlib.training.batch_norm import synchronise_batch_norm
 from natlib.training.config import RunConfig
+from natlib.training.label_use import check_label_use
 from natlib.training.learner import Learner
 from natlib.training.loop import Loop
 from natlib.training.processes import Processes, decoding_workers
@@ -65,24 +66,13 @@ def with_labels(config: RunConfig, samples: SampleSet) -> tuple[RunConfig, Train
     """The labels that training sees, and the configuration with what depends on them filled in.
 
     Raises:
-        ConfigError: labels without an objective that uses them, or the reverse.
+        ConfigError: see :func:`natlib.training.label_use.check_label_use`.
         DataError: there are none to see, or too few.
     """
+    check_label_use(config)
     objective, labels = config.objective, config.labels
     if labels is None:
-        if objective.uses_labels:
-            raise ConfigError(
-                f"the objective '{objective.kind}' learns from labels; say how many of them "
-                "training sees (--label-fraction, --labels-per-class, or labels.fraction: 1 for "
-                "all)"
-            )
         return config, None
-    if not objective.uses_labels:
-        raise ConfigError(
-            f"training is to see labels, and the objective '{objective.kind}' uses none; take the "
-            "preset 'semi' (--preset semi), set objective.assignment.class_targets, combine it "
-            "with 'supervised' (objective.kind=combined), or leave labels out"
-        )
     found = training_labels(samples, labels)
     if labels.classes is not None and labels.classes != found.counts:
         raise DataError(

@@ -239,6 +239,8 @@ def test_data_that_cannot_be_trained_on(make: Make, tmp_path: Path, run: Path) -
         (["data.seconds=20"], ["seconds 20 is more than longest 10"]),
         (["data.rate=10"], ["data.rate", "1000"]),
         (["data.mel.low=9000"], ["data.mel.low is 9000 Hz", "the highest frequency is 4000 Hz"]),
+        (["data.mel.high=50"], ["mel.low is 60 Hz", "the highest frequency is 50 Hz", "mel.high"]),
+        (["data.rate=1000", "data.mel.low=500"], ["the highest frequency is 500 Hz"]),
         (["data.mel.bands=400"], ["of 400 mel bands are narrower", "data.mel.bands"]),
         (["data.augment.nois=0.1"], ["unknown key", "did you mean", "noise"]),
         (

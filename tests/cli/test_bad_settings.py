@@ -179,6 +179,8 @@ def test_json_files(tmp_path: Path) -> None:
             "duplicate key 'seed'",
         ],
         "[3]": ["holds a list"],
+        '{"training": ' * 101 + "3" + "}" * 101: ["cannot read", "more than 100 levels of keys"],
+        '{"a":' * 200_000 + "3" + "}" * 200_000: ["cannot read", "more than 100 levels of keys"],
     }.items():
         file.write_text(text)
         assert_refused(natlib("config", "show", *IMAGE, "--config", file), str(file), *words)

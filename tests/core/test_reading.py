@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -277,6 +279,31 @@ def test_a_table_is_unpacked_up_to_the_limit(
     )
     with pytest.raises(DataError, match="unpacks to far more"):
         open_table(tmp_path / name)
+
+
+def test_a_parquet_file_is_unpacked_up_to_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.parquet"
+    # One long text, of which every row has a number; and numbers, which are packed as a whole.
+    one = pa.DictionaryArray.from_arrays(pa.array([0] * 3_000, pa.int32()), ["x" * 1_000])
+    many = pa.array(range(100_000))
+    for values in (one, many):
+        pq.write_table(pa.table({"text": values}), file, compression="zstd", use_dictionary=True)
+        monkeypatch.undo()
+        assert len(open_table(file)) == len(values)
+        assert file.stat().st_size < 10_000 or values is many
+        os.utime(file, ns=(0, values.nbytes))  # another file: nothing of the first is taken
+        monkeypatch.setattr("natlib.data.table_readers.most_unpacked", lambda path: 500_000)
+        with pytest.raises(DataError, match="unpacks to far more than its size; write it again"):
+            open_table(file)
+
+
+def test_blocks_of_parquet_are_joined(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": range(40_000)}), tmp_path / "a.parquet")
+    column = open_table(tmp_path / "a.parquet").column("n")
+    assert column.to_pylist() == list(range(40_000))
+    assert column.num_chunks == 3
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,29 @@ class TestCache:
         kept.write_bytes(damage(kept.read_bytes()))
         assert open_table(path, cache).to_pylist() == ROWS
 
+    @pytest.mark.parametrize("forged", ["offsets", "about", "compressed"])
+    def test_is_made_anew_if_forged(self, tmp_path: Path, forged: str) -> None:
+        """What an index claims is checked before it is mapped: it may come with a run."""
+        path, cache = write(tmp_path / "a.csv", ROWS), tmp_path / "cache"
+        open_table(path, cache)
+        (kept,) = cache.iterdir()
+        table = pa.ipc.open_file(kept).read_all()
+        if forged == "offsets":
+            offsets = np.array([0, 10**6, 2, 3], np.int32)
+            buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"abc")]
+            wrong = pa.Array.from_buffers(pa.string(), 3, buffers)
+            table = table.set_column(0, "text", wrong)
+        if forged == "about":
+            marks = table.schema.metadata | {b"about": b"{}"}
+            table = table.replace_schema_metadata(marks)
+        if forged == "compressed":
+            table = pa.concat_tables([table] * 1000).combine_chunks()
+        options = pa.ipc.IpcWriteOptions(compression="zstd" if forged == "compressed" else None)
+        with pa.ipc.new_file(kept, table.schema, options=options) as writer:
+            writer.write_table(table)
+        assert open_table(path, cache).to_pylist() == ROWS
+        assert pa.ipc.open_file(kept).read_all().to_pylist() == ROWS
+
     def test_is_done_without_if_it_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         path = write(tmp_path / "a.csv", ROWS)

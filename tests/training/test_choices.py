@@ -99,7 +99,8 @@ def test_of_a_combined_objective_the_first_part_that_has_such() -> None:
     assert part.assignment == Stream(solver=Greedy())
     # A part without targets may come first.
     parts = "{a: {objective: supervised}, b: {objective: nat}, c: {objective: nat}}"
-    config, _ = composed(f"objective={{kind: combined, parts: {parts}}}", targets="gaussian")
+    settings = (f"objective={{kind: combined, parts: {parts}}}", "labels.fraction=1")
+    config, _ = composed(*settings, targets="gaussian")
     kinds = {
         name: getattr(part.objective, "targets", None) and part.objective.targets.kind
         for name, part in config.objective.parts.items()

@@ -39,6 +39,17 @@ def test_recorder_drops_what_is_about_to_be_made_again(tmp_path: Path) -> None:
     }
 
 
+def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "tensorboard").symlink_to(tmp_path / "elsewhere")
+    record(run, range(1, 3))
+    assert not (run / "tensorboard").is_symlink()
+    assert len(list((run / "tensorboard").iterdir())) == 1
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 @pytest.mark.parametrize("left", ['{"step": 6, "lo', "\x00\x00\x00", '{"step": 6}\n{"st'])
 def test_recorder_drops_half_a_line(left: str, tmp_path: Path) -> None:
     record(tmp_path, range(1, 6))

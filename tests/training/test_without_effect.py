@@ -98,6 +98,26 @@ def test_two_settings_of_which_the_later_one_takes_the_earlier_one_away() -> Non
         compose("audio", settings=["data.augment.warp=0.3", "data.representation=waveform"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "text"),
+    [
+        ("vector", ["objective=supervised"], "'supervised' learns from labels; say how many"),
+        ("image", ["labels.fraction=0.5"], "the objective 'nat' uses none; take the preset 'semi'"),
+        ("vector", ["encoder=convnet"], "'convnet' reads inputs with 3 axes, and those of the mod"),
+        ("image", ["encoder=text_convnet"], "reads inputs with 1 axis, .* 'image' have 3 axes; ch"),
+        ("text", ["encoder=mlp"], "the encoder 'mlp' does not read tokens; use 'bag_of_ngrams'"),
+        ("text", ["encoder=resnet"], "does not read tokens"),
+        ("audio", ["encoder=wav2vec"], "set data.representation=waveform, or encoder.kind"),
+        ("audio", ["encoder=alexnet", "data.representation=waveform"], "'audio' have 1 axis; ch"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_data_are_read(
+    kind: str, settings: list[str], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        compose(kind, settings=[*settings, "data.source=nowhere"])
+
+
 # --- what a file holds
 
 

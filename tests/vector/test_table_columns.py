@@ -144,7 +144,7 @@ class TestKinds:
 
     def test_a_column_has_one_kind(self) -> None:
         with pytest.raises(ValidationError, match="'a' is in categorical and in numerical"):
-            Vector(categorical=("a",), numerical=("a",))
+            Vector(source="a.csv", categorical=("a",), numerical=("a",))
 
     def test_texts_with_digits_are_categories(self, tmp_path: Path) -> None:
         versions = ["1.2.3", "v2", "12b", "3/4"]

@@ -1,6 +1,6 @@
 """A small convolutional network for log-mel spectrograms, for machines without an accelerator."""
 
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field, PositiveInt
@@ -24,6 +24,8 @@ class AudioConvNet(EncoderRecipe):
     bands of a few frames at once, so that its features depend on absolute frequency. Mean and
     maximum leave padding out.
     """
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["audio_convnet"] = "audio_convnet"
     widths: tuple[PositiveInt, ...] = Field(default=(32, 64, 128), min_length=1)

@@ -1,6 +1,6 @@
 """Residual networks over log-mel spectrograms."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ class AudioResNet(EncoderRecipe):
     Its first convolution reads one channel; features are means over bands and over the frames that
     are not padding.
     """
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["audio_resnet"] = "audio_resnet"
     depth: Literal[18, 34, 50] = 18

@@ -37,6 +37,8 @@ class Wav2Vec(EncoderRecipe):
         ),
     )
 
+    input_axes: ClassVar[int | None] = 1
+
     kind: Literal["wav2vec"] = "wav2vec"
     architecture: Literal["wav2vec2", "hubert"] = "wav2vec2"
     """Architecture of a model with fresh weights."""

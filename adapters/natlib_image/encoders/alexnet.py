@@ -1,6 +1,6 @@
 """The network of the 2017 paper: AlexNet on image gradients."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -24,6 +24,8 @@ class AlexNet(EncoderRecipe):
     Convolutions of 96-256-384-384-256 channels, then two layers of 4096, each with batch norm
     and ReLU. The linear layer to the targets is the head: use ``head: linear``.
     """
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["alexnet"] = "alexnet"
     sobel: bool = True

@@ -1,6 +1,6 @@
 """A small convolutional network for small images and for machines without an accelerator."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 from torch import nn
@@ -17,6 +17,8 @@ class ConvNet(EncoderRecipe):
 
     The first and the last convolution keep the resolution, those between halve it.
     """
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["convnet"] = "convnet"
     widths: tuple[PositiveInt, ...] = Field(default=(32, 64, 128, 256, 256), min_length=1)

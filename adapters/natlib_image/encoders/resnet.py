@@ -1,6 +1,6 @@
 """Residual networks."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -14,6 +14,8 @@ _DIM = {18: 512, 34: 512, 50: 2048}
 
 class ResNet(EncoderRecipe):
     """torchvision's residual network (He et al., CVPR 2016) without its classifier."""
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["resnet"] = "resnet"
     depth: Literal[18, 34, 50] = 18

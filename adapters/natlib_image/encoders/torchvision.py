@@ -1,6 +1,6 @@
 """Any classification network of torchvision."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torchvision.models
@@ -72,6 +72,8 @@ class Torchvision(EncoderRecipe):
 
     Weights are never downloaded.
     """
+
+    input_axes: ClassVar[int | None] = 3
 
     kind: Literal["torchvision"] = "torchvision"
     name: str = "mobilenet_v3_small"

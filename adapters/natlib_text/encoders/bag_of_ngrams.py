@@ -32,6 +32,8 @@ class BagOfNgrams(EncoderRecipe):
         ),
     )
 
+    input_axes: ClassVar[int | None] = 1
+
     kind: Literal["bag_of_ngrams"] = "bag_of_ngrams"
     width: int = Field(default=256, ge=1)
     """Number of features."""

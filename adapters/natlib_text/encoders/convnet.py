@@ -1,6 +1,6 @@
 """A small convolutional network over tokens."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ __all__ = ["TextConvNet"]
 
 class TextConvNet(EncoderRecipe):
     """Embeddings of tokens, convolutions over neighbours, and the mean over the text."""
+
+    input_axes: ClassVar[int | None] = 1
 
     kind: Literal["text_convnet"] = "text_convnet"
     embedding: int = Field(default=128, ge=1)

@@ -44,6 +44,8 @@ class TextTransformer(EncoderRecipe):
         ),
     )
 
+    input_axes: ClassVar[int | None] = 1
+
     kind: Literal["text_transformer"] = "text_transformer"
     layers: int = Field(default=4, ge=1)
     """Number of layers."""
