@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from natlib.errors import ConfigError, one_line
 from natlib.escaping import short
+from natlib.extras import how_to_install
 
 __all__ = ["EntryPoints", "Registered", "Registry", "nearest", "origin"]
 
@@ -77,13 +78,21 @@ class EntryPoints:
         Raises:
             ConfigError: it cannot be imported.
         """
+        before = set(sys.modules)
         try:
             return entry.load()
         except Exception as error:  # other people's code: it may fail in any way
+            # A package that fails leaves its modules behind, and the next attempt would find them.
+            package = entry.module.partition(".")[0]
+            for name in set(sys.modules) - before:
+                if name.partition(".")[0] == package:
+                    del sys.modules[name]
+            command = None
+            if isinstance(error, ModuleNotFoundError) and error.name and entry.dist is not None:
+                command = how_to_install(error.name, entry.module, entry.dist.name)
             raise ConfigError(
                 f"the {self.noun} '{entry.name}' of {origin(entry)} cannot be imported: "
-                f"{one_line(error)}; "
-                "install what it needs, or ask its authors"
+                f"{one_line(error)}; " + (command or "install what it needs, or ask its authors")
             ) from error
 
 

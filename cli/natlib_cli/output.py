@@ -10,6 +10,7 @@ from rich.table import Table
 
 from natlib.errors import NatlibError, one_line
 from natlib.escaping import escaped
+from natlib.extras import how_to_install
 from natlib.runtime.terminal import SafeConsole
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         _errors.say("Stopped.")
         raise SystemExit(130) from error
+    except ModuleNotFoundError as error:
+        command = how_to_install(error.name or "")
+        if command is None or os.environ.get(_TRACEBACK):
+            raise
+        _say(f"this needs {error.name}, which is not installed: {command}")
+        raise SystemExit(1) from error
     except Exception as error:
         # The last net: nothing is known of what happened.
         if os.environ.get(_TRACEBACK):

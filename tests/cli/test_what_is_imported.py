@@ -4,12 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from tests.cli.command import SMALL
 
 # Runs commands one after the other.
 PROGRAM = """
@@ -101,14 +98,6 @@ def test_completion(line: str, expected: list[str]) -> None:
     )
     assert [word for word in done.out.split() if "." not in word] == expected
     assert done.names & EVERYTHING == set()
-
-
-def test_training(tmp_path: Path) -> None:
-    out = ("--out", str(tmp_path / "run"), "--max-samples", "32")
-    ((code, names, _),) = imported(["train", "--modality", "image", *SMALL, *out])
-    assert code == 0
-    assert {"torch", "tensorboard"} <= names
-    assert names & FOR_ONE_PURPOSE == set()
 
 
 def test_the_library_imports_nothing_before_it_is_used() -> None:

@@ -112,6 +112,11 @@ def test_the_image_is_built_from_files_that_are_there():
     assert not {"natlib", "adapters", "cli", "README.md", "LICENSE"} & set(ignored)
 
 
+def test_ci_trains_from_the_wheel():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert re.search(r'"\$work/fresh/bin/natlib" train --modality image --epochs 1$', script, re.M)
+
+
 def test_licence_is_complete():
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License\n" in text
