@@ -39,17 +39,20 @@ def channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array if array.shape[1] == short else array.T
 
 
-def mono(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def mono(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], bool]:
     """One channel float32[t] from float32[t, channels]: their mean.
 
     Where channels cancel each other out, as one that is the negative of another does, the mean
     loses what they hold. Then it is the loudest channel instead.
+
+    Returns:
+        The channel, and whether they cancel each other out.
     """
     if values.shape[1] == 1:
-        return values[:, 0]
+        return values[:, 0], False
     mixed: npt.NDArray[np.float32] = values.mean(1, dtype=np.float32)
     # Not the constant offset of a microphone: the variance.
     power = values.var(0, dtype=np.float64)
     if mixed.var(dtype=np.float64) < _CANCELLED * power.mean() / values.shape[1]:
-        return values[:, int(power.argmax())]
-    return mixed
+        return values[:, int(power.argmax())], True
+    return mixed, False

@@ -32,8 +32,7 @@ class ClipDecoder:
     longest: float
 
     def decode(self, index: int, item: Any) -> Clip:
-        wave, rate = decode(item, self.longest, self.rate)
-        return Clip(index, wave, rate)
+        return decode(item, self.longest, self.rate, index)
 
     def nbytes(self, sample: Clip) -> float:
         return 4 * self.rate * len(sample.wave) / sample.rate
@@ -44,7 +43,13 @@ class ClipDecoder:
         return decode_all(load, self._resampled, 1, plan)
 
     def notes(self, samples: Sequence[Clip]) -> list[str]:
-        return []
+        cancelled = sum(sample.cancelled for sample in samples)
+        if not cancelled:
+            return []
+        return [
+            f"channels cancel each other out in {cancelled} of {len(samples)} sounds that were "
+            "looked at; of such sounds the loudest channel is read"
+        ]
 
     def restore(self, index: int, kept: Tensor) -> Clip:
         return Clip(index, kept, self.rate)

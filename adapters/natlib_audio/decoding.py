@@ -18,9 +18,10 @@ __all__ = ["EXTENSIONS", "UNAVAILABLE", "Clip", "decode"]
 EXTENSIONS = ("aif", "aiff", "flac", "mp3", "oga", "ogg", "opus", "wav")
 """Suffixes of the names of sound files, in upper or lower case."""
 
-UNAVAILABLE = dict.fromkeys(
-    ("aac", "m4a", "wma"), "another format (ffmpeg -i sound.m4a sound.flac, say)"
-)
+UNAVAILABLE = {
+    extension: f"another format (ffmpeg -i sound.{extension} sound.flac, say)"
+    for extension in ("3gp", "aac", "ac3", "amr", "ape", "m4a", "m4b", "mka", "wma", "wv")
+}
 """Suffixes of sound files that libsndfile cannot read, and what they need."""
 
 # Rates beyond these come from damaged files, and resampling from them would take forever.
@@ -35,21 +36,24 @@ class Clip:
         index: its stable index.
         wave: float32[t], mono, in [-1, 1] unless the file exceeds that.
         rate: sampling rate in hertz.
+        cancelled: whether its channels cancel each other out, so that the wave is one of them.
     """
 
     index: int
     wave: Tensor
     rate: int
+    cancelled: bool = False
 
 
-def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
-    """A mono wave float32[t] and its rate; a longer clip is cut to its middle.
+def decode(item: Any, longest: float, rate: int, index: int = 0) -> Clip:
+    """A mono clip; a longer one is cut to its middle.
 
     Args:
         item: a path; an array [t], [t, channels] or [channels, t] of floats in [-1, 1] or of
             integers; or a pair of such an array and its rate.
         longest: seconds of a clip that are read.
         rate: the rate of an array that comes without one.
+        index: the stable index of the sample.
 
     Channels become their mean, see :func:`natlib_audio.channels.mono`.
 
@@ -70,13 +74,13 @@ def decode(item: Any, longest: float, rate: int) -> tuple[Tensor, int]:
     keep = max(1, round(longest * rate))
     start = max(0, (len(values) - keep) // 2)
     values = values[start : start + keep]
-    wave = mono(values)
+    wave, cancelled = mono(values)
     if not np.isfinite(wave).all():
         raise DataError("it holds NaN or infinity")
     # A constant is silence too: the offset of a microphone.
     if wave.min() == wave.max():
         raise DataError("it is silent: all values are the same")
-    return torch.from_numpy(np.ascontiguousarray(wave)), rate
+    return Clip(index, torch.from_numpy(np.ascontiguousarray(wave)), rate, cancelled)
 
 
 def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], int]:

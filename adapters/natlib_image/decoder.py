@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from natlib.data import DecodedSamples, DecodedStore, PreloadPlan, Unreadable, decode_all
-from natlib_image.decoding import DecodedImage, Decoding, decode
+from natlib_image.decoding import DecodedImage, Decoding, decode_image
 
 __all__ = ["ImageDecoder", "ImageSamples"]
 
@@ -34,7 +34,7 @@ class ImageDecoder:
     how: Decoding = field(default_factory=Decoding)
 
     def decode(self, index: int, item: Any) -> DecodedImage:
-        return DecodedImage(index, decode(item, self.short_side, self.how))
+        return decode_image(item, self.short_side, self.how, index)
 
     def nbytes(self, sample: DecodedImage) -> float:
         return sample.pixels.numel()
@@ -45,13 +45,22 @@ class ImageDecoder:
         return decode_all(load, _pixels, 3, plan)
 
     def notes(self, samples: Sequence[DecodedImage]) -> list[str]:
+        notes = []
+        clipped = [sample.clipped for sample in samples if sample.clipped]
+        if clipped:
+            share = sum(clipped) / len(samples)
+            notes.append(
+                f"data.range ({self.how.described()}) clips values of {len(clipped)} of "
+                f"{len(samples)} images that were looked at, {share:.2g} of all their values"
+            )
         flat = [float(sample.pixels.float().std()) < _FLAT for sample in samples]
         if sum(flat) <= len(flat) / 2:
-            return []
+            return notes
         scale = "" if self.how.range is None else f", and data.range ({self.how.described()})"
         return [
+            *notes,
             f"{sum(flat)} of {len(flat)} images are nearly constant after decoding, so there is "
-            f"little to learn from; look at the files{scale}"
+            f"little to learn from; look at the files{scale}",
         ]
 
     def restore(self, index: int, kept: Tensor) -> DecodedImage:

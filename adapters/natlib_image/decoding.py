@@ -12,11 +12,28 @@ from torch import Tensor
 
 from natlib.errors import DataError
 from natlib_image.formats import prepare_for
-from natlib_image.levels import Range, has_upper_bits, is_wide, to_bytes, upper_table
+from natlib_image.levels import (
+    Range,
+    beyond,
+    beyond_upper,
+    has_upper_bits,
+    is_wide,
+    to_bytes,
+    upper_table,
+)
 from natlib_image.pixel_limit import MAX_PIXELS, check_pixels, without_pillows_limit
 from natlib_image.pixels import as_bytes, channels_last
 
-__all__ = ["MAX_ASPECT", "WHITE", "DecodedImage", "Decoding", "Item", "decode", "open_image"]
+__all__ = [
+    "MAX_ASPECT",
+    "WHITE",
+    "DecodedImage",
+    "Decoding",
+    "Item",
+    "decode",
+    "decode_image",
+    "open_image",
+]
 
 Item = str | Path | Image.Image | npt.NDArray[Any] | Tensor
 """What can be decoded."""
@@ -48,10 +65,12 @@ class DecodedImage:
     Attributes:
         index: its stable index.
         pixels: uint8[3, h, w], RGB.
+        clipped: share of its values that ``data.range`` clips.
     """
 
     index: int
     pixels: Tensor
+    clipped: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,13 @@ def _bytes(item: npt.NDArray[Any], levels: Range | None) -> npt.NDArray[np.uint8
 
 
 def decode(item: Item, short_side: int, how: Decoding | None = None) -> Tensor:
+    """The pixels uint8[3, h, w] of :func:`decode_image`."""
+    return decode_image(item, short_side, how).pixels
+
+
+def decode_image(
+    item: Item, short_side: int, how: Decoding | None = None, index: int = 0
+) -> DecodedImage:
     """RGB pixels uint8[3, h, w] with ``min(h, w) == short_side``, the right way up.
 
     Grey, palette, 16-bit, float, transparent and CMYK images become RGB; of an animation, the
@@ -140,6 +166,7 @@ def decode(item: Item, short_side: int, how: Decoding | None = None) -> Tensor:
         item: a path, a PIL image or an array.
         short_side: in pixels.
         how: range of values, background, largest size.
+        index: the stable index of the sample.
 
     Raises:
         DataError: the image has too many pixels, or values whose range is not known.
@@ -153,8 +180,14 @@ def decode(item: Item, short_side: int, how: Decoding | None = None) -> Tensor:
             with image:
                 # JPEG only: decode at a half, a quarter or an eighth where that is enough.
                 image.draft(None, _extent(image, short_side))
-                return _prepare(image, short_side, how)
-        return _prepare(image, short_side, how)
+                pixels, clipped = _prepare(image, short_side, how)
+        else:
+            pixels, clipped = _prepare(image, short_side, how)
+    if isinstance(item, Tensor):
+        item = item.detach().cpu().numpy()
+    if isinstance(item, np.ndarray) and how.range is not None and item.dtype != np.uint8:
+        clipped = beyond(item, how.range)
+    return DecodedImage(index, pixels, clipped)
 
 
 def _extent(image: Image.Image, short_side: int) -> tuple[int, int]:
@@ -165,12 +198,18 @@ def _extent(image: Image.Image, short_side: int) -> tuple[int, int]:
     return max(short_side, round(width * scale)), max(short_side, round(height * scale))
 
 
-def _prepare(image: Image.Image, short_side: int, how: Decoding) -> Tensor:
+def _prepare(image: Image.Image, short_side: int, how: Decoding) -> tuple[Tensor, float]:
+    """Pixels, and the share of values that the range clips."""
     upper_bits = has_upper_bits(image)
     image.load()
     # Not before ``load``: TIFF files turn themselves the right way up in it.
     turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     extent = _extent(image, short_side)
+    clipped = 0.0
+    if how.range is not None and (upper_bits or is_wide(image)):
+        clipped = (
+            beyond_upper(image, how.range) if upper_bits else beyond(np.asarray(image), how.range)
+        )
     image = _as_rgb(image, how, upper_bits)
     limit = int(MAX_ASPECT * short_side)
     if max(extent) > limit:
@@ -179,7 +218,8 @@ def _prepare(image: Image.Image, short_side: int, how: Decoding) -> Tensor:
         image = image.resize(extent, Image.Resampling.BILINEAR, reducing_gap=3.0)
     if turn is not None:
         image = image.transpose(turn)
-    return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
+    pixels = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+    return torch.from_numpy(pixels), clipped
 
 
 def _as_rgb(image: Image.Image, how: Decoding, upper_bits: bool) -> Image.Image:

@@ -34,6 +34,16 @@ EXTENSIONS = (
 """Suffixes of the names of image files, in upper or lower case."""
 
 _HEIF = ("heic", "heif")
+# Suffixes of images that nothing here reads, and what makes images of them that are read.
+_CONVERTED = {
+    **dict.fromkeys(
+        ("3fr", "arw", "cr2", "cr3", "dng", "erf", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2",
+         "srw"),
+        "another format (darktable-cli photo.{extension} photo.tif, say)",
+    ),
+    "dcm": "another format (dcmj2pnm +on16 scan.dcm scan.png, say)",
+    "jxl": "another format (djxl image.jxl image.png, say)",
+}  # fmt: skip
 _FEATURES = {
     "avif": "avif",
     "j2k": "jpg_2000",
@@ -48,6 +58,9 @@ def unavailable() -> dict[str, str]:
     from PIL import features
 
     missing = {
+        extension: needs.format(extension=extension) for extension, needs in _CONVERTED.items()
+    }
+    missing |= {
         extension: f"a Pillow that is built with {feature} (pip install -U pillow)"
         for extension, feature in _FEATURES.items()
         if not features.check(feature)

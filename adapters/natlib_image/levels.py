@@ -14,6 +14,8 @@ __all__ = [
     "UPPER",
     "Levels",
     "Range",
+    "beyond",
+    "beyond_upper",
     "common_range",
     "has_upper_bits",
     "is_wide",
@@ -133,6 +135,22 @@ def to_bytes(values: npt.NDArray[Any], levels: Range) -> npt.NDArray[np.uint8]:
     low, high = levels
     scaled = (values.astype(np.float64) - low) * (255 / (high - low))
     return np.nan_to_num(scaled, posinf=255.0, neginf=0.0).round().clip(0, 255).astype(np.uint8)
+
+
+def beyond(values: npt.NDArray[Any], levels: Range) -> float:
+    """The share of values that lie beyond a range, and are clipped."""
+    low, high = levels
+    return float(((values < low) | (values > high)).mean())
+
+
+def beyond_upper(image: Image.Image, levels: Range) -> float:
+    """The same of the colours of an image, by their upper 8 bits."""
+    counts = np.array(image.getchannel(0).histogram())
+    for channel in range(1, min(3, len(image.getbands()))):
+        counts = counts + image.getchannel(channel).histogram()
+    low, high = levels
+    steps = np.arange(256) * UPPER
+    return float(counts[(steps < low) | (steps > high)].sum() / max(1, counts.sum()))
 
 
 def upper_table(levels: Range) -> list[int]:

@@ -58,14 +58,16 @@ class TextDecoder:
     Attributes:
         tokenizer: splits texts into tokens.
         length: tokens of a text that are read.
+        encoding: that of files that hold one text, see :func:`natlib_text.decoding.decode`.
     """
 
     noun: ClassVar[str] = "texts"
     tokenizer: TextTokenizer
     length: int
+    encoding: str | None = None
 
     def decode(self, index: int, item: Any) -> DecodedText:
-        return DecodedText(index, decode(item, self.length * BYTES_PER_TOKEN))
+        return DecodedText(index, decode(item, self.length * BYTES_PER_TOKEN, self.encoding))
 
     def nbytes(self, sample: DecodedText) -> float:
         # A token takes four bytes, and a text has hardly more than one token for four bytes.

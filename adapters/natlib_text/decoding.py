@@ -1,5 +1,6 @@
 """Decode stored texts to strings."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from natlib.data.table_encoding import marked_encoding
 from natlib.errors import DataError
 
 __all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "first_bytes"]
@@ -42,11 +44,13 @@ class FileSpan:
         path: the file.
         start: where the text begins, in bytes.
         end: where it ends.
+        encoding: that of the file.
     """
 
     path: Path
     start: int
     end: int
+    encoding: str = "utf-8"
 
 
 def first_bytes(item: Any, limit: int) -> bytes:
@@ -77,28 +81,36 @@ def first_bytes(item: Any, limit: int) -> bytes:
     raise DataError(f"got {type(item).__name__}, expected a str or a Path")
 
 
-def decode(item: Any, limit: int) -> str:
+def decode(item: Any, limit: int, encoding: str | None = None) -> str:
     """The text of a stored item, without white space around it.
 
     Args:
-        item: UTF-8, with or without a byte order mark, in a form that :func:`first_bytes` takes.
+        item: in a form that :func:`first_bytes` takes; what is no file is UTF-8.
         limit: bytes that are read; what lies beyond is cut off.
+        encoding: that of files that hold one text; by default what a byte order mark says, or
+            else UTF-8.
 
     Raises:
         OSError: the file cannot be read.
-        DataError: it is not UTF-8, holds nothing but white space, or is of another form.
+        DataError: it cannot be decoded, holds nothing but white space, or is of another form.
     """
     content = first_bytes(item, limit)
-    cut = content[:limit]
+    if isinstance(item, FileSpan):
+        encoding = item.encoding
+    elif not isinstance(item, Path):
+        encoding = "utf-8"
+    if encoding is None:
+        encoding = marked_encoding(content) or "utf-8"
+    # The limit may cut a character in two, which the decoder then keeps to itself.
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        text = cut.decode("utf-8")
+        text = decoder.decode(content[:limit], final=len(content) <= limit)
     except UnicodeDecodeError as error:
-        # The limit may cut a character in two.
-        if len(content) <= limit or error.start < limit - 3:
-            raise DataError(
-                f"not UTF-8: byte 0x{cut[error.start]:02x} at {error.start:,}"
-            ) from error
-        text = cut[: error.start].decode("utf-8")
+        what = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
+        # A decoder in steps may have taken bytes of an earlier step; here there is one.
+        byte = f"byte 0x{content[error.start]:02x} at {error.start:,}"
+        hint = "; set data.encoding" if isinstance(item, Path) else ""
+        raise DataError(f"not {what}: {byte}{hint}") from error
     text = text.removeprefix("\ufeff").strip()
     if not text:
         raise DataError("empty: nothing but white space")

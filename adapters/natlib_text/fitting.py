@@ -26,6 +26,7 @@ def fit(
     most: int,
     vocabulary: int,
     lowercase: bool,
+    encoding: str | None,
 ) -> dict[str, bytes]:
     """Fit both, and return them as files by name.
 
@@ -38,6 +39,7 @@ def fit(
         most: largest number of texts to fit on.
         vocabulary: number of tokens of a tokenizer that is trained.
         lowercase: whether a tokenizer that is trained converts texts to lower case.
+        encoding: that of files that hold one text, see :func:`natlib_text.decoding.decode`.
 
     Raises:
         DataError: more than 5 % of the texts cannot be read, or the texts have a single token.
@@ -48,7 +50,7 @@ def fit(
     read, unreadable = [], []
     for number, row in enumerate(chosen.tolist()):
         try:
-            read.append(decode(texts.item(row), limit))
+            read.append(decode(texts.item(row), limit, encoding))
         except (OSError, ValueError) as error:
             unreadable.append(Unreadable(number, str(error)))
     check_unreadable(unreadable, ChosenNames(texts.names, chosen.numpy()), "texts")

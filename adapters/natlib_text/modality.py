@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 from torch import Tensor
 
 from natlib.component import Condition
@@ -22,6 +22,7 @@ from natlib.data import (
     stable_source,
 )
 from natlib.data.sparse import csr_tensor
+from natlib.data.table_encoding import check_encoding
 from natlib.data.table_format import TableFormat
 from natlib.data.table_names import is_table
 from natlib.encoders import EncoderRecipe
@@ -58,6 +59,12 @@ class Text(Modality):
             remedy="set {source} to a .txt file",
         ),
         Condition(
+            ("encoding",),
+            on=("source",),
+            holds=lambda source: source not in (None, *NAMES) and not is_table(Path(source)),
+            remedy="set {source} to a .txt file or a folder of them",
+        ),
+        Condition(
             ("column", "label", "split", "table"),
             on=("source",),
             holds=lambda source: source is not None and is_table(Path(source)),
@@ -79,6 +86,10 @@ class Text(Modality):
     unit: Unit = "line"
     """What a sample of a .txt file is: a ``line``, or a ``paragraph`` (lines up to a blank one).
     Blank lines are skipped."""
+    encoding: str | None = None
+    """Encoding of .txt files: ``utf-8``, ``cp1252``, or another that Python knows. By default what
+    a byte order mark says, or else UTF-8. A file of many texts that is neither is ``cp1252`` where
+    it looks like Western European text, and that is said."""
     column: str | None = None
     """Column of a table that holds the texts. By default ``text``, or the only one there is."""
     label: str | None = None
@@ -104,11 +115,20 @@ class Text(Modality):
 
     _files: dict[str, bytes] = PrivateAttr(default_factory=dict)
 
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, encoding: str | None) -> str | None:
+        if encoding is not None:
+            check_encoding(encoding)
+        return encoding
+
     def resolved(self) -> Self:
         name = "docstrings"
         if self.source is not None:
             name = stable_source("text", self.source, NAMES)
-        source = find_source(name, self.unit, self.column, self.label, self.split)
+        source = find_source(
+            name, self.unit, self.column, self.label, self.split, self.table, self.encoding
+        )
         update: dict[str, Any] = {"source": name}
         if is_table(Path(name)):
             from natlib_text.sources.table import TextTable
@@ -134,6 +154,7 @@ class Text(Modality):
             most=self.fit_samples,
             vocabulary=self.vocabulary,
             lowercase=self.lowercase,
+            encoding=self.encoding,
         )
         return self.model_copy(update=update).with_fitted(found)
 
@@ -244,10 +265,12 @@ class Text(Modality):
         return _shortened(self._tokenizer().decode(inputs.tolist()))
 
     def _source(self) -> Source:
-        return find_source(self.source, self.unit, self.column, self.label, self.split, self.table)
+        return find_source(
+            self.source, self.unit, self.column, self.label, self.split, self.table, self.encoding
+        )
 
     def _decoder(self) -> TextDecoder:
-        return TextDecoder(self._tokenizer(), self.length)
+        return TextDecoder(self._tokenizer(), self.length, self.encoding)
 
     def _tokenizer(self) -> TextTokenizer:
         return _tokenizer(self._file(tokenizer.FILE))

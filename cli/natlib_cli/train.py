@@ -246,8 +246,6 @@ def _conclude(result: "TrainResult") -> None:
     if result.evaluation is not None:
         print_evaluation(result.evaluation)
     else:
-        for note in result.notes:
-            console.say(f"Note: {note}")
         console.say(f"Not evaluated: {result.not_evaluated}.")
     if result.found_finished:
         console.say(f"The run in {result.run} is finished; nothing was left to do.")

@@ -43,13 +43,9 @@ class TableFormat(Settings):
         if self.separator == self.decimal == ",":
             raise ValueError("separator and decimal are both ','; set one of them to another")
         if self.encoding is not None:
-            try:
-                "".encode(self.encoding)
-            except LookupError as error:
-                raise ValueError(
-                    f"encoding '{self.encoding}' is unknown; expected one that Python knows, such "
-                    "as utf-8, cp1252 or utf-16"
-                ) from error
+            from natlib.data.table_encoding import check_encoding
+
+            check_encoding(self.encoding)
         return self
 
     @property

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from natlib.errors import DataError
+from natlib_audio.decoder import ClipDecoder
 from natlib_audio.decoding import decode
 from natlib_audio.resampling import resample, resampled_length
 
@@ -28,11 +29,17 @@ FORMATS = [
 ]
 
 
+def decoded(item: Any, longest: float, rate: int) -> tuple[torch.Tensor, int]:
+    """The wave of an item, and its rate."""
+    clip = decode(item, longest, rate)
+    return clip.wave, clip.rate
+
+
 class TestFormats:
     @pytest.mark.parametrize(("kind", "subtype", "error"), FORMATS)
     def test_lossless(self, tmp_path: Path, kind: str, subtype: str, error: float) -> None:
         wave = tone()
-        found, rate = decode(write(tmp_path / f"a.{kind}", wave, RATE, subtype), 10.0, 16_000)
+        found, rate = decoded(write(tmp_path / f"a.{kind}", wave, RATE, subtype), 10.0, 16_000)
         assert rate == RATE
         assert found.dtype == torch.float32
         assert np.abs(found.numpy() - wave).max() <= error
@@ -40,7 +47,7 @@ class TestFormats:
     @pytest.mark.parametrize("kind", ["ogg", "mp3"])
     def test_lossy(self, tmp_path: Path, kind: str) -> None:
         wave = tone(seconds=1.0, rate=16_000)
-        found, rate = decode(write(tmp_path / f"a.{kind}", wave, 16_000), 10.0, 8_000)
+        found, rate = decoded(write(tmp_path / f"a.{kind}", wave, 16_000), 10.0, 8_000)
         assert rate == 16_000
         assert abs(len(found) - len(wave)) < 3_000  # mp3 pads to whole frames
         spectrum = np.abs(np.fft.rfft(found.numpy()))
@@ -49,7 +56,7 @@ class TestFormats:
     def test_channels_are_averaged(self, tmp_path: Path) -> None:
         left, right = tone(300), hiss()
         both = np.stack([left, right], 1)
-        found, _ = decode(write(tmp_path / "a.wav", both, subtype="FLOAT"), 10.0, RATE)
+        found, _ = decoded(write(tmp_path / "a.wav", both, subtype="FLOAT"), 10.0, RATE)
         assert np.allclose(found.numpy(), (left + right) / 2, atol=1e-7)
 
     @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
@@ -59,18 +66,18 @@ class TestFormats:
             [0.01 * hiss(2.0, 16_000), hiss(0.5, 16_000), 0.01 * hiss(2.0, 16_000)]
         )
         path = write(tmp_path / f"a.{kind}", wave, 16_000)
-        found, _ = decode(path, 0.4, RATE)
+        found, _ = decoded(path, 0.4, RATE)
         assert len(found) == 6_400
         assert found.square().mean().sqrt() > 0.08
 
     def test_more_than_full_scale_is_kept(self, tmp_path: Path) -> None:
         wave = 3 * tone()
-        found, _ = decode(write(tmp_path / "a.wav", wave, subtype="FLOAT"), 10.0, RATE)
+        found, _ = decoded(write(tmp_path / "a.wav", wave, subtype="FLOAT"), 10.0, RATE)
         assert np.array_equal(found.numpy(), wave)
 
     def test_clipped(self, tmp_path: Path) -> None:
         wave = np.clip(20 * tone(), -1, 1)
-        found, _ = decode(write(tmp_path / "a.wav", wave, subtype="PCM_16"), 10.0, RATE)
+        found, _ = decoded(write(tmp_path / "a.wav", wave, subtype="PCM_16"), 10.0, RATE)
         assert (found.abs() > 0.999).float().mean() > 0.8
 
 
@@ -80,7 +87,7 @@ class TestChannels:
         loud = tone(peak=0.5)
         both = np.zeros((len(loud), count), np.float32)
         both[:, 0], both[:, 1] = -0.98 * loud, loud
-        found, _ = decode(write(tmp_path / "a.wav", both, subtype="FLOAT"), 10.0, RATE)
+        found, _ = decoded(write(tmp_path / "a.wav", both, subtype="FLOAT"), 10.0, RATE)
         assert np.array_equal(found.numpy(), loud)
 
     @pytest.mark.parametrize(
@@ -96,26 +103,36 @@ class TestChannels:
     )
     def test_that_do_not_are_averaged(self, channels: list[Any]) -> None:
         both = np.stack(channels, 1)
-        found, _ = decode(both, 10.0, RATE)
+        found, _ = decoded(both, 10.0, RATE)
         assert np.array_equal(found.numpy(), both.mean(1, dtype=np.float32))
+
+    def test_sounds_with_channels_that_do_are_counted(self) -> None:
+        decoder = ClipDecoder(RATE, 10.0)
+        against, usual = np.stack([tone(), -tone()], 1), np.stack([tone(), hiss()], 1)
+        clips = [decoder.decode(index, item) for index, item in enumerate([against, usual, tone()])]
+        assert [clip.cancelled for clip in clips] == [True, False, False]
+        assert [clip.index for clip in clips] == [0, 1, 2]
+        (note,) = decoder.notes(clips)
+        assert note.startswith("channels cancel each other out in 1 of 3 sounds that were looked")
+        assert decoder.notes(clips[1:]) == []
 
     def test_silence_is_silence(self) -> None:
         with pytest.raises(DataError, match="it is silent"):
-            decode(np.stack([np.full(4_000, 0.5), np.full(4_000, -0.5)]), 10.0, RATE)
+            decoded(np.stack([np.full(4_000, 0.5), np.full(4_000, -0.5)]), 10.0, RATE)
 
     @pytest.mark.parametrize("count", [1, 2, 8, 64])
     @pytest.mark.parametrize("kind", [np.float32, np.int16])
     def test_first_or_last(self, count: int, kind: type) -> None:
         waves = np.stack([1000 * hiss(seed=number) for number in range(count)]).astype(kind)
-        first, _ = decode(waves, 10.0, RATE)
-        last, _ = decode(torch.from_numpy(waves.T.copy()), 10.0, RATE)
+        first, _ = decoded(waves, 10.0, RATE)
+        last, _ = decoded(torch.from_numpy(waves.T.copy()), 10.0, RATE)
         assert len(first) == waves.shape[1]
         assert torch.equal(first, last)
 
     @pytest.mark.parametrize("shape", [(2, 2), (64, 3), (65, 65), (200, 4_000)])
     def test_that_may_be_either_axis_are_refused(self, shape: tuple[int, int]) -> None:
         with pytest.raises(DataError, match=r"either axis may be that of channels .* \[values\]"):
-            decode(np.ones(shape, np.float32), 10.0, RATE)
+            decoded(np.ones(shape, np.float32), 10.0, RATE)
 
 
 class TestArrays:
@@ -132,18 +149,18 @@ class TestArrays:
         ids=["float32", "float64", "pair", "tensor", "one channel", "two channels"],
     )
     def test_floats(self, item: Any) -> None:
-        found, rate = decode(item, 10.0, RATE)
+        found, rate = decoded(item, 10.0, RATE)
         assert rate == RATE
         assert np.allclose(found.numpy(), tone(), atol=1e-7)
 
     @pytest.mark.parametrize(("kind", "scale"), [(np.int16, 2**15), (np.int32, 2**31)])
     def test_integers(self, kind: type, scale: int) -> None:
         item = (tone().astype(np.float64) * scale).astype(kind)
-        found, _ = decode(item, 10.0, RATE)
+        found, _ = decoded(item, 10.0, RATE)
         assert np.allclose(found.numpy(), tone(), atol=1e-4)
 
     def test_a_pair_has_its_own_rate(self) -> None:
-        assert decode((tone(), 11_025), 10.0, RATE)[1] == 11_025
+        assert decoded((tone(), 11_025), 10.0, RATE)[1] == 11_025
 
     @pytest.mark.parametrize(
         ("item", "message"),
@@ -159,7 +176,7 @@ class TestArrays:
     )
     def test_something_else(self, item: Any, message: str) -> None:
         with pytest.raises(DataError, match=message):
-            decode(item, 10.0, RATE)
+            decoded(item, 10.0, RATE)
 
 
 class TestUnsound:
@@ -168,26 +185,26 @@ class TestUnsound:
     def test_silent(self, tmp_path: Path, subtype: str, level: float) -> None:
         path = write(tmp_path / "a.wav", np.full(4_000, level), subtype=subtype)
         with pytest.raises(DataError, match="it is silent"):
-            decode(path, 10.0, RATE)
+            decoded(path, 10.0, RATE)
 
     def test_zero_length(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.wav", np.zeros(0))
         with pytest.raises(DataError, match="it is empty"):
-            decode(path, 10.0, RATE)
+            decoded(path, 10.0, RATE)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     def test_not_finite(self, tmp_path: Path, value: float) -> None:
         wave = tone()
         wave[1_000] = value
         with pytest.raises(DataError, match="it holds NaN or infinity"):
-            decode(write(tmp_path / "a.wav", wave, subtype="FLOAT"), 10.0, RATE)
+            decoded(write(tmp_path / "a.wav", wave, subtype="FLOAT"), 10.0, RATE)
 
     @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
     @pytest.mark.parametrize("content", [b"", b"hello, this is no sound at all\n" * 50])
     def test_no_sound_at_all(self, tmp_path: Path, name: str, content: bytes) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises((soundfile.SoundFileError, DataError)) as caught:
-            decode(tmp_path / name, 10.0, RATE)
+            decoded(tmp_path / name, 10.0, RATE)
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
@@ -199,7 +216,7 @@ class TestUnsound:
         path = tmp_path / f"cut.{kind}"
         path.write_bytes(content[: int(share * len(content))])
         try:
-            found, rate = decode(path, 10.0, RATE)
+            found, rate = decoded(path, 10.0, RATE)
         except (soundfile.SoundFileError, DataError) as error:
             assert "\n" not in str(error)  # noqa: PT017  (either answer is right)
         else:
@@ -209,7 +226,7 @@ class TestUnsound:
 
     def test_gone(self, tmp_path: Path) -> None:
         with pytest.raises(soundfile.SoundFileError):
-            decode(tmp_path / "gone.wav", 10.0, RATE)
+            decoded(tmp_path / "gone.wav", 10.0, RATE)
 
 
 class TestResampling:

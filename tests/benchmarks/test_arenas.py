@@ -45,7 +45,7 @@ def cells(table: list[str], column: int) -> list[str]:
     return [line.split("|")[column].strip() for line in table[2:]]
 
 
-def judged_on(runs: Path) -> dict[str, set[int]]:
+def evaluated_on(runs: Path) -> dict[str, set[int]]:
     """How many samples runs were evaluated on."""
     found: dict[str, set[int]] = {}
     for path in runs.rglob("evaluations/standard.json"):
@@ -67,14 +67,14 @@ def test_images(images: Path, tmp_path: Path, command: Any) -> None:
     assert command(*words, "--seeds", "0", "1") == table
     assert [path.stat().st_mtime_ns for path in made] == times
     # A search never opens the test images.
-    assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
+    assert evaluated_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
     rows = command(
         "ablation", "a", images, "--trials", "2", "--seeds", "0", "--only", "as it is", "m = 1"
     )
     assert cells(rows, 1)[:2] == ["as it is", "m = 1"]
 
 
-def test_baselines_are_judged_once(images: Path, tmp_path: Path, command: Any) -> None:
+def test_baselines_are_evaluated_once(images: Path, tmp_path: Path, command: Any) -> None:
     words = ("final", "b", images, "--trials", "1", "--seeds", "0", "--methods", "simclr", "nat")
     table = command(*words)
     assert cells(table, 1) == ["simclr", "nat", "random encoder", "raw inputs"]
@@ -160,7 +160,7 @@ def test_images_of_a_hundred_classes(images: Path, tmp_path: Path, command: Any)
         "final", "b", images, "--trials", "1", "--methods", "byol", "swav", "--seeds", "0"
     )
     assert cells(table, 1)[:2] == ["byol", "swav"]
-    assert judged_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
+    assert evaluated_on(tmp_path / "runs") == {"search": {2}, "final": {8}}
     rows = command(
         "ablation", "b", images, "--trials", "1", "--seeds", "0",
         "--only", "matched on the first view", "aligned with a teacher, 0.99",
@@ -181,7 +181,7 @@ def test_sounds(tmp_path: Path, command: Any) -> None:
     table = command("final", "d-audio", tmp_path / "sounds", *words)
     assert cells(table, 1)[:2] == ["nat", "byol"]
     # A fifth of the speakers, each of whom says both words; then those of the test clips.
-    assert judged_on(tmp_path / "runs") == {"search": {4}, "final": {8}}
+    assert evaluated_on(tmp_path / "runs") == {"search": {4}, "final": {8}}
 
 
 def test_texts(tmp_path: Path, command: Any) -> None:
@@ -196,7 +196,7 @@ def test_texts(tmp_path: Path, command: Any) -> None:
     words = ("--trials", "1", "--methods", "nat", "simsiam", "--seeds", "0")
     table = command("final", "d-text", tmp_path / "texts.csv", *words)
     assert cells(table, 1)[:2] == ["nat", "simsiam"]
-    found = judged_on(tmp_path / "runs")
+    found = evaluated_on(tmp_path / "runs")
     assert found["final"] == {10}
     assert len(found["search"]) == 1
     assert max(found["search"]) < 10

@@ -82,6 +82,16 @@ def test_without_labels_it_says_so(tmp_path: Path) -> None:
     assert not (run / "evaluations" / "standard.json").exists()
 
 
+def test_what_is_left_out_is_said_once_without_an_evaluation(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    write_pictures(photos, 20)
+    (photos / "notes.txt").touch()
+    off = ("--set", "evaluation.final=false", "--out", tmp_path / "run")
+    said = natlib("train", "--modality", "image", "--data", photos, *SMALL, *off)
+    assert said.code == 0
+    assert (said.out + said.err).count("left out of") == 1
+
+
 def test_without_an_evaluation_it_says_so(tmp_path: Path) -> None:
     off = ("--set", "evaluation.final=false")
     said = assert_done(natlib("train", *DIGITS, *off, "--out", tmp_path / "run"))
@@ -89,7 +99,7 @@ def test_without_an_evaluation_it_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "evaluations").exists()
 
 
-def test_labels_that_nothing_can_be_judged_by_do_not_stop_training(tmp_path: Path) -> None:
+def test_labels_that_nothing_can_be_evaluated_with_do_not_stop_training(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     for number in range(20):
         write_pictures(photos / f"thing {number}", 1, first=number)

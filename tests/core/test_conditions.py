@@ -81,6 +81,7 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
         (Text, {"source": "a.csv", name: "name"}, {"source": "a.txt"})
         for name in ("column", "label", "split")
     ),
+    (Text, {"source": "a.txt", "encoding": "cp1252"}, {"source": "a.csv"}),
     (Text, {"source": "a.csv", "table": {"encoding": "cp1252"}}, {"source": "a.txt"}),
     (Text, {"vocabulary": 300}, {"tokenizer": "folder"}),
     (Text, {"lowercase": True}, {"tokenizer": "folder"}),

@@ -64,7 +64,7 @@ class TestEncoding:
 
     def test_that_cannot_be_told_is_asked_for(self, tmp_path: Path) -> None:
         content = "ΩΨ,ΛΔ\nΞΠΣ,1.5\nΓΔΘΛ,2\n".encode("cp1253")
-        with pytest.raises(DataError, match=r"set its encoding \(data\.table\.encoding: cp1251"):
+        with pytest.raises(DataError, match=r"set its encoding \(data\.table\.encoding: .*cp1251 "):
             read(tmp_path / "a.csv", content)
         found = read(tmp_path / "a.csv", content, encoding="cp1253")
         assert found["ΩΨ"] == ["ΞΠΣ", "ΓΔΘΛ"]

@@ -1,6 +1,7 @@
 """Images with more than 8 bits, with transparency, in other formats, and of absurd size."""
 
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image as PILImage
 from natlib.data import notes_of
 from natlib.errors import DataError
 from natlib_image import Image, formats
-from natlib_image.decoding import Decoding, decode
+from natlib_image.decoding import Decoding, decode, decode_image
 from natlib_image.levels import Levels, common_range, to_bytes
 
 from .pictures import noise, tree, write
@@ -247,6 +248,67 @@ class TestFormats:
                 resolved.samples([tmp_path / "b.heic"])
         finally:
             formats.unavailable.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("b.NEF", "another format (darktable-cli photo.nef photo.tif, say)"),
+        ("b.cr2", "another format (darktable-cli photo.cr2 photo.tif, say)"),
+        ("b.jxl", "another format (djxl image.jxl image.png, say)"),
+    ],
+)
+def test_what_nothing_reads_is_named_with_what_converts_it(
+    name: str, needs: str, tmp_path: Path
+) -> None:
+    tree(tmp_path, "a.png")
+    (tmp_path / name).touch()
+    resolved = Image(source=str(tmp_path), size=8).resolved()
+    samples = resolved.dataset("train")
+    assert samples is not None
+    (note,) = samples.notes
+    assert note == f"left out of {tmp_path}: 1 .{name[2:].lower()} images, which need {needs}"
+    with pytest.raises(DataError, match=re.escape(f"reading it needs {needs}")):
+        resolved.samples([tmp_path / name])
+
+
+class TestClipped:
+    """What lies beyond the range is counted, and said."""
+
+    @pytest.mark.parametrize(
+        ("item", "share"),
+        [
+            (PILImage.fromarray(np.array([[0, 9, 11, 99]] * 4, np.uint16)), 0.5),
+            (np.array([[0.0, 9.0, 11.0, -1.0]] * 4, np.float32), 0.5),
+            (np.array([[0, 9, 10, 11]] * 4, np.int32), 0.25),
+            (np.array([[0, 99, 99, 99]] * 4, np.uint8), 0.0),
+            (PILImage.fromarray(np.full((4, 4, 3), 99, np.uint8)), 0.0),
+        ],
+        ids=["16 bits", "floats", "whole numbers", "8 bits", "colours of 8 bits"],
+    )
+    def test_share_of_an_image(self, item: Any, share: float) -> None:
+        assert decode_image(item, 4, Decoding(range=(0, 10))).clipped == share
+
+    def test_colours_of_16_bits(self, tmp_path: Path) -> None:
+        values = np.zeros((8, 8, 3), np.uint16)
+        values[:4, :, 0] = 60_000
+        path = png16(tmp_path / "a.png", values)
+        assert decode_image(path, 8, Decoding(range=(0, 4095))).clipped == pytest.approx(1 / 6)
+        assert decode_image(path, 8, Decoding(range=(0, 65535))).clipped == 0
+
+    def test_is_said(self, tmp_path: Path) -> None:
+        for number in range(4):
+            values = np.arange(64, dtype=np.uint16).reshape(8, 8) * 60
+            values[0, 0] = 4000 if number else 0
+            grey(tmp_path / f"{number}.png", values)
+        resolved = Image(source=str(tmp_path), size=8, range=(0, 3999)).resolved()
+        samples = resolved.dataset("train")
+        assert samples is not None
+        samples.preload(0)
+        assert notes_of(samples)[-1] == (
+            "data.range (0 to 3,999) clips values of 3 of 4 images that were looked at, 0.012 of "
+            "all their values"
+        )
 
 
 class TestSize:

@@ -119,7 +119,7 @@ class TestLoading:
         def fail(*_: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr("natlib_image.decoder.decode", fail)
+        monkeypatch.setattr("natlib_image.decoder.decode_image", fail)
         with pytest.raises(MemoryError):
             samples_of(mixed)[0]
 

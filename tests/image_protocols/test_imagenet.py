@@ -344,7 +344,7 @@ def test_results_are_json_of_the_settings(run: Path) -> None:
     assert max(result["details"]["more"]["features"].values()) <= 50
 
 
-def test_test_images_are_judged_once_and_settings_chosen_without_them(
+def test_test_images_are_evaluated_once_and_settings_chosen_without_them(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int, set[int]]] = []

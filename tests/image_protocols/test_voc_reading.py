@@ -144,7 +144,7 @@ def test_splits_are_those_of_the_challenge(voc: Path) -> None:
         assert splits.trainval == splits.train + splits.validation
 
 
-def test_without_a_test_set_val_is_judged_on(voc: Path) -> None:
+def test_without_a_test_set_val_is_evaluated_on(voc: Path) -> None:
     (voc / "ImageSets" / "Main" / "test.txt").unlink()
     splits = find_voc_splits(VocFolder(voc))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [5, 1, 3]

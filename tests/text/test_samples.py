@@ -61,7 +61,7 @@ def test_bad_samples_are_counted_and_left_out(tmp_path: Path, preload: bool) -> 
     samples = opened(modality)
     reasons = {
         3: "empty: nothing but white space",
-        17: "not UTF-8: byte 0xe9 at 3",
+        17: "not UTF-8: byte 0xe9 at 3; set data.encoding",
         30: "empty: nothing but white space",
     }
     if preload:
@@ -78,7 +78,7 @@ def test_too_many_bad_samples(tmp_path: Path) -> None:
     folder = with_bad(tmp_path / "texts", 40, {})
     modality = small(folder)
     for number in (3, 14, 15):
-        (folder / f"{number:03d}.txt").write_bytes(b"\xff\xfe")
+        (folder / f"{number:03d}.txt").write_bytes(b"\xff\xff")
     with pytest.raises(DataError, match=r"3 of 40 texts \(7\.5%\) cannot be decoded.*003\.txt"):
         opened(modality).preload(workers=0)
     with pytest.raises(DataError, match=r"3 of 40 texts \(7\.5%\) .*not UTF-8: byte 0xff at 0"):

@@ -13,7 +13,7 @@ import pytest
 from natlib.data import SourceSplit, Split, notes_of
 from natlib.errors import DataError
 from natlib_text import Text
-from natlib_text.decoding import first_bytes
+from natlib_text.decoding import decode, first_bytes
 from natlib_text.line_index import Unit
 from natlib_text.sources import find_source
 
@@ -55,6 +55,24 @@ class TestTextFile:
         assert texts.labels is None
         source = find_source(str(tmp_path / "notes.txt"), "line", None, None, None)
         assert source.split("val", None) is source.split("test", None) is None
+
+    @pytest.mark.parametrize("unit", ["line", "paragraph"])
+    def test_encodings_are_found_said_or_set(self, tmp_path: Path, unit: Unit) -> None:
+        content = "café à la crème\n\nein Übel\n"
+        file = tmp_path / "a.txt"
+        file.write_bytes(content.encode("cp1252"))
+        texts = find_source(str(file), unit, None, None, None).split("train", None)
+        assert texts is not None
+        assert [decode(texts.item(i), 99) for i in (0, 1)] == ["café à la crème", "ein Übel"]
+        assert notes_of(texts) == [f"{file}: not UTF-8, so read as cp1252 (data.encoding)"]
+        file.write_bytes("дом\n\nдля".encode("koi8-r"))
+        chosen = find_source(str(file), unit, None, None, None, encoding="koi8-r")
+        texts = chosen.split("train", None)
+        assert texts is not None
+        assert [decode(texts.item(i), 99) for i in (0, 1)] == ["дом", "для"]
+        assert notes_of(texts) == []
+        with pytest.raises(DataError, match=r"data\.encoding: .*koi8_r reads 'дом"):
+            find_source(str(file), unit, None, None, None).split("train", None)
 
     def test_paragraphs(self, tmp_path: Path) -> None:
         (tmp_path / "notes.TXT").write_text("\none\ntwo\n\n\nsix\n")

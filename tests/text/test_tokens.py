@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from natlib.data import Unreadable
-from natlib.errors import ConfigError
+from natlib.errors import ConfigError, DataError
 from natlib_text.collating import collate, texts_of
 from natlib_text.decoding import DecodedText, decode
 from natlib_text.tokenizer import FILE, TextTokenizer, read_tokenizer, train_tokenizer
@@ -146,6 +146,20 @@ class TestDecoding:
         expected = content[:limit].decode(errors="ignore")
         if expected:
             assert decode(content[: limit + 1], limit) == expected
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "cp1251", "shift_jis"])
+    def test_files_in_other_encodings(self, encoding: str, tmp_path: Path) -> None:
+        file = tmp_path / "a.txt"
+        file.write_bytes("мир вам".encode(encoding))
+        # A mark tells; for the others, a setting.
+        assert decode(file, 99, None if encoding == "utf-16" else encoding) == "мир вам"
+        # Cut inside a character, and inside its text.
+        assert decode(file, {"utf-16": 5, "cp1251": 2, "shift_jis": 3}[encoding], encoding) in (
+            "м",
+            "ми",
+        )
+        with pytest.raises(DataError, match=r"^not UTF-8: .*; set data.encoding$|^not utf-8"):
+            decode(file, 99, "utf-8")
 
     @pytest.mark.parametrize("limit", [3, 100])
     def test_bad_bytes_are_found_wherever_they_are(self, limit: int) -> None:

@@ -71,7 +71,7 @@ class TestCommands:
         run = tmp_path / "run"
         return run, assert_done(natlib("train", *small("timeseries"), "--out", run))
 
-    def test_a_run_is_judged_and_embeds(self, trained: tuple[Path, Said], tmp_path: Path) -> None:
+    def test_a_run_is_evaluated(self, trained: tuple[Path, Said], tmp_path: Path) -> None:
         run, said = trained
         for row in ("encoder", "head", "random encoder", "raw inputs"):
             assert re.search(rf"│ {row} +│ +[\d.]+ │ +[\d.]+ │", said.out), said.out

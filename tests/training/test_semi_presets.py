@@ -71,7 +71,7 @@ def test_what_is_set_aside_to_test_on_are_labels_that_training_did_not_see(tmp_p
     assert subject_of(tmp_path / "run").splits().test_index.equal(splits.test_index)
 
 
-def test_a_run_that_saw_all_labels_is_not_judged_on_them(tmp_path: Path) -> None:
+def test_a_run_that_saw_all_labels_is_not_evaluated_on_them(tmp_path: Path) -> None:
     result = natlib.train(semi_config(), tmp_path / "run")
     assert result.evaluation is None
     assert result.not_evaluated is not None

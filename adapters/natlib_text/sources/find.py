@@ -26,6 +26,7 @@ def find_source(
     label: str | None,
     split: str | None,
     form: TableFormat | None = None,
+    encoding: str | None = None,
 ) -> Source:
     """Open a source by its name or path.
 
@@ -40,6 +41,7 @@ def find_source(
         label: column that holds the labels.
         split: column that names the splits.
         form: how a table is written.
+        encoding: that of a text file; by default it is found.
 
     Raises:
         DataError: the source is neither an existing path nor a known name, or lacks a column.
@@ -53,7 +55,7 @@ def find_source(
     if path.is_dir():
         return Folder(path, ("txt",), "texts", notes=name_note(path, NAMES))
     if path.is_file() and path.suffix.lower() == ".txt":
-        return TextFile(path, unit)
+        return TextFile(path, unit, encoding)
     if path.is_file() and is_table(path):
         from natlib_text.sources.table import TextTable
 
