@@ -1,6 +1,7 @@
 """Clips per second: of decoding, of log-mel and augmentation, and of training each encoder.
 
     python benchmarks/audio_speed.py [--batches 4] [--batch-size 32] [--kinds wav flac ogg mp3]
+        [--encoders audio_convnet audio_resnet wav2vec]
 
 Everything on one thread, on made-up clips of one second at 16 kHz. An encoder is the bottleneck as
 long as it is slower than what comes before it. Decoding runs beside the training, in a worker
@@ -85,6 +86,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--kinds", nargs="+", default=["wav", "flac", "ogg", "mp3"])
+    kinds = list(dict.fromkeys(recipe.kind for recipe in ENCODERS))
+    parser.add_argument("--encoders", nargs="+", choices=kinds, default=kinds)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     size, count = arguments.batch_size, arguments.batches
@@ -113,6 +116,8 @@ def main() -> None:
     print("\n| encoder | clips per second | share of views in a step, % ", end="")
     print(f"| decoding {slowest} in a worker is faster by |\n|---|---|---|---|")
     for recipe in ENCODERS:
+        if recipe.kind not in arguments.encoders:
+            continue
         form = "waveform" if isinstance(recipe, Wav2Vec) else "log_mel"
         shaped, made, views = forms[form]
         speed = per_second(training(shaped, recipe, made, batch.index), count, size)

@@ -61,6 +61,8 @@ nitpick_ignore_regex = [
     ("py:.*", r"natlib\.doctor\.finding\.Subject|natlib\.assignment\.base\.P"),
     # Private: what passes between two methods, or what two kinds have in common.
     ("py:.*", r"natlib\.(assignment\.(bank|stream)\._Pending|objectives\.weight_schedules\._Ramp)"),
+    ("py:.*", r"natlib\.assignment\.slot_assignment\.SlotAssignment"),
+    ("py:.*", r"natlib\.training\.fitting\.(open_settings\.Composer|machine\.Machine)"),
     ("py:.*", r"natlib\.(component|registry)\.C|natlib\.data\.decoded_(samples|store)\.S"),
     ("py:.*", r"natlib_(image|audio|text)\.deco(der|ding)\.\w+"),
     ("py:.*", r"natlib_text\.line_index\.Unit|(pa|pyarrow|sp|scipy)(\..*)?"),

@@ -46,7 +46,9 @@ SMALLER_SCRIPTS = {
     "python benchmarks/micro_batch.py": (
         "--encoder convnet --size 8 --batch-size 4 --parts 4 2 --updates 1"
     ),
-    "python benchmarks/audio_speed.py": "--batches 1 --batch-size 2 --kinds wav",
+    "python benchmarks/audio_speed.py": (
+        "--batches 1 --batch-size 2 --kinds wav --encoders audio_convnet"
+    ),
     "python benchmarks/text_speed.py": "--batches 2 --batch-size 2 --length 8 --data notes.txt",
     "natlib report": "--points 20",
     "natlib eval runs/photos --protocol semi": (

@@ -104,14 +104,7 @@ def same_torch():
         yield
 
 
-SLOW = ROOT / "docs" / "benchmarks.md"
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=[pytest.mark.slow] * (page == SLOW)) for page in WITH_CODE],
-    ids=page_name,
-)
+@pytest.mark.parametrize("page", WITH_CODE, ids=page_name)
 def test_blocks_run(page, folder, capsys):
     names: dict[str, object] = {"__name__": "page"}
     output = ""
