@@ -1,4 +1,4 @@
-# natlib on a CPU, from its wheel:
+# natlib on a CPU, from its wheel (no test builds this image):
 #
 #   docker build -t natlib .
 #   docker run --rm --shm-size 1g -v "$PWD:/work" natlib train --modality image --data photos/

@@ -142,7 +142,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="What to compute on: auto, cpu, cuda or one of several, cuda:1. By default what "
+        help="What to compute on: auto, cpu, mps, cuda or one of several, cuda:1. By default what "
         "the run was trained on, or the CPU where that is not there.",
     ),
 ]

@@ -88,8 +88,11 @@ def train(
         ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"] | None,
-        typer.Option(help="'auto' takes an accelerator if there is one.", rich_help_panel=_MACHINE),
+        Literal["auto", "cpu", "cuda", "mps"] | None,
+        typer.Option(
+            help="'auto' takes a CUDA device if there is one; 'mps' is a GPU of Apple.",
+            rich_help_panel=_MACHINE,
+        ),
     ] = None,
     precision: Annotated[
         Literal["fp32", "bf16"] | None,

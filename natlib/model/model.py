@@ -12,7 +12,13 @@ from torch import Tensor
 from natlib.component import Component
 from natlib.configuration import describe
 from natlib.data import Modality, SampleSet
-from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders import (
+    Encoder,
+    EncoderRecipe,
+    computes_on,
+    data_device,
+    place_encoder,
+)
 from natlib.encoders.pretrained import weights_replaced
 from natlib.errors import ConfigError, DataError, DeviceError, NatlibError, one_line
 from natlib.evaluation.features import encode
@@ -74,8 +80,8 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
-        return next((p.device for p in self.encoder.parameters()), torch.device("cpu"))
+        """Where its inputs and outputs are: with the encoder, or on the CPU if that is on mps."""
+        return data_device(computes_on(self.encoder))
 
     def to(self, device: str | torch.device) -> "Model":
         """Move the model to a device; returns the model itself.
@@ -84,8 +90,8 @@ class Model:
             DeviceError: this machine has no such device.
         """
         try:
-            self.encoder.to(device)
-            self.objective.to(device)
+            place_encoder(self.encoder, device)
+            self.objective.to(data_device(torch.device(device)))
         except (RuntimeError, AssertionError) as error:
             raise DeviceError(
                 f"cannot use device '{device}': {str(error).splitlines()[0]}; use 'cpu'"

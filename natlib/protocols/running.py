@@ -40,8 +40,8 @@ def run_protocol(
         protocol: the protocol, or the kind of one with default settings.
         data: a source to evaluate on; by default the one that the run was trained on.
         settings: changes to what protocols share, ``"evaluation.seed=1"`` and the like.
-        device: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; by default what the run
-            was trained on, if it is there.
+        device: ``auto``, ``cpu``, ``mps``, ``cuda`` or one of several, ``cuda:1``; by default what
+            the run was trained on, if it is there.
         progress: told about each stage.
 
     Raises:

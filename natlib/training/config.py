@@ -15,11 +15,15 @@ from natlib.training.optimizers import AdamW, Optimizer
 from natlib.training.schedules import Cosine, Schedule
 
 __all__ = [
+    "DeviceName",
     "EvaluationConfig",
     "LabelsConfig",
     "RunConfig",
     "TrainingConfig",
 ]
+
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class TrainingConfig(Settings):
@@ -47,8 +51,9 @@ class TrainingConfig(Settings):
     """Largest norm of the gradient; longer ones are shortened."""
     seed: Seed = 0
     """Seed of weights, order of samples, augmentation and dropout."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` takes an accelerator if there is one."""
+    device: DeviceName = "auto"
+    """``auto`` takes a CUDA device if there is one. ``mps``, a GPU of Apple, computes the encoder
+    there and the rest on the CPU."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """``bf16`` runs encoder and head under autocast; matching and loss stay in float32."""
     compile: bool = False

@@ -24,6 +24,7 @@ from natlib.data import (
     TrainingLabels,
     load_batches,
 )
+from natlib.encoders import encoders_in, place_encoder
 from natlib.errors import ConfigError, DataError, DeviceError, DivergedError, NonFiniteError
 from natlib.objectives import ObjectiveOutput
 from natlib.runtime.log import logger
@@ -85,6 +86,12 @@ class Loop:
         self.labels = labels
         self._partition = partition_for(samples, config, processes, labels, labelled_share)
         self.learner = learner.to(processes.device)
+        for encoder in encoders_in(learner):
+            place_encoder(encoder, processes.encoder_device)
+        if config.precision == "bf16" and processes.apart is not None:
+            raise ConfigError(
+                f"training.precision is bf16, which is not for '{processes.apart}'; set it to fp32"
+            )
         self.optimizer = config.optimizer.build(
             [p for p in learner.parameters() if p.requires_grad]
         )
@@ -212,7 +219,7 @@ class Loop:
                 "fewer than two samples of a batch could be decoded "
                 f"({_names(self.samples, batch)}); remove the unreadable files"
             )
-        seed_generators(self.processes.device, self._seed(epoch, number))
+        seed_generators(self.processes.encoder_device, self._seed(epoch, number))
         views = self.modality.views(batch, self.views)
         visible = None
         if self.labels is not None:

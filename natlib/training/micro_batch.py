@@ -6,12 +6,14 @@ objective sees all of them, and each part is encoded again, with a graph, when t
 loss with respect to its features is known. Only one part's activations exist at a time.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from natlib.encoders import computes_on
 from natlib.runtime.unchanged import unchanged_buffers
 
 __all__ = ["encode_in_parts", "parts_of"]
@@ -43,10 +45,32 @@ def encode_in_parts(encoder: nn.Module, inputs: Tensor, parts: int) -> Tensor:
         return features
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), unchanged_buffers(encoder)
+        # Reads the generator before the part is encoded for the first time.
+        return nullcontext(), _once_more(encoder, _random_state(encoder))
 
     encoded = [
         checkpoint(encoder, part, use_reentrant=False, context_fn=contexts)
         for part in inputs.tensor_split(parts)
     ]
     return torch.cat(encoded)
+
+
+def _random_state(encoder: nn.Module) -> Tensor | None:
+    """The state of the generator that torch's checkpoints leave out: that of a GPU of Apple."""
+    return torch.mps.get_rng_state() if computes_on(encoder).type == "mps" else None
+
+
+@contextmanager
+def _once_more(encoder: nn.Module, random: Tensor | None) -> Iterator[None]:
+    """Inside, a part is encoded as it was before, and counted no second time."""
+    if random is None:
+        with unchanged_buffers(encoder):
+            yield
+        return
+    now = torch.mps.get_rng_state()
+    torch.mps.set_rng_state(random)
+    try:
+        with unchanged_buffers(encoder):
+            yield
+    finally:
+        torch.mps.set_rng_state(now)

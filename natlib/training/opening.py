@@ -75,7 +75,7 @@ class OpenRun:
             unreadable=loop.unreadable,
             weights=sum(p.numel() for p in loop.learner.parameters() if p.requires_grad),
             processes=self.processes.count,
-            device=str(self.processes.device),
+            device=str(self.processes.encoder_device),
             versions={name: version(name) for name in ("natlib", "torch")},
             init_from=self.init_from,
             not_evaluated=not_evaluated,
@@ -125,7 +125,7 @@ class Opening:
         """Begin a new run; see :meth:`natlib.training.Run.start`."""
         began = time.monotonic()
         directory, processes = self._directory, self._processes
-        machine = Machine.here(processes.device)
+        machine = Machine.here(processes.encoder_device)
         if left_open is not None and not left_open.applies_to(machine):
             left_open = None
         if self._claim is not None:

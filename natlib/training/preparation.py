@@ -32,7 +32,7 @@ def resolve(config: RunConfig, processes: Processes) -> RunConfig:
     data = config.data.resolved()
     # Whatever was fitted, all processes use the same.
     data = data.with_fitted(processes.agree(data.fitted()))
-    encoder = config.encoder or data.default_encoder(processes.device.type != "cpu")
+    encoder = config.encoder or data.default_encoder(processes.encoder_device.type != "cpu")
     return config.model_copy(update={"data": data, "encoder": data.complete(encoder)})
 
 

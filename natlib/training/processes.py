@@ -5,20 +5,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
+from natlib.encoders import data_device
 from natlib.errors import DeviceError, NatlibError
 from natlib.runtime.cores import usable_cores
 from natlib.runtime.malloc import disable_trim
-from natlib.training.config import TrainingConfig
+from natlib.training.config import DeviceName, TrainingConfig
 
 __all__ = ["Processes", "computing_device", "decoding_workers", "training_processes"]
 
 T = TypeVar("T")
+_MPS = torch.device("mps")
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,18 @@ class Processes:
         rank: number of this process.
         count: how many there are.
         device: what this one computes on.
+        apart: what it computes the encoder on, if not on ``device``: a GPU of Apple.
     """
 
     rank: int
     count: int
     device: torch.device
+    apart: torch.device | None = None
+
+    @property
+    def encoder_device(self) -> torch.device:
+        """What this one computes the encoder on."""
+        return self.device if self.apart is None else self.apart
 
     @property
     def first(self) -> bool:
@@ -71,15 +80,25 @@ class Processes:
 
 
 @contextmanager
-def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
+def training_processes(device: DeviceName) -> Iterator[Processes]:
     """Join the processes that torchrun started, or train alone; leaves the group at the end.
 
     Args:
         device: what to compute on; each process takes the device of its local rank.
 
     Raises:
-        DeviceError: CUDA is asked for and there is none, or another process has ended.
+        DeviceError: a device is asked for that is not there, or another process has ended.
     """
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    if device == "mps":
+        _check_mps()
+        if count > 1:
+            raise DeviceError(
+                "device 'mps' serves one process; train without torchrun, or on 'cpu'"
+            )
+        disable_trim()
+        yield Processes(0, 1, data_device(_MPS), _MPS)
+        return
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
             "device 'cuda' was asked for, but torch finds no CUDA device here; "
@@ -92,7 +111,6 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
     else:
         disable_trim()
     chosen = torch.device("cuda", local_rank) if on_cuda else torch.device("cpu")
-    count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
         yield Processes(0, 1, chosen)
         return
@@ -108,6 +126,13 @@ def training_processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Proce
         ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _check_mps() -> None:
+    if not torch.backends.mps.is_available():
+        raise DeviceError(
+            "device 'mps' was asked for, but torch finds no GPU of Apple here; use 'cpu' or 'auto'"
+        )
 
 
 def _join(backend: str) -> None:
@@ -131,26 +156,31 @@ def _is_lost(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
-def computing_device(
-    asked: str | None, configured: Literal["auto", "cpu", "cuda"] = "auto"
-) -> torch.device:
+def computing_device(asked: str | None, configured: DeviceName = "auto") -> torch.device:
     """The device on which a run is evaluated or embeds.
 
     Args:
-        asked: ``auto``, ``cpu``, ``cuda`` or one of several, ``cuda:1``; None for ``configured``.
+        asked: ``auto``, ``cpu``, ``mps``, ``cuda`` or one of several, ``cuda:1``; None for
+            ``configured``.
         configured: what the run was trained on (``training.device``). Another machine may not have
-            it, so that without CUDA this is the CPU.
+            it, so that this is then ``auto``: CUDA where there is any, and otherwise the CPU.
 
     Raises:
         DeviceError: another device is asked for, or one that is not there.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "mps":
+        _check_mps()
     wanted = asked or ("cpu" if configured == "cpu" else "auto")
+    if asked is None and configured == "mps" and torch.backends.mps.is_available():
+        wanted = "mps"
+    if wanted == "mps":
+        return _MPS
     if wanted == "auto":
         wanted = "cuda" if count else "cpu"
     match = re.fullmatch(r"cpu|cuda(?::(\d+))?", wanted)
     if match is None:
-        raise DeviceError(f"unknown device '{wanted}'; expected auto, cpu, cuda or cuda:N")
+        raise DeviceError(f"unknown device '{wanted}'; expected auto, cpu, mps, cuda or cuda:N")
     if wanted != "cpu" and int(match[1] or 0) >= count:
         there = (
             f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0" if count else "no CUDA device"

@@ -145,6 +145,7 @@ class RunDirectory:
             "versions": {name: version(name) for name in names},
             "threads": torch.get_num_threads(),
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "mps": torch.backends.mps.is_available(),
         }
         path = self.path / "environment.json"
         try:

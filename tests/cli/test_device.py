@@ -18,6 +18,11 @@ def cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
 
 
+def apple(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that there is a GPU of Apple."""
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+
+
 @pytest.mark.parametrize(
     ("count", "asked", "configured", "expected"),
     [
@@ -41,12 +46,38 @@ def test_what_is_asked_for_counts_then_what_the_run_had(
 
 
 @pytest.mark.parametrize(
+    ("asked", "configured", "expected"),
+    [
+        ("mps", "auto", "mps"),
+        (None, "mps", "mps"),
+        ("cpu", "mps", "cpu"),
+        ("auto", "mps", "cpu"),  # has to be asked for
+        (None, "auto", "cpu"),
+    ],
+)
+def test_a_gpu_of_apple_is_taken_where_it_is_asked_for(
+    asked: str | None, configured: Any, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuda(monkeypatch, 0)
+    apple(monkeypatch)
+    assert computing_device(asked, configured) == torch.device(expected)
+
+
+def test_a_run_of_an_apple_gpu_is_evaluated_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, expected in ((0, "cpu"), (1, "cuda")):
+        cuda(monkeypatch, count)
+        assert computing_device(None, "mps") == torch.device(expected)
+
+
+@pytest.mark.parametrize(
     ("count", "asked", "words"),
     [
+        (0, "mps", ("device 'mps'", "no GPU of Apple", "use 'cpu' or 'auto'")),
+        (0, "mps:1", ("unknown device 'mps:1'", "auto, cpu, mps, cuda or cuda:N")),
         (0, "cuda", ("device 'cuda'", "no CUDA device", "use 'cpu' or 'auto'")),
         (1, "cuda:1", ("device 'cuda:1'", "finds cuda:0 here")),
         (3, "cuda:3", ("device 'cuda:3'", "finds cuda:0 to cuda:2 here")),
-        (1, "tpu", ("unknown device 'tpu'", "auto, cpu, cuda or cuda:N")),
+        (1, "tpu", ("unknown device 'tpu'", "auto, cpu, mps, cuda or cuda:N")),
         (1, "cuda:", ("unknown device 'cuda:'", "cuda:N")),
     ],
 )
@@ -102,4 +133,4 @@ def test_on_the_cpu(run: Path, tmp_path: Path) -> None:
 def test_help_says_it(command: str) -> None:
     words = " ".join(assert_done(natlib(command, "--help")).out.replace("│", " ").split())
     assert "--device" in words
-    assert "auto, cpu, cuda or one of several, cuda:1" in words
+    assert "auto, cpu, mps, cuda or one of several, cuda:1" in words
