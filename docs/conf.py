@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "myst_parser",
     "generated",
+    "tutorials",
 ]
 exclude_patterns = ["_build", "_generated", "_ext", "pictures"]
 templates_path: list[str] = []
