@@ -11,10 +11,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 import hypothesis
+import pytest
 import torch
 
 from tests.processes import do_not_wait_for_disks
 
+# Imports leave nothing to collect; see pytest_collection_finish.
+gc.disable()
 torch.set_num_threads(1)
 do_not_wait_for_disks()
 
@@ -27,6 +30,16 @@ hypothesis.settings.load_profile("natlib")
 
 
 def pytest_collection_finish() -> None:
-    # Modules and tests stay; to look through them for garbage, again and again, takes time.
+    _keep_what_is_there()
+    gc.enable()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or nextitem.path != item.path:
+        _keep_what_is_there()
+
+
+def _keep_what_is_there() -> None:
+    """Modules and fixtures stay; to look through them for garbage, again and again, takes time."""
     gc.collect()
     gc.freeze()

@@ -18,8 +18,12 @@ from tests.processes import Moment, in_two_processes, run_python
 
 # The installed command, or what it stands for.
 NATLIB = [found] if (found := shutil.which("natlib")) else ["-m", "natlib_cli"]
-ROOT = Path(__file__).parents[2]
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+HERE = Path(__file__).parent
+# Scripts run in processes that torchrun forks: fresh ones take seconds each to start.
+TORCHRUN = [
+    "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+    "--start-method", "fork", "--run-path",
+]  # fmt: skip
 WIDE = {"COLUMNS": "200"}
 SETTINGS = ("training.log_every_steps=1", "training.knn_every_epochs=null")
 LONG = ("--epochs", "4", *(word for setting in SETTINGS for word in ("--set", setting)))
@@ -60,13 +64,12 @@ def test_an_error_is_one_line_of_the_process_too(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_two_processes_speak_once_stop_together_and_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, variables = tmp_path / "run", WIDE | {"PYTHONPATH": str(ROOT)}
-    words = [*TORCHRUN, "-m", "tests.cli.told_to_stop", "train", *DIGITS, *LONG, "--out", "run"]
-    said = run_python(*words, folder=tmp_path, variables=variables)
+    run = tmp_path / "run"
+    words = [*TORCHRUN, HERE / "told_to_stop.py", "train", *DIGITS, *LONG, "--out", "run"]
+    said = run_python(*words, folder=tmp_path, variables=WIDE)
     assert said.code != 0
     assert said.out.count("Interrupted after update 3;") == 1
     assert "\n  torchrun --nproc-per-node 2 -m natlib_cli train --resume run\n" in said.out
@@ -87,11 +90,9 @@ def test_two_processes_speak_once_stop_together_and_go_on(
 def test_torchrun_restarts_all_when_one_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The script runs in processes that torchrun forks: fresh ones take seconds each to start.
-    elastic = ["--max-restarts", "1", "--monitor-interval", "0.05"]
-    forked = ["--start-method", "fork", "--run-path", ROOT / "tests" / "cli" / "killed_once.py"]
+    elastic = ["--max-restarts", "1", "--monitor-interval", "0.05", HERE / "killed_once.py"]
     words = ("train", *DIGITS, *LONG, "--out", "run", "--continue")
-    said = run_python(*TORCHRUN, *elastic, *forked, *words, folder=tmp_path, variables=WIDE)
+    said = run_python(*TORCHRUN, *elastic, *words, folder=tmp_path, variables=WIDE)
     assert said.code == 0, said.err
     assert said.out.count("The run is in run\n") == 1
     log = (tmp_path / "run" / "train.log").read_text()

@@ -1,7 +1,6 @@
-"""``python -m natlib_cli`` for torchrun, which is asked to stop in the third update."""
+"""``natlib`` for torchrun, which is asked to stop in the third update."""
 
 import os
-import runpy
 import signal
 import threading
 from types import FrameType
@@ -35,5 +34,8 @@ def _stopping_step(optimizer: torch.optim.AdamW, *arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
+    # Who speaks is decided when it is imported.
+    from natlib_cli.main import run
+
     torch.optim.AdamW.step = _stopping_step  # type: ignore[method-assign]
-    runpy.run_module("natlib_cli", run_name="__main__", alter_sys=True)
+    run()

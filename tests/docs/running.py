@@ -44,7 +44,7 @@ SMALLER_SCRIPTS = {
     "python -m benchmarks.solvers.small_matchings": "--sizes 8 --seeds 1 --rounds 2",
     "python benchmarks/memory.py": "--samples 2000 --steps 3 --dims 8 --assignment bank",
     "python benchmarks/micro_batch.py": (
-        "--encoder convnet --size 8 --batch-size 4 --parts 4 2 --updates 1"
+        "--encoder convnet --size 8 --batch-size 4 --parts 2 --updates 1"
     ),
     "python benchmarks/audio_speed.py": (
         "--batches 1 --batch-size 2 --kinds wav --encoders audio_convnet"
@@ -69,6 +69,7 @@ SMALLER_SCRIPTS = {
 }
 
 _TRAINING = re.compile(r"^(natlib|torchrun .* -m natlib_cli) train (?!.*--resume)")
+_BUDGET = re.compile(r"--budget \S+")
 _EVERY = re.compile(r"every(?:_epochs)?=(\d+)")
 _SHELL = set("|&;<>$*?~#")  # not brackets: nothing here is called what they would match
 _QUOTED = re.compile(r"'[^']*'|\"[^\"$]*\"")
@@ -86,7 +87,9 @@ def smaller(command: str) -> str:
     if _TRAINING.match(command):
         # As many epochs as what is done every so many needs.
         every = [1 + int(count) for count in _EVERY.findall(command)]
-        return f"{command} --epochs {max([1, *every])} {SMALLER_TRAINING}"
+        epochs = f" --epochs {max([1, *every])}"
+        command, budgets = _BUDGET.subn("--budget 1s", command)
+        return f"{command}{'' if budgets else epochs} {SMALLER_TRAINING}"
     less = [less for script, less in SMALLER_SCRIPTS.items() if command.startswith(script)]
     return " ".join([command, *less])
 
