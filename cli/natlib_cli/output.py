@@ -64,12 +64,6 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         _errors.say("Stopped.")
         raise SystemExit(130) from error
-    except ModuleNotFoundError as error:
-        command = how_to_install(error.name or "")
-        if command is None or os.environ.get(_TRACEBACK):
-            raise
-        _say(f"this needs {error.name}, which is not installed: {command}")
-        raise SystemExit(1) from error
     except Exception as error:
         # The last net: nothing is known of what happened.
         if os.environ.get(_TRACEBACK):
@@ -81,6 +75,8 @@ def one_line_errors() -> Iterator[None]:
 def _unexpected(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"memory does not suffice ({one_line(error)}); use less data, or smaller batches"
+    if isinstance(error, ModuleNotFoundError) and (command := how_to_install(error.name or "")):
+        return f"this needs {error.name}, which is not installed: {command}"
     if isinstance(error, RecursionError):
         return f"something is nested too deep to be read ({one_line(error)})"
     return (

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from natlib.extras import how_to_install
+from tests.cli.command import assert_refused, natlib
 from tests.cli.test_what_is_imported import FOR_ONE_PURPOSE
 
 # One interpreter, in which nothing but natlib's own dependencies can be imported, starts training;
@@ -129,6 +131,23 @@ def test_without_it_the_error_names_the_extra(modality: str, done: dict[Any, Any
     assert error.count("\n") == 1
     assert error.startswith(f"Error: the modality '{modality}' of natlib ")
     assert error.endswith(f"pip install 'natlib[{modality}]'\n")
+
+
+def test_a_package_that_turns_out_missing_later_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        def train(*_: Any, **__: Any) -> None:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+        monkeypatch.setattr("natlib.training.train", train)
+
+    words = ("train", "--modality", "image", "--out", tmp_path / "run")
+    missing("transformers.models")
+    said = natlib(*words)
+    assert_refused(said, "needs transformers.models, which is not", "pip install 'natlib[text]'")
+    missing("a_plug_in_needs_it")
+    assert_refused(natlib(*words), "No module named 'a_plug_in_needs_it'", "NATLIB_TRACEBACK")
 
 
 @pytest.mark.parametrize(
