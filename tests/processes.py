@@ -41,8 +41,8 @@ _PRELOADED = [
     "natlib.doctor", "natlib.protocols", "natlib.report", "natlib.training",
     "natlib_audio", "natlib_image", "natlib_text", "natlib_vector",
     "hypothesis", "kornia.filters", "matplotlib.pyplot", "natlib.data.tables", "pytest",
-    "natlib.training.event_file", "rich.progress", "sklearn.cluster", "torch._dynamo",
-    "torch.distributed",
+    "natlib.training.event_file", "rich.progress", "sklearn.cluster", "sklearn.datasets",
+    "torch._dynamo", "torch.distributed",
     "torchaudio.transforms", "torchvision.models", "transformers", "typer",
 ]  # fmt: skip
 _FORKED.set_forkserver_preload(_PRELOADED)

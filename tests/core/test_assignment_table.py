@@ -204,7 +204,7 @@ def total_cost(table: AssignmentTable, targets: TargetDistribution, z: Tensor) -
 def test_reassignment_never_raises_the_cost_of_fixed_features(
     solver: Solver, targets: TargetDistribution
 ) -> None:
-    n, m, batch = 96, 2, 16
+    n, m, batch = 64, 2, 16
     targets = changed(targets, dim=6)
     generator = torch.Generator().manual_seed(0)
     z = targets.project(torch.randn(n, 6, generator=generator, dtype=torch.float64))

@@ -2,8 +2,6 @@
 
 import hashlib
 import math
-import subprocess
-import sys
 
 import hypothesis.strategies as st
 import pytest
@@ -22,6 +20,7 @@ from natlib.targets import (
     UniformSphere,
 )
 from tests.core.families import changed, members
+from tests.processes import run_python
 
 # What has more than one way to be gets one line for each.
 EVERY = [
@@ -112,10 +111,11 @@ def test_rows_are_the_same_in_another_process() -> None:
         ".hexdigest()) for text in sys.argv[1:]]"
     )
     every = [changed(targets, dim=33, seed=2**63) for targets in EVERY]
-    command = [sys.executable, "-c", program, *(targets.model_dump_json() for targets in every)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    # Forked from one that began by itself, with hashes of its own.
+    run = run_python("-c", program, *(targets.model_dump_json() for targets in every))
+    assert run.code == 0, run.err
     slot = torch.tensor([2**62, 5, 0, 2**33])
-    for line, targets in zip(run.stdout.splitlines(), every, strict=True):
+    for line, targets in zip(run.out.splitlines(), every, strict=True):
         rows = targets.rows(slot)
         assert line == hashlib.sha256(rows.numpy().tobytes()).hexdigest(), targets
 

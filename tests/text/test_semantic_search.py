@@ -12,7 +12,7 @@ from tests.processes import run_python
 
 from .corpora import COMMON, WORDS
 
-COUNT = 600
+COUNT = 360
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("notes") / "notes.txt"
     path.write_text("\n".join(lines) + "\n")
     settings = (
-        "--epochs", "30", "--batch-size", "64", "--device", "cpu", "--workers", "0",
+        "--epochs", "24", "--batch-size", "64", "--device", "cpu", "--workers", "0",
         "--set", "data.vocabulary=400", "--set", "encoder={kind: bag_of_ngrams, width: 32}",
         "--set", "data.length=32", "--set", "objective.targets.dim=16",
     )  # fmt: skip
