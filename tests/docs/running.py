@@ -86,6 +86,7 @@ def smaller(command: str) -> str:
     """The same command with less to do."""
     if _TRAINING.match(command):
         # As many epochs as what is done every so many needs.
+        command = re.sub(r" --budget \w+", "", command)
         every = [1 + int(count) for count in _EVERY.findall(command)]
         epochs = f" --epochs {max([1, *every])}"
         command, budgets = _BUDGET.subn("--budget 1s", command)
