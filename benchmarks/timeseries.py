@@ -111,7 +111,7 @@ def main() -> None:
     print("| set | features | kNN | linear | raw, 1 nearest | augmentation | training, s |")
     print("|---|---|---|---|---|---|---|")
     for row in measured:
-        for part in ("encoder", "head", "random", "raw"):
+        for part in ("encoder", "head", "start", "raw"):
             accuracies = [[run[part][probe] for run in row["runs"]] for probe in ("knn", "linear")]
             cells = [row["set"], part, *map(cell, accuracies)]
             if part == "encoder":

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import natlib
-from natlib.evaluation import ROWS, Evaluation
+from natlib.evaluation import Evaluation
 from natlib.training import ConsoleProgress, RunConfig, TrainResult
 
 __all__ = ["ATTRACTION", "PROBES", "ROWS", "accuracies", "cell", "metrics", "train_or_resume"]
 
 PROBES = ("knn", "linear")
+ROWS = ("encoder", "head", "start", "raw", "reduced")
 # NAT as all presets had it once: what several tables were measured with.
 ATTRACTION = (
     "objective.targets.dim=32",
@@ -44,9 +45,9 @@ def accuracies(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
     """Accuracies in percent, by row and probe; without baselines if they were not evaluated."""
     assert evaluation is not None
     return {
-        row: {probe: round(figure.value, 2) for probe, figure in evaluation.rows[name].items()}
-        for row, name in ROWS.items()
-        if name in evaluation.rows
+        row: {probe: round(evaluation.rows[row][probe].value, 2) for probe in PROBES}
+        for row in ROWS
+        if row in evaluation.rows
     }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from natlib.data import training_samples
+from natlib.doctor.baselines import BASELINES
 from natlib.doctor.embeddings import EMBEDDINGS
 from natlib.doctor.examination import Examination, examine
 from natlib.doctor.finding import Diagnosis, Finding
@@ -20,6 +21,7 @@ __all__ = ["DIAGNOSES", "RunReport", "diagnose"]
 
 DIAGNOSES: tuple[Diagnosis[RunFacts], ...] = (
     *EMBEDDINGS,
+    *BASELINES,
     *LEARNING,
     *MATCHING,
     *SAMPLES,

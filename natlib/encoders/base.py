@@ -46,6 +46,11 @@ class EncoderRecipe(Component):
     input_axes: ClassVar[int | None] = None
     """Number of axes of the inputs that it reads, without the batch; None if any will do."""
 
+    @property
+    def pretrained(self) -> str | None:
+        """Name of the model whose weights :meth:`build` reads; None where weights are random."""
+        return None
+
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """A freshly initialised encoder for inputs of a shape (without the batch dimension)."""

@@ -3,7 +3,6 @@
 from natlib.evaluation.accuracy import percent
 from natlib.evaluation.config import EvaluationConfig
 from natlib.evaluation.embedded_splits import (
-    ROWS,
     EmbeddedSplits,
     EvaluationProgress,
     embed_splits,
@@ -22,9 +21,9 @@ from natlib.evaluation.splits import (
     stratified_split,
 )
 from natlib.evaluation.standard import STANDARD, evaluate
+from natlib.evaluation.start import Start
 
 __all__ = [
-    "ROWS",
     "STANDARD",
     "EmbeddedSplits",
     "Encoded",
@@ -35,6 +34,7 @@ __all__ = [
     "Figure",
     "LinearProbe",
     "Splits",
+    "Start",
     "embed_splits",
     "encode",
     "evaluate",

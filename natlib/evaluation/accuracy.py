@@ -3,12 +3,26 @@
 import torch
 from torch import Tensor
 
-__all__ = ["majority_baseline", "percent"]
+__all__ = ["majority_baseline", "percent", "standard_error"]
 
 
 def percent(predicted: Tensor, labels: Tensor) -> float:
     """Share of predictions that are right, in percent."""
     return 100.0 * float((predicted == labels).double().mean())
+
+
+def standard_error(accuracy: float, count: int) -> float:
+    """Standard error of an accuracy on so many samples, both in percent.
+
+    That of a binomial share, ``sqrt(p (1 - p) / n)``, with one right and one wrong answer added, so
+    that it is not 0 where all answers are right.
+
+    Args:
+        accuracy: in percent.
+        count: n, the samples that it was measured on.
+    """
+    share = (accuracy / 100.0 * count + 1.0) / (count + 2.0)
+    return 100.0 * float((share * (1.0 - share) / count) ** 0.5)
 
 
 def majority_baseline(known: Tensor, asked: Tensor) -> float:

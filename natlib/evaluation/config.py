@@ -23,9 +23,9 @@ class EvaluationConfig(Settings):
     batch_size: int = Field(default=512, ge=1)
     """Samples that are embedded at a time."""
     baselines: bool = True
-    """Whether a random encoder and raw inputs are evaluated too. They are the same for
+    """Whether the encoder as it began and raw inputs are evaluated too. They are the same for
     every run on the same samples with the same seed, so a search needs them only once."""
     final: bool = True
     """Whether a run ends with an evaluation, where there are labels."""
     seed: Seed = 0
-    """Seed of the validation split and of the random encoder beside the trained one."""
+    """Seed of the validation split, and of whatever else is drawn."""

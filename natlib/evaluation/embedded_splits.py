@@ -1,49 +1,50 @@
 """Features of training and test samples: of the encoder, and of its baselines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from natlib.data import Modality, SampleSet
-from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders import Encoder
 from natlib.evaluation.config import EvaluationConfig
 from natlib.evaluation.features import Encoded, encode
-from natlib.evaluation.random_encoder import random_encoder
+from natlib.evaluation.reduced import Reduced, reduced_inputs
 from natlib.evaluation.splits import Splits
+from natlib.evaluation.start import Start
 from natlib.objectives import ObjectiveModule
 
-__all__ = ["ROWS", "EmbeddedSplits", "EvaluationProgress", "embed_splits", "positions"]
+__all__ = ["EmbeddedSplits", "EvaluationProgress", "embed_splits", "positions"]
 
 EvaluationProgress = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and the total."""
 
-ROWS = {
-    "encoder": "encoder",
-    "head": "head",
-    "random": "random encoder",
-    "raw": "raw inputs",
-}
-"""Kinds of features, and the names of their rows in tables."""
-
 
 @dataclass(frozen=True)
 class EmbeddedSplits:
-    """Features by kind (those of ``ROWS`` that were asked for), and labels.
+    """Features by kind, and labels.
+
+    Kinds are ``encoder``, and as asked for ``head``, ``start`` (the encoder as it began), ``raw``
+    (raw inputs) and ``reduced`` (raw inputs reduced to as many numbers as the encoder has
+    features, where they have more).
 
     Attributes:
         splits: the samples, without those that could not be decoded.
         train: float32[n, ·] by kind.
         test: float32[q, ·] by kind.
         unreadable: how many could not be decoded.
+        names: what the rows of each kind are called in tables.
+        reduction: how raw inputs were reduced.
     """
 
     splits: Splits
     train: dict[str, Tensor]
     test: dict[str, Tensor]
     unreadable: int
+    names: dict[str, str] = field(default_factory=dict)
+    reduction: Reduced | None = None
 
     @property
     def train_labels(self) -> Tensor:
@@ -60,7 +61,7 @@ def embed_splits(
     encoder: Encoder,
     objective: ObjectiveModule | None,
     modality: Modality,
-    recipe: EncoderRecipe,
+    start: Start,
     splits: Splits,
     config: EvaluationConfig,
     *,
@@ -70,20 +71,21 @@ def embed_splits(
     seen_as: Callable[[Encoder], Encoder] | None = None,
     baselines: bool = True,
 ) -> EmbeddedSplits:
-    """Features of encoder, head and a random encoder, and raw inputs, of labelled samples.
+    """Features of an encoder and its head, and of their baselines, of labelled samples.
 
     Args:
         encoder: the trained encoder.
         objective: if given, its head is evaluated too.
         modality: the resolved modality that the encoder was trained with.
-        recipe: how the encoder was built, for the random one beside it.
+        start: what the encoder was before it was trained.
         splits: which samples.
-        config: gives the seed of the random encoder and the size of batches.
+        config: gives the seed of what is drawn, and the size of batches.
         device: what to compute on; encoder and objective must be there.
         workers: processes that decode.
         progress: told about each stage.
-        seen_as: wraps each encoder before it embeds, to return its stages, for example.
-        baselines: whether a random encoder and raw inputs are embedded too.
+        seen_as: wraps each encoder before it embeds, to return its stages, for example. Raw
+            inputs are then not reduced.
+        baselines: whether the encoder as it began and raw inputs are embedded too.
 
     Raises:
         DataError: samples cannot be read.
@@ -91,12 +93,10 @@ def embed_splits(
     """
     beside = None
     if baselines:
-        beside = random_encoder(
-            recipe,
+        beside = start.encoder(
             modality,
             splits.train,
             splits.train_index,
-            seed=config.seed,
             device=device,
             batch_size=config.batch_size,
             workers=workers,
@@ -113,7 +113,7 @@ def embed_splits(
             device=device,
             index=index,
             objective=objective,
-            random=beside,
+            start=beside,
             raw=baselines,
             batch_size=config.batch_size,
             workers=workers,
@@ -126,7 +126,22 @@ def embed_splits(
         positions(known.index, splits.train_index), positions(asked.index, splits.test_index)
     )
     unreadable = len(known.unreadable) + len(asked.unreadable)
-    return EmbeddedSplits(decoded, known.features, asked.features, unreadable)
+    names = {"encoder": "encoder", "head": "head", "start": start.name, "raw": "raw inputs"}
+    reduction = None
+    if baselines and seen_as is None:
+        width = known.features["encoder"].shape[1]
+        reduction = reduced_inputs(known.features["raw"], asked.features["raw"], width, config.seed)
+    if reduction is not None:
+        known.features["reduced"], asked.features["reduced"] = reduction.train, reduction.test
+        names["reduced"] = reduction.name
+    return EmbeddedSplits(
+        decoded,
+        known.features,
+        asked.features,
+        unreadable,
+        {kind: names[kind] for kind in known.features},
+        reduction,
+    )
 
 
 def positions(index: Tensor, asked_for: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class Encoded:
         index: int64[u], the samples that could be decoded, in the order asked for.
         labels: int64[u], or None where the sample set has none.
         features: float32[u, ·] on the CPU, by name: ``encoder``, and as asked for ``head``,
-            ``random`` and ``raw``; ``raw`` is sparse where the modality makes it so.
+            ``start`` and ``raw``; ``raw`` is sparse where the modality makes it so.
         unreadable: the samples that could not be decoded in this pass.
     """
 
@@ -42,7 +42,7 @@ def encode(
     device: torch.device,
     index: Tensor | None = None,
     objective: ObjectiveModule | None = None,
-    random: Encoder | None = None,
+    start: Encoder | None = None,
     raw: bool = False,
     batch_size: int = 512,
     workers: int = 0,
@@ -54,10 +54,10 @@ def encode(
         modality: what decodes and prepares the samples.
         samples: where they are.
         encoder: gives ``encoder`` features.
-        device: what to compute on; encoder, objective and ``random`` must be there.
+        device: what to compute on; encoder, objective and ``start`` must be there.
         index: int64[s], which samples; by default all that are usable.
         objective: if given, its head gives ``head``.
-        random: if given, a second encoder that gives ``random``.
+        start: if given, the encoder as it began, which gives ``start``.
         raw: also return the modality's raw-input baseline as ``raw``.
         batch_size: samples that are embedded at once.
         workers: processes that decode.
@@ -73,11 +73,11 @@ def encode(
     batches = [part.tolist() for part in torch.split(wanted, batch_size)]
     rows = _Rows(len(wanted))
     done = 0
-    with untouched_random(device), evaluating(encoder, objective, random):
+    with untouched_random(device), evaluating(encoder, objective, start):
         loaded = load_batches(modality, samples, batches, device=device, workers=workers)
         for asked, batch in zip(batches, loaded, strict=True):
             if len(batch.index):
-                outputs = _outputs(modality, batch, encoder, objective, random, raw)
+                outputs = _outputs(modality, batch, encoder, objective, start, raw)
                 _check_finite(outputs, batch, samples)
                 rows.add(batch, outputs)
             rows.unreadable += batch.unreadable
@@ -132,15 +132,15 @@ def _outputs(
     batch: Batch,
     encoder: Encoder,
     objective: ObjectiveModule | None,
-    random: Encoder | None,
+    start: Encoder | None,
     raw: bool,
 ) -> dict[str, Tensor]:
     inputs = modality.plain(batch)
     outputs = {"encoder": encoder(inputs)}
     if objective is not None:
         outputs["head"] = objective.embed(outputs["encoder"])
-    if random is not None:
-        outputs["random"] = random(inputs)
+    if start is not None:
+        outputs["start"] = start(inputs)
     if raw:
         baseline = modality.raw(batch)
         outputs["raw"] = baseline if is_sparse(baseline) else baseline.flatten(1)

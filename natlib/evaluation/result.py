@@ -1,16 +1,20 @@
 """What an evaluation found: rows of figures by column, and what they were measured on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from natlib.component import Settings
 from natlib.configuration import json_text
+from natlib.evaluation.accuracy import standard_error
 from natlib.runtime.reading import parse_json
 
 __all__ = ["Evaluation", "EvaluationDetails", "Figure"]
+
+
+_BEFORE = {"random": "start", "random encoder": "start", "raw inputs": "raw"}
 
 
 class Figure(Settings):
@@ -20,20 +24,26 @@ class Figure(Settings):
     """The figure."""
     seeds: tuple[float, ...] = ()
     """The figure of each seed, where there are several; ``value`` is their mean."""
+    error: float | None = None
+    """Standard error of the figure: over the test samples, or over the seeds where there are
+    several; null where it is not known."""
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Figure":
-        """The mean of a figure over seeds; of one seed, the figure itself."""
-        return cls(value=fmean(values), seeds=tuple(values) if len(values) > 1 else ())
+    def of(cls, values: Sequence[float], count: int | None = None) -> "Figure":
+        """The mean of a figure over seeds; of one seed, the figure itself.
 
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over seeds; None where there is only one."""
-        return stdev(self.seeds) if self.seeds else None
+        Args:
+            values: the figure of each seed.
+            count: test samples; given if the figure is an accuracy in percent.
+        """
+        if len(values) > 1:
+            error = stdev(values) / len(values) ** 0.5
+            return cls(value=fmean(values), seeds=tuple(values), error=error)
+        error_of_one = None if count is None else standard_error(values[0], count)
+        return cls(value=values[0], error=error_of_one)
 
     def __str__(self) -> str:
-        spread = self.spread
-        return f"{self.value:.1f}" if spread is None else f"{self.value:.1f} ± {spread:.1f}"
+        return f"{self.value:.1f}" if self.error is None else f"{self.value:.1f} ± {self.error:.1f}"
 
 
 class EvaluationDetails(Settings):
@@ -73,7 +83,10 @@ class Evaluation(Settings):
     columns: dict[str, str]
     """What each column shows, in the order in which they are printed."""
     rows: dict[str, dict[str, Figure]]
-    """Figures of each row by column."""
+    """Figures of each row by column. Rows of features are ``encoder``, ``head``, ``start`` (the
+    encoder as it began; ``random`` in older files), ``raw`` and ``reduced``."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """What rows are called in tables, where not by their keys."""
     details: EvaluationDetails
     """What the figures were measured on."""
     settings: dict[str, Any]
@@ -81,7 +94,7 @@ class Evaluation(Settings):
     source: str | None
     """Where samples came from; None for the default of the modality."""
     seed: int
-    """Seed of splits, random encoder and classifiers; of the first, where there are several."""
+    """Seed of splits and classifiers; of the first, where there are several."""
     config_hash: str | None
     """Digest of the run's configuration; None where the encoder is of no run."""
     train_fingerprint: str
@@ -89,16 +102,28 @@ class Evaluation(Settings):
     test_fingerprint: str
     """Digest of the test samples."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_rows(cls, value: Any) -> Any:
+        """The rows as they are called now, for a file that calls them as before."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("rows"), Mapping):
+            return value
+        rows = {_BEFORE.get(name, name): figures for name, figures in value["rows"].items()}
+        return {**value, "rows": rows}
+
     def value(self, row: str, column: str) -> float | None:
         """A figure; None where a row lacks the column, or the row is absent."""
-        figure = self.rows.get(row, {}).get(column)
+        figure = self.rows.get(_BEFORE.get(row, row), {}).get(column)
         return None if figure is None else figure.value
 
     def cells(self) -> list[list[str]]:
         """The table as text: a list for each row, its name first."""
         return [
-            [name, *(str(row[column]) if column in row else "-" for column in self.columns)]
-            for name, row in self.rows.items()
+            [
+                self.names.get(key, key),
+                *(str(row[column]) if column in row else "-" for column in self.columns),
+            ]
+            for key, row in self.rows.items()
         ]
 
     def to_json(self) -> str:

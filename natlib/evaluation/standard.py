@@ -6,14 +6,18 @@ import torch
 from torch import Tensor
 
 from natlib.data import Modality, SampleSet
-from natlib.encoders import Encoder, EncoderRecipe
+from natlib.data.sparse import rows_of
+from natlib.encoders import Encoder
 from natlib.evaluation.accuracy import majority_baseline, percent
 from natlib.evaluation.config import EvaluationConfig
-from natlib.evaluation.embedded_splits import ROWS, EvaluationProgress, embed_splits
+from natlib.evaluation.embedded_splits import EmbeddedSplits, EvaluationProgress, embed_splits
+from natlib.evaluation.five_labels import PER_CLASS, FiveLabels, draw_five, five_labels_accuracy
 from natlib.evaluation.knn import knn_predict
 from natlib.evaluation.linear import fit_linear_probe
+from natlib.evaluation.modes import evaluating
 from natlib.evaluation.result import Evaluation, EvaluationDetails, Figure
 from natlib.evaluation.splits import find_splits
+from natlib.evaluation.start import Start
 from natlib.objectives import ObjectiveModule
 
 __all__ = ["STANDARD", "evaluate"]
@@ -27,7 +31,7 @@ def evaluate(
     objective: ObjectiveModule,
     modality: Modality,
     config: EvaluationConfig,
-    recipe: EncoderRecipe,
+    start: Start,
     *,
     device: torch.device,
     workers: int = 0,
@@ -36,12 +40,16 @@ def evaluate(
     test: SampleSet | None = None,
     cache: Path | None = None,
     seen: Tensor | None = None,
+    classifier: ObjectiveModule | None = None,
     source: str | None = None,
     config_hash: str | None = None,
 ) -> Evaluation:
-    """Nearest neighbours and linear probe on encoder, head, a random encoder and raw inputs.
+    """Nearest neighbours and linear probes on encoder and head, and on their baselines.
 
-    The last two only if ``config.baselines``.
+    These are the encoder as it began, raw inputs, and raw inputs reduced to as many numbers as the
+    encoder has features; only if ``config.baselines``. One probe sees all labels, another five of
+    each class (the mean of five draws). Where training saw labels, a third one sees just those, and
+    the classifier of the objective, if it has one, is measured beside it.
 
     Test samples are embedded and predicted once; whatever a probe chooses, it chooses on a
     validation split of the training samples. Modules and torch's global generators are
@@ -52,7 +60,7 @@ def evaluate(
         objective: its head is evaluated too.
         modality: the resolved modality that the encoder was trained with.
         config: settings of the probes.
-        recipe: how the encoder was built, for the random one beside it.
+        start: what the encoder was before it was trained.
         device: what to compute on; encoder and objective must be there.
         workers: processes that decode.
         progress: told about each stage.
@@ -62,6 +70,8 @@ def evaluate(
         cache: a folder in which an index of the source may be kept.
         seen: int64, training samples whose labels training saw; none of them is set aside to
             test on.
+        classifier: the objective with the classifier that training gave it, where that is at hand:
+            a saved model has none.
         source: where the samples are from, to be noted; None for the source of training.
         config_hash: digest of the run's configuration, to be noted.
 
@@ -74,42 +84,48 @@ def evaluate(
     splits.check_classes()
     splits = splits.limited(config.max_train_samples, None, config.seed)
     found = embed_splits(
-        encoder, objective, modality, recipe, splits, config,
+        encoder, objective, modality, start, splits, config,
         device=device, workers=workers, progress=progress, baselines=config.baselines,
     )  # fmt: skip
-    known_labels, asked_labels = found.train_labels, found.test_labels
+    probes = _Probes(found, config, device, seen)
     rows: dict[str, dict[str, Figure]] = {}
     chosen: dict[str, dict[str, float]] = {}
-    for done, kind in enumerate(found.train):
+    for done, kind in enumerate(found.names):
         if progress is not None:
-            progress("fitting probes", done, len(found.train))
-        rows[ROWS[kind]], weight_decay = _probe(
-            found.train[kind], known_labels, found.test[kind], asked_labels,
-            len(splits.classes), config, device,
-        )  # fmt: skip
-        chosen[ROWS[kind]] = {"weight_decay": weight_decay}
+            progress("fitting probes", done, len(found.names))
+        rows[kind], chosen[kind] = probes.of(kind)
+    own = None if classifier is None else probes.of_classifier(classifier)
+    names = dict(found.names)
+    if own is not None:
+        rows["classifier"], names["classifier"] = own, "the run's own classifier"
     if progress is not None:
-        progress("fitting probes", len(found.train), len(found.train))
+        progress("fitting probes", len(found.names), len(found.names))
+    known_labels, asked_labels = found.train_labels, found.test_labels
     details = EvaluationDetails(
         train_samples=len(known_labels),
         test_samples=len(asked_labels),
         test_split=splits.test_split,
         held_out=splits.held_out,
         unreadable=found.unreadable,
-        notes=splits.notes,
+        notes=[*splits.notes, *probes.notes()],
         classes=splits.classes,
         chosen=chosen,
         more={
             "majority": majority_baseline(known_labels, asked_labels),
             "knn_neighbours": min(config.knn_neighbours, len(known_labels)),
             "knn_temperature": config.knn_temperature,
+            "reduced_fitted_on": None if found.reduction is None else found.reduction.fitted_on,
         },
     )
+    columns = {"knn": "kNN", "linear": "linear probe", "five_per_class": "5 labels per class"}
+    if probes.seen is not None:
+        columns["seen_labels"] = f"the run's {len(probes.seen):,} labels"
     return Evaluation(
         protocol=STANDARD,
-        title="Accuracy on the test samples (%)",
-        columns={"knn": "kNN", "linear": "linear probe"},
+        title=f"Accuracy on {len(asked_labels):,} test samples (%, ± standard error)",
+        columns=columns,
         rows=rows,
+        names=names,
         details=details,
         settings={"kind": STANDARD},
         source=source,
@@ -120,34 +136,89 @@ def evaluate(
     )
 
 
-def _probe(
-    known: Tensor,
-    known_labels: Tensor,
-    asked: Tensor,
-    asked_labels: Tensor,
-    classes: int,
-    config: EvaluationConfig,
-    device: torch.device,
-) -> tuple[dict[str, Figure], float]:
-    neighbours = knn_predict(
-        known,
-        known_labels,
-        asked,
-        classes,
-        config.knn_neighbours,
-        config.knn_temperature,
-        device=device,
-    )
-    probe = fit_linear_probe(
-        known,
-        known_labels,
-        weight_decays=config.weight_decays,
-        validation_fraction=config.validation_fraction,
-        seed=config.seed,
-        device=device,
-    )
-    accuracies = {
-        "knn": Figure(value=percent(neighbours, asked_labels)),
-        "linear": Figure(value=percent(probe.predict(asked), asked_labels)),
-    }
-    return accuracies, probe.weight_decay
+class _Probes:
+    """The probes of every kind of features.
+
+    Attributes:
+        seen: positions of the training samples whose labels training saw; None if it saw none.
+    """
+
+    def __init__(
+        self,
+        found: EmbeddedSplits,
+        config: EvaluationConfig,
+        device: torch.device,
+        seen: Tensor | None,
+    ) -> None:
+        self._found = found
+        self._config = config
+        self._device = device
+        self._five: FiveLabels = draw_five(found.train_labels, found.splits.classes, config.seed)
+        self.seen = None
+        if seen is not None:
+            self.seen = torch.isin(found.splits.train_index, seen.cpu()).nonzero().squeeze(1)
+
+    def of(self, kind: str) -> tuple[dict[str, Figure], dict[str, float]]:
+        """Accuracies by column, and the weight decays that were chosen."""
+        found, config = self._found, self._config
+        train, test = found.train[kind], found.test[kind]
+        neighbours = knn_predict(
+            train,
+            found.train_labels,
+            test,
+            len(found.splits.classes),
+            config.knn_neighbours,
+            config.knn_temperature,
+            device=self._device,
+        )
+        figures = {"knn": self._figure(neighbours)}
+        figures["linear"], weight_decay = self._linear(train, found.train_labels, test)
+        chosen = {"weight_decay": weight_decay}
+        figures["five_per_class"] = five_labels_accuracy(
+            train, found.train_labels, test, found.test_labels, self._five.draws
+        )
+        if self.seen is not None:
+            labels = found.train_labels[self.seen]
+            few = rows_of(train, self.seen)
+            figures["seen_labels"], chosen["seen_labels"] = self._linear(few, labels, test)
+        return figures, chosen
+
+    def of_classifier(self, objective: ObjectiveModule) -> dict[str, Figure] | None:
+        """Accuracy of the objective's classifier, which saw the labels that training saw."""
+        if self.seen is None:
+            return None
+        with evaluating(objective):
+            scores = objective.class_scores(self._found.test["encoder"].to(self._device))
+        return None if scores is None else {"seen_labels": self._figure(scores.argmax(1).cpu())}
+
+    def notes(self) -> list[str]:
+        """What has to be said of the figures."""
+        found, notes = self._found, []
+        if self._five.fewer:
+            some = ", ".join(self._five.fewer[:3])
+            notes.append(
+                f"{len(self._five.fewer)} of {len(found.splits.classes)} classes have fewer than "
+                f"{PER_CLASS} training samples ({some}): all of theirs are drawn"
+            )
+        if "raw" in found.train and found.reduction is None:
+            notes.append(
+                f"raw inputs have {found.train['raw'].shape[1]} numbers and the encoder "
+                f"{found.train['encoder'].shape[1]} features, so they are not reduced"
+            )
+        return notes
+
+    def _linear(self, train: Tensor, labels: Tensor, test: Tensor) -> tuple[Figure, float]:
+        config = self._config
+        probe = fit_linear_probe(
+            train,
+            labels,
+            weight_decays=config.weight_decays,
+            validation_fraction=config.validation_fraction,
+            seed=config.seed,
+            device=self._device,
+        )
+        return self._figure(probe.predict(test)), probe.weight_decay
+
+    def _figure(self, predicted: Tensor) -> Figure:
+        labels = self._found.test_labels
+        return Figure.of([percent(predicted, labels)], len(labels))

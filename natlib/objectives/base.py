@@ -147,6 +147,13 @@ class ObjectiveModule(nn.Module):
     def embed(self, features: Tensor) -> Tensor:
         """The head's output Tensor[b, d] for features Tensor[b, f]."""
 
+    def class_scores(self, features: Tensor) -> Tensor | None:
+        """Scores Tensor[b, c] of the classes for features Tensor[b, f]; None without a classifier.
+
+        Classes are numbered as the labels that training saw.
+        """
+        return None
+
     def merge(self) -> None:
         """Merge all training state inside; a collective call. See :meth:`TrainingState.merge`."""
         for _, state in training_states(self):

@@ -70,6 +70,11 @@ class CombinedModule(ObjectiveModule):
         """The main part's embeddings of features Tensor[b, f]."""
         return self.main.embed(features)
 
+    def class_scores(self, features: Tensor) -> Tensor | None:
+        """Those of the first part that has a classifier."""
+        scores = (each.class_scores(features) for each in self.modules_by_name().values())
+        return next((found for found in scores if found is not None), None)
+
     def on_start(self, encoder: nn.Module) -> None:
         """Call every part's; see :meth:`ObjectiveModule.on_start`."""
         for module in self.modules_by_name().values():

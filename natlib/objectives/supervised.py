@@ -79,6 +79,10 @@ class SupervisedModule(ObjectiveModule):
         """Logits Tensor[b, c]."""
         return to_float32(self.head(features))
 
+    def class_scores(self, features: Tensor) -> Tensor:
+        """The logits."""
+        return self.embed(features)
+
     def forward(
         self,
         features: Iterable[Tensor],

@@ -18,13 +18,14 @@ from natlib.evaluation import (
     EvaluationProgress,
     Figure,
     Splits,
+    Start,
     embed_splits,
     find_splits,
     random_encoder,
 )
 from natlib.families import PROTOCOLS
 from natlib.model import Model
-from natlib.training import RunConfig, RunDirectory
+from natlib.training import RunConfig, RunDirectory, start_of
 
 __all__ = ["Protocol", "Subject"]
 
@@ -62,22 +63,44 @@ class Subject:
         """The device to compute on."""
         return self.model.device
 
-    def random_encoder(
-        self, samples: SampleSet, index: torch.Tensor, seed: int | None = None
-    ) -> Encoder:
-        """The run's encoder with random weights: the baseline of its own architecture.
+    @property
+    def start(self) -> Start:
+        """What the encoder was before it was trained."""
+        return start_of(self.config, self.directory)
+
+    def start_encoder(self, samples: SampleSet, index: torch.Tensor) -> Encoder:
+        """The run's encoder as it began.
 
         Args:
             samples: where the statistics of its batch norms come from.
             index: int64[n], which of them.
-            seed: of the weights; that of the evaluation by default.
+
+        Raises:
+            CheckpointError: the weights that it began with are missing or damaged.
+        """
+        return self.start.encoder(
+            self.modality,
+            samples,
+            index,
+            device=self.device,
+            batch_size=self.evaluation.batch_size,
+            workers=self.workers,
+        )
+
+    def random_encoder(self, samples: SampleSet, index: torch.Tensor, seed: int) -> Encoder:
+        """The run's encoder with random weights, to train from scratch.
+
+        Args:
+            samples: where the statistics of its batch norms come from.
+            index: int64[n], which of them.
+            seed: of the weights.
         """
         return random_encoder(
             self.model.recipe,
             self.modality,
             samples,
             index,
-            seed=self.evaluation.seed if seed is None else seed,
+            seed=seed,
             device=self.device,
             batch_size=self.evaluation.batch_size,
             workers=self.workers,
@@ -114,12 +137,12 @@ class Subject:
         splits: Splits | None = None,
         seen_as: Callable[[Encoder], Encoder] | None = None,
     ) -> EmbeddedSplits:
-        """Features of encoder, head and random encoder, and raw inputs, with their labels.
+        """Features of the encoder, its head and their baselines, with their labels.
 
         Args:
             splits: which samples; by default :meth:`splits`.
-            seen_as: wraps encoder and random encoder before they embed; the head is then left
-                out.
+            seen_as: wraps the encoder, and what it was, before they embed; the head and reduced
+                inputs are then left out.
 
         Raises:
             DataError: there are no labels, or samples cannot be read.
@@ -129,7 +152,7 @@ class Subject:
             self.model.encoder,
             self.model.objective if seen_as is None else None,
             self.modality,
-            self.model.recipe,
+            self.start,
             self.splits() if splits is None else splits,
             self.evaluation,
             device=self.device,
@@ -165,6 +188,7 @@ class Protocol(Component):
         *,
         train_fingerprint: str,
         test_fingerprint: str,
+        names: Mapping[str, str] | None = None,
     ) -> Evaluation:
         """An evaluation in which protocol, run and data are filled in.
 
@@ -176,6 +200,7 @@ class Protocol(Component):
             details: what the figures were measured on.
             train_fingerprint: digest of the training samples.
             test_fingerprint: digest of the test samples.
+            names: what rows are called in tables, where not by their keys.
         """
         return Evaluation(
             protocol=self.kind,
@@ -188,6 +213,7 @@ class Protocol(Component):
                 }
                 for name, row in rows.items()
             },
+            names=dict(names or {}),
             details=details,
             settings=self.model_dump(mode="json"),
             source=subject.source,
@@ -228,4 +254,5 @@ class Protocol(Component):
             ),
             train_fingerprint=splits.train.fingerprint(),
             test_fingerprint=splits.test.fingerprint(),
+            names={kind: name for kind, name in found.names.items() if kind in rows},
         )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.errors import DataError
-from natlib.evaluation import ROWS, Evaluation, Figure
+from natlib.evaluation import Evaluation, Figure
 from natlib.evaluation.clustering import cluster, matched_accuracy
 from natlib.protocols.base import Protocol, Subject
 
@@ -46,8 +46,8 @@ class Clusters(Protocol):
             )
         first = subject.evaluation.seed
         rows = {}
-        for done, (kind, name) in enumerate(ROWS.items()):
-            subject.progress("clustering", done, len(ROWS))
+        for done, kind in enumerate(found.names):
+            subject.progress("clustering", done, len(found.names))
             parts = [
                 _agreement(
                     cluster(
@@ -61,7 +61,7 @@ class Clusters(Protocol):
                 )
                 for seed in range(first, first + self.seeds)
             ]
-            rows[name] = {
+            rows[kind] = {
                 column: Figure.of([part[column] for part in parts]) for column in _COLUMNS
             }
         return self.result_on(

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from natlib.component import register
-from natlib.evaluation import ROWS, Evaluation, Figure, Splits
+from natlib.evaluation import Evaluation, Figure, Splits
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.finetuning import STARTS, FineTuning, Tuned, fine_tune
 from natlib.protocols.label_parts import LabelPart, draw, label_parts, title
@@ -50,13 +50,15 @@ class FewLabels(Protocol):
         chosen: dict[str, dict[str, Any]] = {}
 
         def note(row: str, part: LabelPart, shown: Sequence[Probed | Tuned]) -> None:
-            rows.setdefault(row, {})[part.title] = Figure.of([each.accuracy for each in shown])
+            rows.setdefault(row, {})[part.title] = Figure.of(
+                [each.accuracy for each in shown], len(found.test_labels)
+            )
             chosen.setdefault(row, {})[part.title] = [each.chosen for each in shown]
 
-        for number, (kind, name) in enumerate(ROWS.items()):
-            subject.progress("fitting probes", number, len(ROWS))
+        for number, kind in enumerate(found.names):
+            subject.progress("fitting probes", number, len(found.names))
             for part in parts:
-                note(name, part, [probe_part(subject, found, kind, one) for one in drawn[part]])
+                note(kind, part, [probe_part(subject, found, kind, one) for one in drawn[part]])
         if self.finetune is not None:
             for start, name in STARTS.items():
                 for part in parts:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from natlib.component import register
 from natlib.data.sparse import rows_of
-from natlib.evaluation import ROWS, Evaluation, knn_predict, percent, stratified_split
+from natlib.evaluation import Evaluation, Figure, knn_predict, percent, stratified_split
 from natlib.protocols.base import Protocol, Subject
 
 __all__ = ["Knn"]
@@ -30,15 +30,19 @@ class Knn(Protocol):
         found = subject.embedded()
         classes = len(found.splits.classes)
         rows, chosen = {}, {}
-        for done, (kind, name) in enumerate(ROWS.items()):
-            subject.progress("asking neighbours", done, len(ROWS))
+        for done, kind in enumerate(found.names):
+            subject.progress("asking neighbours", done, len(found.names))
             train, labels = found.train[kind], found.train_labels
             k = self._choose(subject, train, labels, classes)
             predicted = knn_predict(
                 train, labels, found.test[kind], classes, k, self.temperature, device=subject.device
             )
-            rows[name] = {"accuracy": percent(predicted, found.test_labels)}
-            chosen[name] = {"neighbours": k}
+            rows[kind] = {
+                "accuracy": Figure.of(
+                    [percent(predicted, found.test_labels)], len(found.test_labels)
+                )
+            }
+            chosen[kind] = {"neighbours": k}
         return self.result_on(
             subject,
             found,

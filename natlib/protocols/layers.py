@@ -42,8 +42,8 @@ class Layers(Protocol):
         found = subject.embedded(splits, seen_as)
         widths = views[0].widths
         raw = self._probe(subject, found, found.train["raw"], found.test["raw"])
-        rows = {"raw inputs": {"encoder": raw.accuracy, "random": raw.accuracy}}
-        chosen = {"raw inputs": {"encoder": raw.chosen, "random": raw.chosen}}
+        rows = {"raw": {"encoder": raw.accuracy, "start": raw.accuracy}}
+        chosen = {"raw": {"encoder": raw.chosen, "start": raw.chosen}}
         first = 0
         for done, (name, width) in enumerate(widths.items()):
             subject.progress("fitting probes", done, len(widths))
@@ -53,7 +53,7 @@ class Layers(Protocol):
                 kind: self._probe(
                     subject, found, found.train[kind][:, part], found.test[kind][:, part]
                 )
-                for kind in ("encoder", "random")
+                for kind in ("encoder", "start")
             }
             rows[name] = {kind: each.accuracy for kind, each in both.items()}
             chosen[name] = {kind: each.chosen for kind, each in both.items()}
@@ -61,7 +61,7 @@ class Layers(Protocol):
             subject,
             found,
             "Accuracy of a linear probe on each stage (%)",
-            {"encoder": "encoder", "random": "random encoder"},
+            {"encoder": "encoder", "start": subject.start.name},
             rows,
             chosen=chosen,
             more={"widths": widths},

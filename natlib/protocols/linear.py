@@ -3,7 +3,7 @@
 from typing import Literal
 
 from natlib.component import register
-from natlib.evaluation import ROWS, Evaluation
+from natlib.evaluation import Evaluation, Figure
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.probing import probe
 
@@ -21,8 +21,8 @@ class Linear(Protocol):
     def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         rows, chosen = {}, {}
-        for done, (kind, name) in enumerate(ROWS.items()):
-            subject.progress("fitting probes", done, len(ROWS))
+        for done, kind in enumerate(found.names):
+            subject.progress("fitting probes", done, len(found.names))
             probed = probe(
                 subject,
                 found.train[kind],
@@ -31,8 +31,8 @@ class Linear(Protocol):
                 found.test_labels,
                 self.weight_decays,
             )
-            rows[name] = {"accuracy": probed.accuracy}
-            chosen[name] = probed.chosen
+            rows[kind] = {"accuracy": Figure.of([probed.accuracy], len(found.test_labels))}
+            chosen[kind] = probed.chosen
         return self.result_on(
             subject,
             found,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from natlib.component import Condition, Settings, register
 from natlib.data.sparse import is_sparse, rows_of
-from natlib.evaluation import ROWS, Evaluation, percent, stratified_split
+from natlib.evaluation import Evaluation, Figure, percent, stratified_split
 from natlib.evaluation.modes import seeded
 from natlib.protocols.base import Protocol, Subject
 from natlib.protocols.fitting import cut, decayed, fit_classifier
@@ -70,14 +70,15 @@ class Mlp(Protocol):
     def run(self, subject: Subject) -> Evaluation:
         found = subject.embedded()
         labels, classes = found.train_labels, len(found.splits.classes)
-        rows: dict[str, dict[str, float]] = {}
+        rows: dict[str, dict[str, Figure]] = {}
         chosen: dict[str, dict[str, Any]] = {}
-        for kind, name in ROWS.items():
+        for kind, name in found.names.items():
             train, test = found.train[kind], found.test[kind]
             rate, tried = self._choose(subject, name, train, labels, classes)
             module = self._fit(subject, name, train, labels, classes, rate)
-            rows[name] = {"accuracy": percent(_predict(subject, module, test), found.test_labels)}
-            chosen[name] = {"learning_rate": rate, "validation_accuracy": tried}
+            accuracy = percent(_predict(subject, module, test), found.test_labels)
+            rows[kind] = {"accuracy": Figure.of([accuracy], len(found.test_labels))}
+            chosen[kind] = {"learning_rate": rate, "validation_accuracy": tried}
         return self.result_on(
             subject,
             found,

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from natlib.component import register
-from natlib.evaluation import ROWS, Evaluation
+from natlib.evaluation import Evaluation
 from natlib.evaluation.retrieval import retrieve
 from natlib.protocols.base import Protocol, Subject
 
@@ -32,7 +32,7 @@ class Retrieval(Protocol):
         found = subject.embedded(splits)
         columns = {f"recall_at_{count}": f"R@{count}" for count in self.at}
         rows, alone = {}, 0
-        for kind, name in ROWS.items():
+        for kind, name in found.names.items():
             figures = retrieve(
                 found.train[kind],
                 found.train_labels,
@@ -43,8 +43,8 @@ class Retrieval(Protocol):
                 progress=partial(subject.progress, f"searching, {name}"),
             )
             alone = figures.alone
-            rows[name] = {f"recall_at_{count}": figures.recall[count] for count in self.at}
-            rows[name]["mean_average_precision"] = figures.mean_precision
+            rows[kind] = {f"recall_at_{count}": figures.recall[count] for count in self.at}
+            rows[kind]["mean_average_precision"] = figures.mean_precision
         return self.result_on(
             subject,
             found,

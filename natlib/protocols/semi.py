@@ -32,7 +32,7 @@ __all__ = ["Semi"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # Accuracy in percent, and what was chosen on the way.
 _Scored = tuple[float, dict[str, Any]]
-_FROZEN = {"encoder": "NAT, frozen", "random": "random encoder, frozen", "raw": "raw inputs"}
+_FROZEN = ("encoder", "start", "raw", "reduced")
 _TUNED = {"random": "supervised, from scratch", "encoder": "NAT, fine-tuned"}
 
 
@@ -107,14 +107,15 @@ class Semi(Protocol):
         def row(name: str, evaluate: Callable[[Tensor, int], _Scored]) -> None:
             for part in parts:
                 scores = [evaluate(one, seed) for seed, one in zip(seeds, drawn[part], strict=True)]
-                figure = Figure.of([accuracy for accuracy, _ in scores])
+                figure = Figure.of([accuracy for accuracy, _ in scores], len(found.test_labels))
                 rows.setdefault(name, {})[part.title] = figure
                 said.setdefault(name, {})[part.title] = [more for _, more in scores]
 
         for start, name in _TUNED.items():
             row(name, partial(self._tuned, subject, splits, start))
-        for kind, name in _FROZEN.items():
-            row(name, partial(_frozen, subject, found, kind))
+        for kind in _FROZEN:
+            if kind in found.names:  # raw inputs may have no more numbers than the encoder
+                row(_row(found, kind), partial(_frozen, subject, found, kind))
         for method in self.methods:
             objective = semi_objective(nat, method, self.weight, self.spread)
             row(METHODS[method], partial(self._with_labels, subject, splits, objective))
@@ -162,6 +163,13 @@ class Semi(Protocol):
         )
         probed = probe(subject, train, shown, test, labels)
         return probed.accuracy, probed.chosen | more
+
+
+def _row(found: EmbeddedSplits, kind: str) -> str:
+    """The name of the row of frozen features."""
+    if kind == "encoder":
+        return "NAT, frozen"
+    return f"{found.names[kind]}, frozen" if kind == "start" else kind
 
 
 def _frozen(

@@ -25,7 +25,7 @@ class Standard(Protocol):
             subject.model.objective,
             subject.modality,
             subject.evaluation,
-            subject.model.recipe,
+            subject.start,
             device=subject.device,
             workers=subject.workers,
             progress=subject.progress,

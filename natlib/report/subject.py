@@ -9,11 +9,11 @@ from torch import Tensor
 
 from natlib.data import Modality, SampleSet, training_samples
 from natlib.encoders import Encoder
-from natlib.evaluation import encode, random_encoder
+from natlib.evaluation import encode
 from natlib.model import Model, load
 from natlib.report.gallery import Gallery
 from natlib.runs import RunLog
-from natlib.training import RunDirectory, decoding_workers
+from natlib.training import RunDirectory, decoding_workers, start_of
 
 __all__ = ["Subject", "Tell", "read_subject"]
 
@@ -23,7 +23,7 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model, a random one, and the samples that a report shows.
+    """A trained model, what it was before, and the samples that a report shows.
 
     Shapes: u samples.
 
@@ -33,8 +33,9 @@ class Subject:
         samples: the training samples of the run.
         index: int64[u], the samples that the report shows, in ascending order.
         labels: int64[u], -1 if a sample has none; None if no sample has any.
-        features: Tensor[u, ·] of ``encoder``, ``head`` and ``random``.
-        random: the same encoder, untrained.
+        features: Tensor[u, ·] of ``encoder``, ``head`` and ``start``.
+        start: the encoder as it began.
+        start_name: what that is called.
         gallery: thumbnails of the samples.
         seed: seed of all random choices.
     """
@@ -45,7 +46,8 @@ class Subject:
     index: Tensor
     labels: Tensor | None
     features: dict[str, Tensor]
-    random: Encoder
+    start: Encoder
+    start_name: str
     gallery: Gallery
     seed: int
 
@@ -97,12 +99,11 @@ def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
     if len(usable) > points:
         own = torch.Generator().manual_seed(seed)
         usable = usable[torch.randperm(len(usable), generator=own)[:points].sort().values]
-    beside = random_encoder(
-        model.recipe,
+    start = start_of(config, directory)
+    beside = start.encoder(
         model.modality,
         samples,
         usable,
-        seed=seed,
         device=model.device,
         batch_size=config.evaluation.batch_size,
         workers=workers,
@@ -114,7 +115,7 @@ def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
         device=model.device,
         index=usable,
         objective=model.objective,
-        random=beside,
+        start=beside,
         batch_size=config.evaluation.batch_size,
         workers=workers,
         progress=partial(tell, "embedding samples"),
@@ -127,6 +128,7 @@ def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
         encoded.labels,
         encoded.features,
         beside,
+        start.name,
         Gallery(model.modality, samples),
         seed,
     )

@@ -12,6 +12,7 @@ from natlib.training.run import Run
 from natlib.training.run_directory import RunDirectory
 from natlib.training.run_info import RunFailure, RunInfo
 from natlib.training.schedules import Constant, Cosine, Schedule
+from natlib.training.start import start_of
 from natlib.training.train import resume, train
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "resume",
     "save_evaluation",
     "stages",
+    "start_of",
     "train",
 ]

@@ -18,6 +18,7 @@ from natlib.training.config import RunConfig
 from natlib.training.loop import Loop
 from natlib.training.results import save_evaluation
 from natlib.training.run_directory import RunDirectory
+from natlib.training.start import start_of
 
 __all__ = ["OnlineKnn", "final_evaluation"]
 
@@ -68,20 +69,20 @@ def final_evaluation(
     """
     if not has_labels(loop.samples):
         raise DataError("there are no labels")
-    assert config.encoder is not None
     with progress:
         evaluation = evaluate(
             loop.learner.encoder,
             loop.learner.objective,
             config.data,
             config.evaluation,
-            config.encoder,
+            start_of(config, directory),
             device=loop.processes.device,
             workers=loop.workers,
             progress=stages(progress),
             train=loop.samples,
             cache=directory.index,
             seen=_seen(loop),
+            classifier=loop.learner.objective,
             config_hash=config.digest(),
         )
     save_evaluation(directory, evaluation)

@@ -32,6 +32,7 @@ from natlib.training.processes import Processes
 from natlib.training.run_directory import RunDirectory
 from natlib.training.run_info import RunFailure, RunInfo, RunStatus
 from natlib.training.same_run import moves
+from natlib.training.start import keep_start
 
 __all__ = ["OpenRun", "Opening", "default_name"]
 
@@ -156,6 +157,10 @@ class Opening:
         if self._claim is not None:
             self._claim.clear()
             directory.begin(resolved, samples, opened.info("running"))
+            assert resolved.encoder is not None
+            if init_from is not None or resolved.encoder.pretrained is not None:
+                with directory.writing():
+                    keep_start(directory, loop.learner.encoder)
             if init_from is not None:
                 # Those weights may be gone when the run resumes; they may be in the run that it
                 # replaces.

@@ -50,6 +50,8 @@ class RunDirectory:
         self.objective = self.path / "objective"
         self.fitted = self.path / "fitted"
         self.evaluations = self.path / "evaluations"
+        # Weights that the encoder began with, where they do not come from the seed.
+        self.start = self.path / "start.safetensors"
         self._samples = self.path / "samples.jsonl.gz"
         # Where a run is while a new one takes its place and has no checkpoint yet.
         named = self.path if self.path.name not in ("", "..") else self.path.resolve()

@@ -15,7 +15,7 @@ __all__ = ["delete_run", "foreign_entry", "run_entries"]
 # names that sources, objectives and modalities choose.
 _TREE: dict[str, Any] = {
     r"config\.yaml|run\.json|metrics\.jsonl|train\.log|environment\.json|report\.html": None,
-    r"samples\.jsonl\.gz": None,
+    r"samples\.jsonl\.gz|start\.safetensors": None,
     re.escape(LOCK_FILE): None,
     "checkpoints": {
         r"step-\d{9}": {

@@ -63,7 +63,7 @@ def test_a_run_says_how_inputs_are_made(run: Path) -> None:
 def test_raw_inputs_are_statistics_of_log_mel(run: Path) -> None:
     found = json.loads((run / "evaluations" / "standard.json").read_text())
     # A tone has all of its power in one band, hiss in all of them.
-    assert found["rows"]["raw inputs"]["linear"]["value"] == 100
+    assert found["rows"]["raw"]["linear"]["value"] == 100
     assert found["details"]["test_samples"] == 16
 
 

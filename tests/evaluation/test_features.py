@@ -35,10 +35,10 @@ def test_one_pass_gives_every_kind_of_features(modality, encoder, objective):
     other = RECIPE.build((FEATURES,)).eval()
     encoded = encode(
         modality, samples, encoder,
-        device=CPU, objective=objective, random=other, raw=True, batch_size=5,
+        device=CPU, objective=objective, start=other, raw=True, batch_size=5,
     )  # fmt: skip
     assert samples.asked == list(range(23))
-    assert list(encoded.features) == ["encoder", "head", "random", "raw"]
+    assert list(encoded.features) == ["encoder", "head", "start", "raw"]
     encoder.eval()
     objective.eval()
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_one_pass_gives_every_kind_of_features(modality, encoder, objective):
         expected = {
             "encoder": features,
             "head": objective.embed(features),
-            "random": other(samples.vectors),
+            "start": other(samples.vectors),
             "raw": samples.vectors,
         }
     for name, rows in expected.items():

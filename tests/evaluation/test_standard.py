@@ -1,14 +1,18 @@
 import json
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.linear_model import LogisticRegression
 
 from natlib.encoders import MlpEncoder
 from natlib.errors import DataError
 from natlib.evaluation import (
-    ROWS,
     Evaluation,
     EvaluationConfig,
+    Start,
     encode,
     evaluate,
     find_splits,
@@ -18,7 +22,9 @@ from natlib.evaluation import (
     random_encoder,
 )
 from natlib.evaluation.accuracy import majority_baseline
-from natlib.objectives import NAT
+from natlib.evaluation.five_labels import draw_five
+from natlib.evaluation.reduced import reduced_inputs
+from natlib.objectives import NAT, Supervised
 from tests.evaluation.gaussian_blobs import FEATURES, GaussianBlobs, blobs
 
 CPU = torch.device("cpu")
@@ -40,7 +46,7 @@ def objective():
 
 def run(encoder, objective, modality=None, config=CONFIG, **options):
     modality = GaussianBlobs() if modality is None else modality
-    return evaluate(encoder, objective, modality, config, RECIPE, device=CPU, **options)
+    return evaluate(encoder, objective, modality, config, Start(RECIPE), device=CPU, **options)
 
 
 def percent(predicted, labels):
@@ -58,7 +64,7 @@ def test_figures_are_those_of_the_probes_on_each_kind_of_features(encoder, objec
     kinds = {
         "encoder": encoder,
         "head": lambda x: objective.embed(encoder(x)),
-        "random": beside,
+        "start": beside,
         "raw": lambda x: x,
     }
     for name, function in kinds.items():
@@ -68,20 +74,19 @@ def test_figures_are_those_of_the_probes_on_each_kind_of_features(encoder, objec
         probe = fit_linear_probe(
             known, train.labels, weight_decays=CONFIG.weight_decays, validation_fraction=0.1
         )
-        row = ROWS[name]
-        assert result.value(row, "knn") == pytest.approx(percent(voted, test.labels)), name
-        assert result.value(row, "linear") == pytest.approx(
+        assert result.value(name, "knn") == pytest.approx(percent(voted, test.labels)), name
+        assert result.value(name, "linear") == pytest.approx(
             percent(probe.predict(asked), test.labels)
         ), name
-        assert result.details.chosen[row] == {"weight_decay": probe.weight_decay}
+        assert result.details.chosen[name] == {"weight_decay": probe.weight_decay}
 
 
 def test_json_has_the_promised_shape_and_reads_back(encoder, objective):
     result = run(encoder, objective)
     data = json.loads(result.to_json())
-    assert list(data["rows"]) == ["encoder", "head", "random encoder", "raw inputs"]
+    assert list(data["rows"]) == ["encoder", "head", "start", "raw", "reduced"]
     for row in data["rows"].values():
-        assert list(row) == ["knn", "linear"]
+        assert list(row) == ["knn", "linear", "five_per_class"]
         assert all(0 <= figure["value"] <= 100 for figure in row.values())
     details = data["details"]
     assert details["train_samples"] == 90
@@ -98,9 +103,114 @@ def test_json_has_the_promised_shape_and_reads_back(encoder, objective):
 def test_table_has_a_row_for_each_kind_of_features(encoder, objective):
     result = run(encoder, objective)
     rows = result.cells()
-    assert [row[0] for row in rows] == ["encoder", "head", "random encoder", "raw inputs"]
-    for name, *cells in rows:
-        assert cells == [f"{result.value(name, column):.1f}" for column in ("knn", "linear")]
+    assert [row[0] for row in rows] == [
+        "encoder", "head", "as it began (random weights)", "raw inputs", "raw inputs, PCA to 8",
+    ]  # fmt: skip
+    assert result.title == "Accuracy on 30 test samples (%, ± standard error)"
+    for kind, (_, *cells) in zip(result.rows, rows, strict=True):
+        figures = [result.rows[kind][column] for column in result.columns]
+        assert cells == [f"{figure.value:.1f} ± {figure.error:.1f}" for figure in figures]
+
+
+def test_errors_are_those_of_shares_and_of_draws(encoder, objective):
+    result = run(encoder, objective)
+    for row in result.rows.values():
+        right = round(row["knn"].value * 30 / 100)
+        share = (right + 1) / 32
+        assert row["knn"].error == pytest.approx(100 * (share * (1 - share) / 30) ** 0.5)
+        draws = np.array(row["five_per_class"].seeds)
+        assert len(draws) == 5
+        assert row["five_per_class"].value == pytest.approx(draws.mean())
+        assert row["five_per_class"].error == pytest.approx(draws.std(ddof=1) / 5**0.5)
+
+
+def test_reduced_inputs_are_principal_components(encoder, objective):
+    result = run(encoder, objective)
+    train, test = blobs(90, seed=0), blobs(30, seed=2)
+    pca = PCA(8, random_state=0).fit(train.vectors.numpy())
+    known, asked = (torch.tensor(pca.transform(s.vectors.numpy())) for s in (train, test))
+    voted = knn_predict(known, train.labels, asked, 3, k=5, temperature=0.07)
+    assert result.value("reduced", "knn") == pytest.approx(percent(voted, test.labels))
+
+
+def test_five_labels_agree_with_scikit_learn(encoder, objective):
+    result = run(encoder, objective)
+    train, test = blobs(90, seed=0), blobs(30, seed=2)
+    drawn = draw_five(train.labels, ["c0", "c1", "c2"], 0)
+    assert drawn.fewer == []
+    assert all(torch.bincount(train.labels[rows]).tolist() == [5, 5, 5] for rows in drawn.draws)
+    assert len({tuple(rows.tolist()) for rows in drawn.draws}) == 5
+    centre = train.vectors.mean(0)
+    known, asked = ((s.vectors - centre) for s in (train, test))
+    known, asked = (rows / rows.norm(dim=1, keepdim=True) for rows in (known, asked))
+    accuracies = []
+    for rows in drawn.draws:
+        fitted = LogisticRegression(C=1 / (len(rows) * 1e-4), max_iter=5000, tol=1e-8)
+        fitted.fit(known[rows].numpy(), train.labels[rows].numpy())
+        accuracies.append(100 * fitted.score(asked.numpy(), test.labels.numpy()))
+    assert result.value("raw", "five_per_class") == pytest.approx(np.mean(accuracies), abs=0.7)
+
+
+def test_classes_with_fewer_samples_are_drawn_whole_and_counted():
+    labels = torch.tensor([0] * 9 + [1] * 3 + [2] * 5)
+    drawn = draw_five(labels, ["many", "few", "just", "none"], 7)
+    assert drawn.fewer == ["few"]
+    assert all(torch.bincount(labels[rows]).tolist() == [5, 3, 5] for rows in drawn.draws)
+
+
+def test_sparse_inputs_are_reduced_as_they_are():
+    """TF-IDF of texts: the singular vectors of scikit-learn's own decomposition."""
+    dense = torch.rand(40, 30, generator=torch.Generator().manual_seed(0))
+    dense[dense < 0.7] = 0
+    found = reduced_inputs(dense[:30].to_sparse_coo(), dense[30:].to_sparse_coo(), 4, seed=3)
+    assert found.name == "raw inputs, LSA to 4"
+    svd = TruncatedSVD(4, random_state=3).fit(csr_array(dense[:30].numpy()))
+    expected = torch.tensor(svd.transform(csr_array(dense[30:].numpy())))
+    torch.testing.assert_close(found.test, expected.float(), atol=1e-5, rtol=1e-4)
+
+
+def test_inputs_that_are_no_larger_than_features_are_not_reduced():
+    rows = torch.randn(20, 8)
+    assert reduced_inputs(rows, rows, 8, seed=0) is None
+    # Nor to more numbers than there are samples.
+    assert reduced_inputs(rows[:3], rows, 5, seed=0).train.shape == (3, 3)
+
+
+def test_files_that_were_written_before_are_read(encoder, objective):
+    data = json.loads(run(encoder, objective).to_json())
+    rows = data["rows"]
+    data["rows"] = {"encoder": rows["encoder"], "random": rows["start"], "raw inputs": rows["raw"]}
+    del data["names"]
+    read = Evaluation.from_json(json.dumps(data))
+    assert list(read.rows) == ["encoder", "start", "raw"]
+    assert (
+        read.value("random", "knn") == read.value("start", "knn") == rows["start"]["knn"]["value"]
+    )
+
+
+def test_training_with_labels_has_a_row_of_its_own_and_a_probe_of_just_those(encoder):
+    torch.manual_seed(0)
+    labelled = Supervised(classes=3).build(8)
+    seen = torch.arange(0, 90, 9)
+    result = run(encoder, labelled, seen=seen, classifier=labelled)
+    assert result.columns["seen_labels"] == "the run's 10 labels"
+    train, test = blobs(90, seed=0), blobs(30, seed=2)
+    encoder.eval()
+    with torch.no_grad():
+        known, asked = encoder(train.vectors), encoder(test.vectors)
+        scores = labelled.head.eval()(asked)
+    assert result.rows["classifier"].keys() == {"seen_labels"}
+    assert result.value("classifier", "seen_labels") == pytest.approx(
+        percent(scores.argmax(1), test.labels)
+    )
+    probe = fit_linear_probe(
+        known[seen], train.labels[seen], weight_decays=CONFIG.weight_decays, validation_fraction=0.1
+    )
+    assert result.value("encoder", "seen_labels") == pytest.approx(
+        percent(probe.predict(asked), test.labels)
+    )
+    # A saved model has no classifier.
+    assert "classifier" not in run(encoder, labelled, seen=seen).rows
 
 
 def test_without_baselines_the_rest_is_what_it_was(encoder, objective):
@@ -108,16 +218,16 @@ def test_without_baselines_the_rest_is_what_it_was(encoder, objective):
     result = run(encoder, objective, config=CONFIG.model_copy(update={"baselines": False}))
     assert result.rows == {name: whole.rows[name] for name in ("encoder", "head")}
     assert list(result.details.chosen) == ["encoder", "head"]
-    assert result.value("raw inputs", "knn") is None
+    assert result.value("raw", "knn") is None
     assert Evaluation.from_json(result.to_json()) == result
 
 
 def test_separable_inputs_are_solved_and_noise_is_not(encoder, objective):
-    assert run(encoder, objective).value("raw inputs", "linear") > 95
+    assert run(encoder, objective).value("raw", "linear") > 95
     noise = blobs(600)
     noise.vectors = torch.randn(600, FEATURES, generator=torch.Generator().manual_seed(4))
     result = run(encoder, objective, train=noise, test=blobs(300, seed=5))
-    assert result.value("raw inputs", "linear") < 50
+    assert result.value("raw", "linear") < 50
 
 
 def test_evaluating_changes_nothing(encoder, objective):
@@ -143,8 +253,8 @@ def test_the_result_does_not_depend_on_the_random_state(encoder, objective):
 def test_the_seed_decides_about_the_random_encoder(encoder, objective):
     first = run(encoder, objective)
     other = run(encoder, objective, config=CONFIG.model_copy(update={"seed": 1}))
-    assert other.rows["random encoder"] != first.rows["random encoder"]
-    assert other.value("raw inputs", "knn") == first.value("raw inputs", "knn")
+    assert other.rows["start"] != first.rows["start"]
+    assert other.value("raw", "knn") == first.value("raw", "knn")
 
 
 def test_a_source_without_a_test_split_says_so(encoder, objective):
@@ -177,7 +287,7 @@ def test_unreadable_samples_are_left_out_with_their_labels(encoder, objective):
     assert (result.details.train_samples, result.details.test_samples) == (87, 28)
     assert result.details.unreadable == 5
     # (The random encoder may have met other batches.)
-    for name in ("encoder", "head", "raw inputs"):
+    for name in ("encoder", "head", "raw"):
         assert result.rows[name] == without.rows[name]
 
 
@@ -210,7 +320,7 @@ def test_progress_tells_of_every_stage(encoder, objective):
     run(encoder, objective, progress=lambda *line: told.append(line))
     assert told[0] == ("embedding training samples", 16, 90)
     assert ("embedding test samples", 30, 30) in told
-    assert told[-1] == ("fitting probes", 4, 4)
+    assert told[-1] == ("fitting probes", 5, 5)
 
 
 class TestOnline:

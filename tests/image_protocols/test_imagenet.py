@@ -153,15 +153,15 @@ def test_what_is_frozen_is_the_last_map(subject: Subject) -> None:
     assert rows.stage == "conv2"
     crops = torch.randn(3, 3, SIZE, SIZE)
     found = rows(crops)
-    assert list(found) == ["encoder", "random encoder", "raw inputs"]
+    assert list(found) == ["encoder", "start", "raw"]
     with torch.no_grad():
         assert torch.equal(found["encoder"], encoder.stages(crops)["conv2"].flatten(1))
-    assert torch.equal(found["raw inputs"], crops.flatten(1))
+    assert torch.equal(found["raw"], crops.flatten(1))
     assert rows.widths == {name: each.shape[1] for name, each in found.items()}
     assert modality.input_shape == (3, SIZE, SIZE)
     # Finer maps are averaged.
     few = FrozenRows(subject, subject.splits(), "conv1", 100)
-    assert few.widths == {"encoder": 72, "random encoder": 72, "raw inputs": 75}
+    assert few.widths == {"encoder": 72, "start": 72, "raw": 75}
 
 
 def test_the_random_encoder_is_that_of_the_seed(made: Path) -> None:
@@ -171,9 +171,9 @@ def test_the_random_encoder_is_that_of_the_seed(made: Path) -> None:
         subject = subject_of(made, settings=[f"evaluation.seed={seed}"])
         found.append(FrozenRows(subject, subject.splits(), None, 9216)(crops))
     first, again, other = found
-    assert torch.equal(first["random encoder"], again["random encoder"])
-    assert not torch.allclose(first["random encoder"], other["random encoder"], atol=0.1)
-    for name in ("encoder", "raw inputs"):
+    assert torch.equal(first["start"], again["start"])
+    assert not torch.allclose(first["start"], other["start"], atol=0.1)
+    for name in ("encoder", "raw"):
         assert torch.equal(first[name], other[name])
 
 
@@ -199,7 +199,7 @@ def test_from_the_command_line(run: Path, source: Path) -> None:
     said = assert_done(command("eval", run, "--protocol", "imagenet", *options))
     kept = run / "evaluations" / "imagenet.json"
     result = Evaluation.from_json(kept.read_text())
-    assert list(result.rows) == ["encoder", "random encoder", "raw inputs"]
+    assert list(result.rows) == ["encoder", "start", "raw"]
     assert list(result.columns) == ["top1_centre", "top1", "top5_centre", "top5"]
     for cells in result.cells():
         assert all(cell in said.out for cell in cells[1:])
@@ -218,7 +218,7 @@ def test_from_the_command_line(run: Path, source: Path) -> None:
     assert (details.train_samples, details.test_samples, details.test_split) == (56, 21, "val")
     assert details.held_out
     assert details.more == {
-        "stage": "conv2", "features": {"encoder": 3136, "random encoder": 3136, "raw inputs": 588},
+        "stage": "conv2", "features": {"encoder": 3136, "start": 3136, "raw": 588},
         "crop": SIZE, "resize": SIDE, "seen_in_training": 0,
     }  # fmt: skip
     for row in details.chosen.values():

@@ -168,7 +168,7 @@ def test_the_protocol(train: str, drawn: Path, drawn_run: Path, tmp_path: Path) 
     )  # fmt: skip
     assert_done(said)
     result = json.loads(json_file.read_text())
-    frozen = ["encoder", "head", "random encoder", "raw inputs"]
+    frozen = ["encoder", "head", "start", "raw"]
     assert list(result["rows"]) == (frozen if train == "frozen" else [frozen[0], frozen[2]])
     details = result["details"]
     assert (details["train_samples"], details["test_samples"]) == (32, 12)

@@ -272,7 +272,7 @@ def test_the_protocol(drawn: Path, drawn_run: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert_done(said)
     result = json.loads(json_file.read_text())
-    assert list(result["rows"]) == ["encoder", "random encoder"]
+    assert list(result["rows"]) == ["encoder", "start"]
     details = result["details"]
     assert (details["train_samples"], details["test_samples"]) == (32, 12)
     assert details["classes"] == ["disc", "square"]
@@ -299,9 +299,9 @@ def test_each_row_chooses_its_rate_on_the_validation_images(drawn: Path, drawn_r
         details = run_protocol(drawn_run, protocol, data=str(drawn)).details
     assert details.chosen == {
         "encoder": {"learning_rate": 0.2},
-        "random encoder": {"learning_rate": 0.1},
+        "start": {"learning_rate": 0.1},
     }
-    for name, best in (("encoder", 0.2), ("random encoder", 0.1)):
+    for name, best in (("encoder", 0.2), ("start", 0.1)):
         own = [row[1:] for row in asked if row[0] == name]
         assert own[:3] == [(rate, 24, 8, 0) for rate in (0.1, 0.2, 0.3)]
         # Only then are the test images read, by as many detectors as there are seeds.

@@ -61,7 +61,7 @@ def test_the_map_has_every_sample(page: Page) -> None:
     data = json.loads(page.scripts[0])
     assert len(data["names"]) == 24
     assert data["colours"]["class"]["of"].count(0) == 12
-    assert {"PCA", "PCA, untrained encoder"} <= data["layouts"].keys()
+    assert {"PCA", "PCA, as it began"} <= data["layouts"].keys()
     assert data["pictures"]["kind"] == "tiles"
     assert len(data["colours"]["cluster (k-means)"]["names"]) == 2
     assert sorted(data["colours"]["cosine with targets (rank)"]["share"])[::23] == [0, 1]
@@ -140,7 +140,7 @@ def test_without_umap_a_note_says_what_to_install(
     assert_done(natlib("report", other))
     page = read_page(other / "report.html")
     assert "natlib[report]" in page.sections["map"]
-    assert list(json.loads(page.scripts[0])["layouts"]) == ["PCA", "PCA, untrained encoder"]
+    assert list(json.loads(page.scripts[0])["layouts"]) == ["PCA", "PCA, as it began"]
 
 
 def test_a_single_sample_is_enough_for_a_page(run: Path, tmp_path: Path) -> None:

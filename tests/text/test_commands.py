@@ -69,7 +69,7 @@ def test_a_run_keeps_what_it_has_fitted(run: Path) -> None:
 def test_raw_inputs_are_tf_idf(run: Path) -> None:
     found = read_yaml(run / "evaluations" / "standard.json")
     # A third of the words tells the topic, which counting words finds.
-    assert found["rows"]["raw inputs"]["linear"]["value"] > 85
+    assert found["rows"]["raw"]["linear"]["value"] > 85
     assert found["details"]["test_split"] == "test"
 
 

@@ -83,6 +83,11 @@ class Wav2Vec(EncoderRecipe):
         recipe._check_length(values)
         return recipe
 
+    @property
+    def pretrained(self) -> str | None:
+        """The name of the checkpoint's folder."""
+        return None if self.checkpoint is None else Path(self.checkpoint).name
+
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [values].
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from natlib.encoders import Encoder
 from natlib.encoders.pooling import pool_stage
 from natlib.errors import ConfigError
-from natlib.evaluation import ROWS, Splits
+from natlib.evaluation import Splits
 from natlib.evaluation.modes import evaluating
 from natlib.protocols import Subject
 from natlib.protocols.stages import Stages
@@ -15,11 +15,11 @@ __all__ = ["FrozenRows", "last_map"]
 
 
 class FrozenRows:
-    """Features of crops for every row of the table: encoder, random encoder, raw inputs.
+    """Features of crops for every row of the table: the encoder, what it was before, raw inputs.
 
     Args:
         subject: the run.
-        splits: gives the training images, for the batch statistics of the random encoder.
+        splits: gives the training images, for the batch statistics of random weights.
         stage: the stage of the encoders whose output is used; None for :func:`last_map`.
         width: largest number of features.
 
@@ -34,11 +34,11 @@ class FrozenRows:
     def __init__(self, subject: Subject, splits: Splits, stage: str | None, width: int) -> None:
         encoder, shape = subject.model.encoder, subject.modality.input_shape
         self.stage = last_map(encoder, shape) if stage is None else stage
-        random = subject.random_encoder(splits.train, splits.train_index)
+        start = subject.start_encoder(splits.train, splits.train_index)
         self._rows: dict[str, nn.Module] = {
-            ROWS["encoder"]: Stages(encoder, width, (self.stage,)),
-            ROWS["random"]: Stages(random, width, (self.stage,)),
-            ROWS["raw"]: _Pixels(width),
+            "encoder": Stages(encoder, width, (self.stage,)),
+            "start": Stages(start, width, (self.stage,)),
+            "raw": _Pixels(width),
         }
         with evaluating(encoder):
             found = self(torch.zeros(1, *shape, device=subject.device))

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from natlib.data import SampleSet
 from natlib.errors import DataError, NonFiniteError
-from natlib.evaluation import ROWS
 from natlib.protocols import Subject
 from natlib.protocols.fitting import cut
 from natlib.protocols.labelled_batches import labelled_batches
@@ -107,7 +106,7 @@ def _correct(answers: Tensor, truth: Tensor, rank: int) -> int:
 
 
 def _checked(features: dict[str, Tensor], index: Tensor, samples: SampleSet) -> dict[str, Tensor]:
-    finite = torch.isfinite(features[ROWS["encoder"]]).all(1)
+    finite = torch.isfinite(features["encoder"]).all(1)
     if not finite.all():
         position = int((~finite).nonzero()[0])
         name = samples.names[int(index[position])]

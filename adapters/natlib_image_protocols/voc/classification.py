@@ -74,7 +74,7 @@ class VocClassification(Protocol):
         found = {name: average_precisions(each, truth) for name, each in scores.items()}
         return self.result(
             subject,
-            f"Classification of {data.splits.test_set} images (%)",
+            f"Classification of {len(data.test):,} {data.splits.test_set} images (%)",
             _COLUMNS,
             {name: _means(each) for name, each in found.items()},
             EvaluationDetails(
@@ -99,6 +99,7 @@ class VocClassification(Protocol):
             ),
             train_fingerprint=fingerprint(data.splits.trainval),
             test_fingerprint=fingerprint(data.splits.test),
+            names={"start": subject.start.name, "raw": "raw inputs"},
         )
 
     def _frozen(
@@ -118,18 +119,18 @@ class VocClassification(Protocol):
     def _features(self, subject: Subject, data: VocSamples) -> dict[str, Tensor]:
         """float32[n, ·] of each row: the mean over ten crops, and pixels."""
         encoder, objective = subject.model.encoder, subject.model.objective
-        random = subject.random_encoder(data.samples, data.trainval)
+        start = subject.start_encoder(data.samples, data.trainval)
         parts: dict[str, list[Tensor]] = {}
         done, size = 0, subject.evaluation.batch_size
-        with evaluating(encoder, objective, random):
+        with evaluating(encoder, objective, start):
             for batch in data.batches(torch.arange(len(data.labels)), size):
                 crops: dict[str, list[Tensor]] = {}
                 for crop in data.modality.ten_crops(batch):
                     own = encoder(crop)
                     crops.setdefault("encoder", []).append(own)
                     crops.setdefault("head", []).append(objective.embed(own))
-                    crops.setdefault("random encoder", []).append(random(crop))
-                crops["raw inputs"] = [data.modality.raw(batch)]
+                    crops.setdefault("start", []).append(start(crop))
+                crops["raw"] = [data.modality.raw(batch)]
                 for name, views in crops.items():
                     mean = torch.stack(views).float().mean(0)
                     parts.setdefault(name, []).append(mean.cpu())
@@ -143,7 +144,7 @@ class VocClassification(Protocol):
         """Scores float32[q, c] of the test images for each row, and what was chosen."""
         rows = {
             "encoder": subject.model.encoder,
-            "random encoder": subject.random_encoder(data.samples, data.trainval),
+            "start": subject.start_encoder(data.samples, data.trainval),
         }
         trained = None
         if self.train == "head":

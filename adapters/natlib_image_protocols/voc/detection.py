@@ -67,7 +67,7 @@ class VocDetection(Protocol):
     head_width: PositiveInt = 1024
     """Width of the box head, where the encoder has no fully connected layers to start from."""
     seeds: PositiveInt = 1
-    """Trainings of each row, with different seeds; the table shows mean and standard deviation."""
+    """Trainings of each row, with different seeds; the table shows mean and standard error."""
 
     def run(self, subject: Subject) -> Evaluation:
         data = VocSamples.of(subject)
@@ -75,7 +75,7 @@ class VocDetection(Protocol):
         measured: dict[str, list[dict[str, Any]]] = {}
         chosen = {}
         with untouched_random(subject.device):
-            for name in ("encoder", "random encoder"):
+            for name in ("encoder", "start"):
                 rate = self._rate(subject, data, name)
                 chosen[name] = {"learning_rate": rate}
                 measured[name] = [
@@ -86,7 +86,7 @@ class VocDetection(Protocol):
                 ]
         return self.result(
             subject,
-            f"Detection in {data.splits.test_set} images (%)",
+            f"Detection in {len(data.splits.test):,} {data.splits.test_set} images (%)",
             _COLUMNS,
             {
                 name: {column: Figure.of([each[column] for each in runs]) for column in _COLUMNS}
@@ -109,6 +109,7 @@ class VocDetection(Protocol):
             ),
             train_fingerprint=fingerprint(data.splits.trainval),
             test_fingerprint=fingerprint(data.splits.test),
+            names={"start": "from random weights"},
         )
 
     def _rate(self, subject: Subject, data: VocSamples, name: str) -> float:

@@ -118,6 +118,11 @@ class TextTransformer(EncoderRecipe):
         }
         return self.model_copy(update=update)
 
+    @property
+    def pretrained(self) -> str | None:
+        """The name of the checkpoint's folder."""
+        return None if self.checkpoint is None else Path(self.checkpoint).name
+
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens].
 

@@ -25,7 +25,7 @@ def filters(subject: Subject) -> Section:
     """
     weights = {
         "trained": first_convolution(subject.model.encoder),
-        "untrained": first_convolution(subject.random),
+        "as it began": first_convolution(subject.start),
     }
     sheets = [
         {

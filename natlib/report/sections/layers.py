@@ -71,10 +71,10 @@ def layers(log: RunLog, subject: Subject, other: Other | None) -> Section:
         return note("layers", _TITLE, f"{len(index)} samples are too few to compare layers by.")
     batch = subject.modality.collate([subject.samples[number] for number in index])
     trained = stage_grams(subject.model.encoder, subject.modality, batch)
-    random = stage_grams(subject.random, subject.modality, batch)
+    start = stage_grams(subject.start, subject.modality, batch)
     maps = [
         ("With each other", trained, "trained"),
-        ("With an untrained encoder", random, "untrained"),
+        ("With the encoder as it began", start, "as it began"),
     ]
     if other is not None:
         theirs = _batch_of(log, subject, other, batch.index.tolist())

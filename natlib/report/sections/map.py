@@ -41,16 +41,16 @@ def sample_map(subject: Subject, fit: Tensor | None, tell: Tell) -> Section:
 
 def _layouts(subject: Subject, tell: Tell) -> tuple[dict[str, Tensor], bool]:
     """Coordinates by name, and whether UMAP is missing."""
-    trained, random = subject.features["encoder"], subject.features["random"]
+    trained, start = subject.features["encoder"], subject.features["start"]
     found: dict[str, Tensor] = {}
     installed = has_umap()
     if installed:
         found["UMAP"] = umap(trained, subject.seed, partial(tell, "laying out a map"))
     found["PCA"] = principal_components(trained)
     if installed:
-        stage = "laying out a map of the untrained encoder"
-        found["UMAP, untrained encoder"] = umap(random, subject.seed, partial(tell, stage))
-    found["PCA, untrained encoder"] = principal_components(random)
+        stage = "laying out a map of the encoder as it began"
+        found["UMAP, as it began"] = umap(start, subject.seed, partial(tell, stage))
+    found["PCA, as it began"] = principal_components(start)
     return found, not installed
 
 

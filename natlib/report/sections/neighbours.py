@@ -1,4 +1,4 @@
-"""Section: nearest neighbours by the trained encoder and by an untrained one."""
+"""Section: nearest neighbours by the trained encoder and by what it was before."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def neighbours(subject: Subject) -> Section:
     if len(subject.index) < 2:
         return note("neighbours", _TITLE, "There is only one sample.")
     rows = subject.draw(_SAMPLES)
-    sheets = {"trained": "encoder", "untrained": "random"}
+    sheets = {"trained": "encoder", "as it began": "start"}
     found = {title: _of(subject, subject.features[name], rows) for title, name in sheets.items()}
     values = {
         "rows": [

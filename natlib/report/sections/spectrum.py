@@ -8,13 +8,13 @@ from natlib.report.subject import Subject
 
 __all__ = ["spectrum"]
 
-_NAMES = {"encoder": "encoder", "head": "head", "random": "untrained encoder"}
+_NAMES = {"encoder": "encoder", "head": "head", "start": "encoder as it began"}
 # Smaller shares are rounding errors.
 _LEAST = 1e-9
 
 
 def spectrum(subject: Subject) -> Section:
-    """Shares of the variance by direction, of the encoder, the head and an untrained encoder.
+    """Shares of the variance by direction, of the encoder, the head and the encoder as it began.
 
     Args:
         subject: the run's model and samples.
@@ -25,7 +25,7 @@ def spectrum(subject: Subject) -> Section:
         visible = shares[shares > _LEAST]
         curves.append(
             Curve(name, [float(n) for n in range(1, len(visible) + 1)], visible.tolist(),
-                  dashed=key == "random")
+                  dashed=key == "start")
         )  # fmt: skip
         total = shares.cumsum(0)
         rows.append(
