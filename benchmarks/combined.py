@@ -140,7 +140,7 @@ def main() -> None:
             )
             cosines = ", ".join(f"{value:.2f}" for value in means)
         print(f"| {name} | {cells(runs, 'encoder')} | {cosines} | {seconds:.0f} |")
-    for row in ("random", "raw"):
+    for row in ("start", "raw"):
         print(f"| {row} | {cells(found['nat'], row)} | | |")
     if arguments.record:
         versions = {name: metadata.version(name) for name in ("natlib", "torch")}

@@ -100,7 +100,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     """Figures of the encoder beside its baselines."""
     table = Table(title=evaluation.title, title_justify="left")
     for number, column in enumerate(["features", *evaluation.columns.values()]):
-        table.add_column(column, justify="right" if number else "left")
+        # Where a terminal is too narrow, titles take two lines rather than names.
+        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
     for row in evaluation.cells():
         table.add_row(*row)
     console.print(table)

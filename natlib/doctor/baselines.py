@@ -27,7 +27,9 @@ _NEXT = {
 def below_baseline(facts: RunFacts) -> Finding:
     found = facts.record.evaluation
     if found is None:
-        raise UnknownFactError("the run has not been evaluated")
+        if facts.record.info.not_evaluated is not None:
+            return Finding("irrelevant", f"not evaluated: {facts.record.info.not_evaluated}")
+        raise UnknownFactError("the run has not been evaluated yet")
     mine = found.rows.get("encoder", {})
     baselines = [name for name in _NEXT if name in found.rows]
     if not baselines:

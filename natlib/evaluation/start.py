@@ -28,7 +28,7 @@ class Start(NamedTuple):
     recipe: EncoderRecipe
     seed: int = 0
     weights: Path | None = None
-    name: str = "as it began (random weights)"
+    name: str = "as it began (random)"
 
     def encoder(
         self,

@@ -101,7 +101,7 @@ def test_runs_and_reads_finished_runs_again(
     table = capsys.readouterr().out
     first = record.read_text()
     rows = [line.split("|")[1:3] for line in table.splitlines()[2:]]
-    kinds = ("encoder", "head", "start", "raw")
+    kinds = ("encoder", "head", "start", "raw", "reduced")
     assert [(a.strip(), b.strip()) for a, b in rows] == [
         (name, kind) for name in ("fsdd", "commands") for kind in kinds
     ]

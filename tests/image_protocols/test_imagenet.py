@@ -12,7 +12,7 @@ from torchvision.transforms.functional import ten_crop
 
 import natlib
 from natlib.errors import ConfigError, NonFiniteError
-from natlib.evaluation import ROWS, Evaluation
+from natlib.evaluation import Evaluation
 from natlib.protocols import Subject, compose_protocol, subject_of
 from natlib.protocols.labelled_batches import labelled_batches
 from natlib_image import Image
@@ -111,12 +111,12 @@ def test_ten_crops_are_averaged_as_probabilities(subject: Subject) -> None:
             self.linear = linear
 
         def forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
-            return self.linear(features[ROWS["encoder"]])  # type: ignore[no-any-return]
+            return self.linear(features["encoder"])  # type: ignore[no-any-return]
 
     found = evaluate_crops(
         subject,
         modality,
-        lambda crops: {ROWS["encoder"]: crops.flatten(1)},
+        lambda crops: {"encoder": crops.flatten(1)},
         {name: Flat(each) for name, each in classifiers.items()},
         samples,
         torch.arange(len(samples)),
@@ -164,16 +164,14 @@ def test_what_is_frozen_is_the_last_map(subject: Subject) -> None:
     assert few.widths == {"encoder": 72, "start": 72, "raw": 75}
 
 
-def test_the_random_encoder_is_that_of_the_seed(made: Path) -> None:
+def test_the_encoder_as_it_began_is_that_of_the_run(made: Path) -> None:
     crops = torch.randn(3, 3, SIZE, SIZE)
     found = []
-    for seed in (0, 0, 1):
+    for seed in (0, 1):
         subject = subject_of(made, settings=[f"evaluation.seed={seed}"])
         found.append(FrozenRows(subject, subject.splits(), None, 9216)(crops))
-    first, again, other = found
-    assert torch.equal(first["start"], again["start"])
-    assert not torch.allclose(first["start"], other["start"], atol=0.1)
-    for name in ("encoder", "raw"):
+    first, other = found
+    for name in ("encoder", "start", "raw"):
         assert torch.equal(first[name], other[name])
 
 

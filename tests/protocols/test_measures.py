@@ -200,10 +200,11 @@ class TestFitting:
 
 def test_a_figure_is_the_mean_of_its_seeds() -> None:
     figure = Figure.of([1.0, 2.0, 6.0])
-    assert (figure.value, str(figure)) == (3.0, "3.0 ± 2.6")
-    assert figure.spread == pytest.approx(np.std([1, 2, 6], ddof=1))
+    assert (figure.value, str(figure)) == (3.0, "3.0 ± 1.5")
+    assert figure.error == pytest.approx(np.std([1, 2, 6], ddof=1) / 3**0.5)
     single = Figure.of([4.25])
-    assert (single.spread, single.seeds, str(single)) == (None, (), "4.2")
+    assert (single.error, single.seeds, str(single)) == (None, (), "4.2")
+    assert str(Figure.of([50.0], 98)) == "50.0 ± 5.1"
 
 
 class TestParts:

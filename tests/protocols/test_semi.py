@@ -32,8 +32,9 @@ def test_rows_and_what_they_chose(subject: Subject) -> None:
         "supervised, from scratch",
         "NAT, fine-tuned",
         "NAT, frozen",
-        "random encoder, frozen",
-        "raw inputs",
+        "as it began (random), frozen",
+        "raw",
+        "reduced",
         *METHODS.values(),
     ]
     assert all(len(row["4 per class"].seeds) == 2 for row in result.rows.values())

@@ -27,7 +27,7 @@ def test_rows_of_a_set_and_their_record(tmp_path: Path) -> None:
     write_table(tmp_path / "subj.csv", 120)
     said = bench(tmp_path, "--record", tmp_path / "text.json")
     rows = [line.split("|")[1:3] for line in said.splitlines() if line.startswith("| subj")]
-    parts = ("encoder", "head", "start", "raw")
+    parts = ("encoder", "head", "start", "raw", "reduced")
     assert [[cell.strip() for cell in row] for row in rows] == [["subj", part] for part in parts]
     runs = json.loads((tmp_path / "text.json").read_text())["sets"]["subj"]["runs"]
     assert [run["seed"] for run in runs] == [0, 1]
