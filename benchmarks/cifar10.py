@@ -81,7 +81,7 @@ def main() -> None:
             seconds = cell([r["seconds"] for r in runs]) if part == "encoder" else ""
             print(f"| {name}, {part} | {' | '.join(map(cell, found))} | {seconds} |")
     first = results["nat"]
-    for part in ("random", "raw"):
+    for part in ("start", "raw"):
         found = [[r[part][probe] for r in first] for probe in ("knn", "linear")]
         print(f"| {part} | {' | '.join(map(cell, found))} | |")
 

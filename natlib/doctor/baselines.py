@@ -25,6 +25,7 @@ _NEXT = {
     "standard errors",
 )
 def below_baseline(facts: RunFacts) -> Finding:
+    facts.record.check_updates()
     found = facts.record.evaluation
     if found is None:
         if facts.record.info.not_evaluated is not None:
