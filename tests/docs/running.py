@@ -14,7 +14,8 @@ __all__ = ["INSTALLED", "SMALLER_PYTHON", "SMALLER_SCRIPTS", "commands", "run_co
 
 # Added to every command that begins a training. Everything else is run as it stands.
 SMALLER_TRAINING = (
-    "--max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[1.0]"
+    "--max-samples 64 --batch-size 32 --workers 0 --set evaluation.weight_decays=[1.0] "
+    "--set evaluation.max_train_samples=64"
 )
 
 # Replaced in Python, since nobody can add to it from outside.
