@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -160,9 +159,7 @@ def train(
         ConsoleProgress,
         RunDirectory,
         SilentProgress,
-        asked_for,
         compose,
-        left_open,
     )
     from natlib.training import resume as resume_run
     from natlib.training import train as train_run
@@ -214,22 +211,17 @@ def train(
             raise ConfigError("--continue needs to know which run: give its directory (--out)")
         if continue_run and overwrite:
             raise ConfigError("--continue goes on with a run; leave out --overwrite")
-        resolved = compose(modality, **layers)
-        silently = partial(compose, modality, **{**layers, "tell": _ignore})
         result = train_run(
-            resolved,
-            out,
+            out=out,
+            modality=modality,
+            **layers,
+            budget=budget,
             init_from=init_from,
             overwrite=overwrite,
             continue_run=continue_run,
-            left_open=left_open(resolved, silently, asked_for(**layers), preset, budget),
             progress=progress,
         )
     _conclude(result)
-
-
-def _ignore(note: str) -> None:
-    """It has been said."""
 
 
 def _program() -> str:

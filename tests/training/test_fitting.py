@@ -278,10 +278,13 @@ def test_a_run_that_was_fitted_is_written_down_and_continues(
     """The trial leaves no trace: the run equals one of the same settings that were given."""
     times["convnet"] = 1.0
     monkeypatch.setattr(opening_module, "seconds_of_update", _two_updates)
-    small = {"training__workers": 0, "training__device": "cpu", "evaluation__final": "false"}
-    config, left = opened(photos, budget="3m", **small)
+    asked: dict[str, Any] = {
+        "out": tmp_path / "run", "modality": "image", "data": photos, "budget": "3m",
+        "options": {"training": {"workers": 0, "device": "cpu"}},
+        "settings": ["evaluation.final=false"],
+    }  # fmt: skip
     told = Told()
-    run = natlib.train(config, tmp_path / "run", left_open=left, progress=told)
+    run = natlib.train(**asked, progress=told)
     written = RunDirectory(tmp_path / "run").read_config()
     assert written.data.size == 32  # type: ignore[attr-defined]
     assert 1 <= written.training.epochs <= 2
@@ -295,8 +298,20 @@ def test_a_run_that_was_fitted_is_written_down_and_continues(
     assert weights[0] == weights[1]
     # The same command again, on a machine that would choose otherwise.
     times["convnet"] = 1e-9
-    again = natlib.train(config, tmp_path / "run", left_open=left, continue_run=True)
+    again = natlib.train(**asked, continue_run=True)
     assert again.found_finished
+
+
+def test_a_configuration_is_trained_as_it_is_and_options_beside_it_are_refused(
+    tmp_path: Path,
+) -> None:
+    config = compose("image")
+    for name, value in (("data", "photos"), ("modality", "image"), ("settings", ["a=1"])):
+        with pytest.raises(ConfigError, match=rf"got both \({name}\)"):
+            natlib.train(config, tmp_path / "run", **{name: value})
+    with pytest.raises(ConfigError, match="no modality is named"):
+        natlib.train(out=tmp_path / "run", data="photos")
+    assert not (tmp_path / "run").exists()
 
 
 def _two_updates(loop: Any, progress: Any) -> float:
