@@ -58,7 +58,7 @@ BAD_SETTINGS: dict[str, list[str]] = {
     "training.epochs=1.5": ["training.epochs: ", "integer", "1.5"],
     "training.epochs=": ["training.epochs: ", "None"],
     "training.workers=-1": ["training.workers: ", "greater than or equal to 0", "got -1"],
-    "training.device=tpu": ["training.device: ", "'auto', 'cpu' or 'cuda'", "'tpu'"],
+    "training.device=tpu": ["training.device: ", "'auto', 'cpu', 'cuda' or 'mps'", "'tpu'"],
     "training.optimizer.kind=adam": ["unknown optimizer 'adam'", "did you mean 'adamw'?"],
     "training.optimizer.momentum=0.9": [
         "unknown key 'training.optimizer.momentum'; it is a setting of the optimizer 'sgd', and "
