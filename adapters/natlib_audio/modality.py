@@ -28,6 +28,7 @@ from natlib_audio import waves
 from natlib_audio.augmentation import Augmentation, masked_spectra, masked_waves, one_wave
 from natlib_audio.collating import at_rate, collate
 from natlib_audio.decoder import ClipDecoder, ClipSamples
+from natlib_audio.decoding import EXTENSIONS
 from natlib_audio.encoders.convnet import AudioConvNet
 from natlib_audio.encoders.resnet import AudioResNet
 from natlib_audio.encoders.wav2vec import Wav2Vec
@@ -45,6 +46,7 @@ class Audio(Modality):
 
     kind: Literal["audio"] = "audio"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    file_extensions: ClassVar[frozenset[str]] = frozenset(EXTENSIONS)
     conditions: ClassVar[tuple[Condition, ...]] = (
         Condition(
             ("labels",),

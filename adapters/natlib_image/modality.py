@@ -36,6 +36,7 @@ from natlib_image.decoder import ImageDecoder, ImageSamples
 from natlib_image.decoding import WHITE, Decoding
 from natlib_image.encoders.convnet import ConvNet
 from natlib_image.encoders.resnet import ResNet
+from natlib_image.formats import EXTENSIONS
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
 from natlib_image.measuring import looked_at
 from natlib_image.pixel_limit import MAX_PIXELS
@@ -58,6 +59,7 @@ class Image(Modality):
 
     kind: Literal["image"] = "image"
     presets: ClassVar[Path | None] = Path(__file__).parent / "presets"
+    file_extensions: ClassVar[frozenset[str]] = frozenset(EXTENSIONS)
     conditions: ClassVar[tuple[Condition, ...]] = (
         Condition(
             ("root",),

@@ -13,15 +13,23 @@ __all__ = ["embed"]
 
 def embed(
     run: Annotated[Path, typer.Argument(help="Run directory.", metavar="RUN")],
-    source: Annotated[str, typer.Argument(help="What to embed.", metavar="SOURCE")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="What to embed: folders, single files, or whatever else natlib train reads.",
+            metavar="SOURCE...",
+        ),
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write: .npz or .parquet.")],
     output: Annotated[
         Literal["encoder", "head"],
-        typer.Option(help="The encoder's features (better), or what the head makes of them."),
+        typer.Option(
+            help="The encoder's features, or the head's embeddings in the space of the targets."
+        ),
     ] = "encoder",
     device: Device = None,
 ) -> None:
-    """Write embeddings of a source, with sample names and, if there are any, labels."""
+    """Write embeddings of sources, with the names of samples and, if there are any, labels."""
     from natlib.model import export_embeddings, load
     from natlib.training import (
         ConsoleProgress,
@@ -37,12 +45,12 @@ def embed(
         directory.read_config().training.device if directory.config_file.exists() else "auto"
     )
     model = load(run, computing_device(device, trained_on))
-    model.modality = model.modality.with_source(source)
     with ConsoleProgress() as progress:
         stage = stages(progress)
         embedded, unreadable = export_embeddings(
             model,
             out,
+            sources,
             output=output,
             workers=decoding_workers(),
             progress=lambda done, total: stage("embedding", done, total),

@@ -108,6 +108,9 @@ class Modality(Component):
     presets: ClassVar[Path | None] = None
     """Folder of the YAML files that ``--preset`` names, if the modality ships any."""
 
+    file_extensions: ClassVar[frozenset[str]] = frozenset()
+    """How the names of files end that each hold one sample: ``jpg``, in lower case."""
+
     conditions: ClassVar[tuple[Condition, ...]] = (
         Condition(
             ("subset_seed",),

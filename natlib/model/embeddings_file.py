@@ -1,12 +1,12 @@
 """Files of embeddings that other tools can read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from natlib.data import SampleSet, notes_of
+from natlib.data import DecodedSamples, Modality, SampleSet, Split, notes_of
 from natlib.errors import ConfigError, DataError
 from natlib.model.model import Model, Output
 from natlib.runtime.storage import new_file
@@ -14,25 +14,31 @@ from natlib.runtime.storage import new_file
 __all__ = ["EXPORT_SUFFIXES", "export_embeddings"]
 
 EXPORT_SUFFIXES = (".npz", ".parquet")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def export_embeddings(
     model: Model,
     out: Path,
+    sources: Sequence[str] | None = None,
     *,
     output: Output = "encoder",
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> tuple[int, int]:
-    """Embed every sample of the model's source, all splits after one another, into a file.
+    """Embed every sample of one or several sources, all splits after one another, into a file.
 
-    The file holds ``embeddings`` (float32 [n, f]), ``names``, ``splits``, and, where the
-    source has labels, ``labels`` and ``classes`` (the name of each sample's class).
+    The file holds ``embeddings`` (float32 [n, f]), ``names``, ``splits`` (empty for single files),
+    and, where everything has labels, ``classes`` (the name of each sample's class) and, of one
+    source, ``labels``. A sample that is a file has its path for a name: relative to the working
+    directory where it is inside, so that it can be opened.
 
     Args:
-        model: the model; its modality names the source.
+        model: the model.
         out: ``.npz`` or ``.parquet``; written beside and renamed.
+        sources: folders and whatever else the modality reads, and single files; by default the
+            source that the modality names.
         output: ``encoder`` for features, ``head`` for the space of the targets.
         workers: processes that decode.
         progress: called with the samples done and the total.
@@ -51,24 +57,66 @@ def export_embeddings(
         )
     parts: list[dict[str, np.ndarray[Any, Any]]] = []
     total = 0
-    for split in ("train", "val", "test"):
-        samples = model.modality.dataset(split)
-        if samples is None:
-            continue
+    files = [source for source in sources or () if _is_file(model.modality, source)]
+    for samples, split in _sets(
+        model.modality,
+        [s for s in sources or () if s not in files] if sources is not None else None,
+    ):
         total += len(samples)
         if tell is not None:
             for note in notes_of(samples):
                 tell(note)
         found = model.embed_set(samples, output=output, workers=workers, progress=progress)
         parts.append(_columns(samples, split, found.vectors, found.index))
+    if files:
+        total += len(files)
+        vectors = model.embed(files, output=output)
+        parts.append(
+            {"embeddings": vectors, "names": np.array(files), "splits": np.full(len(files), "")}
+        )
     if not parts:
         raise DataError(f"'{model.modality.source}' holds no samples to embed")
-    # Labels are written only where every split has them.
+    # Labels are written only where everything has them. Their numbers are those of one source.
     shared = [name for name in parts[0] if all(name in part for part in parts)]
+    if sources is not None and len(sources) > 1:
+        shared = [name for name in shared if name != "labels"]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in shared}
     _write(columns, out)
     embedded = len(columns["embeddings"])
     return embedded, total - embedded
+
+
+def _is_file(modality: Modality, source: str) -> bool:
+    """Whether a source is a single file that holds a sample, an image say."""
+    path = Path(source).expanduser()
+    return path.suffix.lower().lstrip(".") in modality.file_extensions and path.is_file()
+
+
+def _sets(modality: Modality, sources: Sequence[str] | None) -> Iterator[tuple[SampleSet, Split]]:
+    """All splits of all sources."""
+    each = [modality] if sources is None else [modality.with_source(one) for one in sources]
+    for one in each:
+        found = [(one.dataset(split), split) for split in SPLITS]
+        there = [(samples, split) for samples, split in found if samples is not None]
+        if not there:
+            raise DataError(f"'{one.source}' holds no samples to embed")
+        yield from there
+
+
+def _name(samples: SampleSet, index: int) -> str:
+    """The path of a sample that is a file; otherwise what the source calls it."""
+    item = samples.item(index) if isinstance(samples, DecodedSamples) else None
+    if not isinstance(item, Path):
+        return samples.names[index]
+    here = Path.cwd()
+    return str(item.relative_to(here) if item.is_relative_to(here) else item)
+
+
+def _names(samples: SampleSet, index: np.ndarray[Any, Any]) -> list[str]:
+    # Some sources decode to give an item; where the first one is no file, none is.
+    if not len(index) or _name(samples, index[0]) == samples.names[index[0]]:
+        return [samples.names[i] for i in index]
+    return [_name(samples, i) for i in index]
 
 
 def _columns(
@@ -76,7 +124,7 @@ def _columns(
 ) -> dict[str, np.ndarray[Any, Any]]:
     columns = {
         "embeddings": vectors,
-        "names": np.array([samples.names[i] for i in index], dtype=np.str_),
+        "names": np.array(_names(samples, index), dtype=np.str_),
         "splits": np.full(len(index), split),
     }
     if samples.labels is not None:
