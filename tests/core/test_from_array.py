@@ -85,7 +85,9 @@ def test_dim_is_checked(array: Any, tmp_path: Path) -> None:
     start = Prototypes(start=targets, dim=6, seed=3).start
     assert start == targets
     assert Prototypes(start=targets, dim=6, count=3).rows(torch.arange(3)).shape == (3, 6)
-    with pytest.raises(ValidationError, match="rows of 6 numbers and dim is 128"):
+    with pytest.raises(
+        ValidationError, match="dim of 'from_array' is 6, and inside mixture it has"
+    ):
         Mixture(components=(targets,))
 
 
