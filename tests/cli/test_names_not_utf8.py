@@ -47,4 +47,4 @@ def test_they_survive_training_evaluation_and_embedding(photos: Path, tmp_path: 
         table = parquet.read_table(file).to_pydict()
     # Parquet holds UTF-8 only: the bytes are written out.
     assert sorted(set(table["classes"])) == [r"b\udcffx", r"caf\udce9"]
-    assert table["names"][0] == r"b\udcffx/\udcfe0.png"
+    assert table["names"][0].endswith(r"b\udcffx/\udcfe0.png")

@@ -309,7 +309,7 @@ def evaluate_elsewhere(folder: Path) -> None:
     assert "no test split" in said.out
 
 
-@check("embed RUN", "embed SOURCE", "embed --out", "embed --output")
+@check("embed RUN", "embed SOURCE...", "embed --out", "embed --output")
 def embed(folder: Path) -> None:
     for output, width in (("encoder", 8), ("head", 8)):
         out = folder / f"{output}.npz"

@@ -73,8 +73,10 @@ class TestCommands:
 
     def test_a_run_is_evaluated(self, trained: tuple[Path, Said], tmp_path: Path) -> None:
         run, said = trained
-        for row in ("encoder", "head", "random encoder", "raw inputs"):
-            assert re.search(rf"│ {row} +│ +[\d.]+ │ +[\d.]+ │", said.out), said.out
+        for row in ("encoder", "head", "as it began (random)", "raw inputs"):
+            assert re.search(rf"│ {re.escape(row)} +│ +[\d.]+ ± [\d.]+ │ +[\d.]+ ± ", said.out), (
+                said.out
+            )
         assert_done(natlib("embed", run, "waves", "--out", tmp_path / "waves.npz"))
         with np.load(tmp_path / "waves.npz") as file:
             assert file["embeddings"].shape == (500, 256)
