@@ -48,7 +48,7 @@ def train(
         out: the run directory; by default a new one in ``runs``, named after modality,
             preset and time.
         modality: kind of data, ``"image"`` say; this and the following as in
-            :func:`natlib.compose`.
+            :func:`natlib.training.compose`.
         data: where samples come from.
         preset: one of the modality's presets.
         file: a YAML or JSON file with any part of a configuration.
