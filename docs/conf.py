@@ -63,7 +63,7 @@ nitpick_ignore_regex = [
     # Private: what passes between two methods, or what two kinds have in common.
     ("py:.*", r"natlib\.(assignment\.(bank|stream)\._Pending|objectives\.weight_schedules\._Ramp)"),
     ("py:.*", r"natlib\.assignment\.slot_assignment\.SlotAssignment"),
-    ("py:.*", r"natlib\.assignment\.slot_assignment\.SlotAssignment"),
+    ("py:.*", r"natlib\.evaluation\.reduced\.Reduced"),
     ("py:.*", r"natlib\.training\.fitting\.(open_settings\.Composer|machine\.Machine)"),
     ("py:.*", r"natlib\.(component|registry)\.C|natlib\.data\.decoded_(samples|store)\.S"),
     ("py:.*", r"natlib_(image|audio|text)\.deco(der|ding)\.\w+"),
