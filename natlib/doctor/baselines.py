@@ -2,6 +2,8 @@
 
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
 from natlib.doctor.run_facts import RunFacts
+from natlib.evaluation import Figure
+from natlib.evaluation.accuracy import standard_error
 
 __all__ = ["BASELINES"]
 
@@ -46,7 +48,8 @@ def below_baseline(facts: RunFacts) -> Finding:
             if other is None:
                 continue
             evidence[f"{column}_{name}"] = other.value
-            error = ((mine[column].error or 0.0) ** 2 + (other.error or 0.0) ** 2) ** 0.5
+            errors = (_error(each, found.details.test_samples) for each in (mine[column], other))
+            error = sum(each**2 for each in errors) ** 0.5
             if other.value - mine[column].value > _CLEARLY * error:
                 lost.setdefault(name, []).append(title)
     if not lost:
@@ -55,6 +58,11 @@ def below_baseline(facts: RunFacts) -> Finding:
         f"{found.names.get(name, name)} ({', '.join(titles)})" for name, titles in lost.items()
     )
     return Finding("act", f"the features are behind {behind}", evidence, _NEXT[next(iter(lost))])
+
+
+def _error(figure: Figure, samples: int) -> float:
+    """The standard error, for files of before it was written too."""
+    return standard_error(figure.value, samples) if figure.error is None else figure.error
 
 
 BASELINES: tuple[Diagnosis[RunFacts], ...] = (below_baseline,)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from natlib.data.sparse import is_sparse
+from natlib.data.sparse import csr_matrix, is_sparse
 
 __all__ = ["Reduced", "reduced_inputs"]
 
@@ -68,10 +68,4 @@ def reduced_inputs(train: Tensor, test: Tensor, width: int, seed: int) -> Reduce
 
 def _matrix(features: Tensor) -> Any:
     """As scikit-learn takes it."""
-    if not is_sparse(features):
-        return features.numpy()
-    from scipy.sparse import csr_array
-
-    rows = features.to_sparse_csr()
-    parts = rows.values().numpy(), rows.col_indices().numpy(), rows.crow_indices().numpy()
-    return csr_array(parts, shape=(len(features), features.shape[1]))
+    return csr_matrix(features) if is_sparse(features) else features.numpy()

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from natlib.data import Modality, SampleSet
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pretrained import weights_replaced
+from natlib.errors import CheckpointError, one_line
 from natlib.evaluation.random_encoder import random_encoder
 from natlib.runtime.tensors import read_tensors
 
@@ -63,5 +65,11 @@ class Start(NamedTuple):
             )  # fmt: skip
         with weights_replaced():
             encoder = self.recipe.build(modality.input_shape)
-        encoder.load_state_dict(read_tensors(self.weights))
+        try:
+            encoder.load_state_dict(read_tensors(self.weights))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the weights that the encoder began with cannot be read from {self.weights}: "
+                f"{one_line(error)}; restore the file, or set evaluation.baselines to false"
+            ) from error
         return encoder.to(device).eval()

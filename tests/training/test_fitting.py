@@ -9,6 +9,7 @@ import torch
 
 import natlib
 from natlib.data import Candidate
+from natlib.encoders import MlpEncoder
 from natlib.errors import ConfigError
 from natlib.runtime.progress import SilentProgress
 from natlib.training import RunConfig, RunDirectory, compose, left_open
@@ -18,7 +19,7 @@ from natlib.training.fitting import form as form_module
 from natlib.training.fitting.cost import Cost, encoder_cost
 from natlib.training.fitting.explanation import explanation
 from natlib.training.fitting.form import Form, choose_form
-from natlib.training.fitting.length import with_epochs
+from natlib.training.fitting.length import no_larger_batch, with_epochs
 from natlib.training.fitting.machine import GIB, Machine
 from natlib_image.candidates import candidates
 from tests.cli.command import write_pictures
@@ -320,3 +321,23 @@ def _two_updates(loop: Any, progress: Any) -> float:
     next(loop.run(SilentProgress()))
     loop.close()
     return 75.0
+
+
+def test_a_micro_batch_keeps_the_batch_that_it_was_given_for(
+    photos: Path, times: dict[str, float]
+) -> None:
+    config, left = opened(photos, training__micro_batch=100)
+    assert left is not None
+    form = choose_form(left, config, SMALL)
+    assert form.config.training.batch_size == 256
+    assert no_larger_batch(left, form.config, 30).training.batch_size == 256
+
+
+def test_a_frozen_encoder_is_timed_too() -> None:
+    class Frozen(MlpEncoder):
+        def build(self, input_shape: tuple[int, ...]) -> Any:
+            return super().build(input_shape).requires_grad_(False)
+
+    cost = encoder_cost(Frozen(), (8,), CPU)
+    assert cost.seconds > 0
+    assert cost.memory == 0

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 import natlib
+from natlib.errors import CheckpointError
 from natlib.evaluation import Evaluation
 from natlib.protocols import subject_of
 from natlib.training import Run, RunDirectory, start_of
@@ -45,3 +47,13 @@ def test_weights_of_another_run_are_kept_and_named(tmp_path: Path) -> None:
     written = (directory.evaluations / "standard.json").read_text()
     found = Evaluation.from_json(written)
     assert found.names["start"] == "the run first, as it came"
+
+
+def test_damaged_weights_are_one_line(tmp_path: Path) -> None:
+    natlib.train(toy_config(seed=1), tmp_path / "first")
+    run = Run.start(toy_config(), tmp_path / "second", init_from=tmp_path / "first")
+    run.train()
+    start, samples = start_of(run.config, run.directory), run.loop.samples
+    run.directory.start.write_bytes(b"nothing of the kind")
+    with pytest.raises(CheckpointError, match=r"start\.safetensors: .*; restore the file"):
+        start.encoder(run.config.data, samples, samples.usable, device=torch.device("cpu"))

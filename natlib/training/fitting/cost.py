@@ -40,6 +40,8 @@ def encoder_cost(recipe: EncoderRecipe, shape: tuple[int, ...], device: torch.de
         # The second time nothing is built, loaded or allocated any more.
         for _ in range(2):
             began = time.perf_counter()
-            encoder(inputs).square().sum().backward()
+            loss = encoder(inputs).square().sum()
+            if loss.requires_grad:  # a frozen encoder has no backward pass
+                loss.backward()
             seconds = time.perf_counter() - began
     return Cost(seconds / _INPUTS, memory)

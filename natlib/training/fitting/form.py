@@ -78,7 +78,8 @@ def choose_form(
         )  # fmt: skip
         if form.candidate is not None and (batch is None or shown < needed):
             return form._replace(larger=candidate)
-        layer = {"training": {"batch_size": batch or _SMALLEST_BATCH}}
+        fallback = min(_SMALLEST_BATCH, tried.training.batch_size)
+        layer = {"training": {"batch_size": batch or fallback}}
         form = Form(left.compose(chosen={**settings, **layer}), candidate)
     return form
 
@@ -95,8 +96,9 @@ def _batch(
     """The batch that data and memory suggest; None if not even the smallest fits."""
     batch = config.training.batch_size
     of_a_sample = cost.memory * config.objective.views * ON_TOP
-    most = _MEMORY * machine.memory / of_a_sample
-    if left.asks("training", "batch_size"):
+    most = _MEMORY * machine.memory / max(of_a_sample, 1.0)
+    # A micro-batch is smaller than the batch that it was given for.
+    if left.asks("training", "batch_size") or left.asks("training", "micro_batch"):
         return batch if batch <= most else None
     while batch >= 2 * _SMALLEST_BATCH and (count < _UPDATES_IN_EPOCH * batch or batch > most):
         batch //= 2

@@ -19,7 +19,8 @@ def no_larger_batch(left: OpenSettings, config: RunConfig, count: int) -> RunCon
         config: resolved.
         count: training samples.
     """
-    if not left.everything or left.asks("training", "batch_size"):
+    asked = left.asks("training", "batch_size") or left.asks("training", "micro_batch")
+    if not left.everything or asked:
         return config
     return _changed(config, batch_size=min(config.training.batch_size, max(2, count)))
 
