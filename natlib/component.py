@@ -9,6 +9,7 @@ entry points in other distributions, imported only when their kind is asked for.
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import (
@@ -19,6 +20,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationInfo,
+    create_model,
     field_validator,
     model_serializer,
     model_validator,
@@ -130,12 +132,38 @@ class Settings(BaseModel):
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self).model_validate(given | values)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values: each is validated, and how they go together is not.
+
+        Raises:
+            ConfigError: there is no such option.
+            ValidationError: a value is none of its option's type.
+        """
+        for key in update or {}:
+            if key not in type(self).model_fields:
+                hint = self._hint(key, dict(update or {}))
+                raise ConfigError(f"unknown key '{escaped(key)}'; {escaped(hint.text())}")
+        valid = {
+            name: getattr(_alone(type(self), name).model_validate({name: value}), name)
+            for name, value in (update or {}).items()
+        }
+        return super().model_copy(update=valid, deep=deep)
+
     @classmethod
     def _hint(cls, key: str, values: Mapping[str, Any]) -> Hint:
         """What to do about a key that there is not."""
         if key in cls.moved:
             return Hint("it is of an earlier form of this configuration; now {}", [cls.moved[key]])
         return key_hint(cls, values, key)
+
+
+@cache
+def _alone(cls: type[BaseModel], name: str) -> type[Settings]:
+    """A group with one option of another group, so that this can be validated alone."""
+    field = cls.model_fields[name]
+    kind: Any = (field.annotation, field)
+    group: type[Settings] = create_model(cls.__name__, __base__=Settings, **{name: kind})
+    return group
 
 
 def _metadata(cls: type[BaseModel], name: str) -> list[Any]:
@@ -188,7 +216,9 @@ class Component(Settings):
         try:
             member = cls.registry.get(str(value["kind"]))
         except ConfigError as error:
-            raise PydanticCustomError("component", "{text}", {"text": short(str(error))}) from error
+            # The group tells that the kind is unknown: whoever reads a saved run says more.
+            context = {"text": short(str(error)), "group": cls.registry.group}
+            raise PydanticCustomError("component", "{text}", context) from error
         return cast("Self", member.model_validate(value))
 
     @classmethod

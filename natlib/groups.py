@@ -1,4 +1,4 @@
-"""Groups of settings inside each other, before they are validated: which class each will be."""
+"""Groups of settings inside each other: those of a configuration, and what raw values will be."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_args, get_origin
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from natlib.errors import ConfigError
 from natlib.registry import Registry
 
-__all__ = ["Group", "group_of", "nearest_groups"]
+__all__ = ["Group", "group_of", "nearest_groups", "settings_within"]
 
 # A part of a combined objective lies three levels under it, and has levels of its own.
 _DEPTH = 6
@@ -61,6 +61,19 @@ def nearest_groups(group: Group, key: str) -> list[Group]:
             return found
         level = [inner for outer in level for inner in _inside(outer)]
     return []
+
+
+def settings_within(value: Any, prefix: str = "") -> Iterator[tuple[str, BaseModel]]:
+    """All groups of a validated configuration, itself first, with their paths (ending in a dot)."""
+    if isinstance(value, BaseModel):
+        yield prefix, value
+        value = dict(value)
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from settings_within(inner, f"{prefix}{name}.")
+    elif isinstance(value, tuple):
+        for number, inner in enumerate(value):
+            yield from settings_within(inner, f"{prefix}{number}.")
 
 
 def _inside(group: Group) -> Iterator[Group]:

@@ -144,6 +144,10 @@ class Registry(Generic[C]):
         """Names of every registered kind, sorted."""
         return [row.kind for row in self.listing()]
 
+    def is_installed(self, kind: str) -> bool:
+        """Whether any program finds a kind: natlib's own, or one with an entry point."""
+        return kind in self.own or kind in self._plugins.found()
+
     def get(self, kind: str) -> type[C]:
         """The class of a kind.
 

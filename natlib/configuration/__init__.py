@@ -3,7 +3,7 @@
 from natlib.configuration.commented import commented_yaml
 from natlib.configuration.json_text import json_text
 from natlib.configuration.layers import Dropped, check_effect, dropped, merge, parse_setting
-from natlib.configuration.messages import describe
+from natlib.configuration.messages import describe, describe_saved
 from natlib.configuration.presets import preset_names, read_preset
 from natlib.configuration.yaml12 import dump_yaml, parse_yaml, read_yaml
 
@@ -12,6 +12,7 @@ __all__ = [
     "check_effect",
     "commented_yaml",
     "describe",
+    "describe_saved",
     "dropped",
     "dump_yaml",
     "json_text",

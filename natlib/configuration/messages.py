@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from natlib.escaping import short, shown
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_saved"]
 
 
 def describe(error: Exception) -> str:
@@ -15,6 +16,25 @@ def describe(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(_one(detail) for detail in error.errors()[:3])
     return short(" ".join(str(error).split()))
+
+
+def describe_saved(error: Exception) -> str:
+    """What is wrong with a configuration that natlib has written, in one line.
+
+    A kind that is not known was known to the program that wrote it.
+    """
+    text = describe(error)
+    details = error.errors() if isinstance(error, ValidationError) else []
+    contexts = [detail.get("ctx", {}) for detail in details]
+    if isinstance(error, PydanticCustomError):  # of a component alone
+        contexts = [error.context or {}]
+    groups = [context["group"] for context in contexts if "group" in context]
+    if groups:
+        text += (
+            "; a kind of your own has to be imported first (import the module that registers it), "
+            f"or installed with an entry point in the group {groups[0]}"
+        )
+    return text
 
 
 def _one(detail: Any) -> str:

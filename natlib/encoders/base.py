@@ -1,8 +1,9 @@
 """The contract of encoders, and of the recipes that build them."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from natlib.component import Component, Registry
@@ -45,6 +46,19 @@ class EncoderRecipe(Component):
 
     input_axes: ClassVar[int | None] = None
     """Number of axes of the inputs that it reads, without the batch; None if any will do."""
+
+    @classmethod
+    def resolve(cls, value: Any) -> Self:
+        """See :meth:`Component.resolve`; a module is refused, as no file can hold it."""
+        if isinstance(value, nn.Module):
+            raise PydanticCustomError(
+                "component",
+                "expected a recipe that builds the encoder, got the module {name}; write a class "
+                "of EncoderRecipe whose build() returns it, or use the objective in a loop of "
+                "your own (docs/composing.md has both)",
+                {"name": type(value).__name__},
+            )
+        return super().resolve(value)
 
     @property
     def pretrained(self) -> str | None:

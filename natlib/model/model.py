@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from natlib.component import Component
-from natlib.configuration import describe
+from natlib.configuration import describe_saved
 from natlib.data import Modality, SampleSet
 from natlib.encoders import (
     Encoder,
@@ -266,7 +266,7 @@ def _component(
             f"model.json in {folder} has no '{key}'; write it again by resuming the run"
         ) from error
     except ValueError as error:
-        raise ConfigError(f"model.json in {folder}: {key}: {describe(error)}") from error
+        raise ConfigError(f"model.json in {folder}: {key}: {describe_saved(error)}") from error
 
 
 def _check_output(output: str) -> None:

@@ -16,6 +16,7 @@ from natlib.targets.learned_prototypes import (
 from natlib.targets.low_discrepancy import LowDiscrepancy
 from natlib.targets.mixture import Mixture
 from natlib.targets.one_hot import OneHot
+from natlib.targets.philox import derived_seed, normal_rows
 from natlib.targets.projected_normal import ProjectedNormal
 from natlib.targets.prototypes import Prototypes, PrototypeTargets
 from natlib.targets.tight_frame import tight_frame
@@ -41,5 +42,7 @@ __all__ = [
     "TargetModule",
     "UniformSphere",
     "balanced_classes",
+    "derived_seed",
+    "normal_rows",
     "tight_frame",
 ]

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
 from natlib.assignment import Reassignment
 from natlib.errors import ConfigError
+from natlib.groups import settings_within
 from natlib.objectives import CosineWeight, LinearWeight
 from natlib.training.config import RunConfig, TrainingConfig
 
@@ -28,7 +27,7 @@ class NeverDue(NamedTuple):
 def never_due(config: RunConfig) -> Iterator[NeverDue]:
     """The settings that wait for an epoch that the run does not have."""
     epochs = config.training.epochs
-    for path, group in _groups(config, ""):
+    for path, group in settings_within(config):
         if isinstance(group, Reassignment):
             name, value, last, what = "every", group.every, epochs - 1, "slots are never reassigned"
         elif isinstance(group, CosineWeight | LinearWeight):
@@ -60,16 +59,6 @@ def check_due(config: RunConfig, asked: Mapping[str, Any]) -> None:
     for path, text in never_due(config):
         if _has(asked, path):
             raise ConfigError(text)
-
-
-def _groups(value: Any, prefix: str) -> Iterator[tuple[str, BaseModel]]:
-    """All groups of settings, with their paths (ending in a dot)."""
-    if isinstance(value, BaseModel):
-        yield prefix, value
-        value = dict(value)
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _groups(inner, f"{prefix}{name}.")
 
 
 def _has(asked: Any, path: str) -> bool:

@@ -21,6 +21,7 @@ from natlib.training.finished import check_same_start, finished_result
 from natlib.training.fitting import OpenSettings
 from natlib.training.never_due import never_due
 from natlib.training.opening import Opening, OpenRun, default_name
+from natlib.training.own_kinds import own_kinds
 from natlib.training.processes import training_processes
 from natlib.training.recorder import Recorder
 from natlib.training.result import TrainResult
@@ -228,9 +229,10 @@ class Run:
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
             if recorder is not None:
-                for never in never_due(self.config):
-                    logger.warning(never.text)
-                    progress.say(never.text)
+                never = (one.text for one in never_due(self.config))
+                for text in (*never, *own_kinds(self.config)):
+                    logger.warning(text)
+                    progress.say(text)
             for position in loop.run(progress):
                 interrupted = self.processes.any(interruption.signal is not None)
                 if recorder is not None and knn is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from natlib.configuration import describe, dump_yaml, json_text, read_yaml
+from natlib.configuration import describe, describe_saved, dump_yaml, json_text, read_yaml
 from natlib.data import SampleSet
 from natlib.errors import (
     CheckpointError,
@@ -226,7 +226,7 @@ class RunDirectory:
         try:
             config = RunConfig.model_validate(read_yaml(self.config_file))
         except ValidationError as error:
-            raise ConfigError(f"{self.config_file}: {describe(error)}") from error
+            raise ConfigError(f"{self.config_file}: {describe_saved(error)}") from error
         data = config.data.with_fitted(read_files(self.fitted))
         return config.model_copy(update={"data": data})
 

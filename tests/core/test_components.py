@@ -1,5 +1,7 @@
 """A component is a value: how it is written, read, compared and refused."""
 
+from typing import Any
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -7,6 +9,7 @@ from pydantic import ValidationError
 from natlib.assignment import Stream
 from natlib.component import Component, Registry, Settings, nearest, register
 from natlib.configuration import describe
+from natlib.data import Modality
 from natlib.errors import ConfigError
 from natlib.objectives import NAT, Objective
 from natlib.solvers import Lapjv, Scipy, Solver
@@ -85,6 +88,41 @@ def test_a_field_takes_an_instance_or_a_mapping(value: object) -> None:
 def test_a_field_takes_a_bare_kind() -> None:
     assert Stream.model_validate({"solver": "scipy"}).solver == Scipy()
     assert NAT.model_validate({"targets": "gaussian"}).targets == Gaussian()
+
+
+class TestModelCopy:
+    """A copy with other values takes what the constructor takes."""
+
+    def test_takes_values_and_kinds(self) -> None:
+        copy = Stream(slots=2).model_copy(update={"slots": "4", "solver": "greedy"})
+        assert copy == Stream(slots=4, solver="greedy")
+
+    @pytest.mark.parametrize(
+        ("update", "text"),
+        [
+            ({"slots": 0}, "slots: input should be greater than or equal to 1, got 0"),
+            ({"slots": 2**70}, "slots: a whole number of 71 bits is more than any size"),
+            ({"solver": torch.nn.Linear(2, 2)}, "solver: expected one solver"),
+            ({"solver": UniformSphere()}, "solver: expected one solver"),
+            ({"slot": 3}, "unknown key 'slot'; did you mean 'slots'?"),
+        ],
+    )
+    def test_refuses_others_where_they_are_given(self, update: dict[str, Any], text: str) -> None:
+        with pytest.raises((ConfigError, ValidationError)) as caught:
+            Stream().model_copy(update=update)
+        assert describe(caught.value).startswith(text)
+
+    def test_a_bare_module_is_no_encoder(self) -> None:
+        config = RunConfig(data={"kind": "vector"})
+        with pytest.raises(ValidationError) as caught:
+            config.model_copy(update={"encoder": torch.nn.Linear(2, 2)})
+        text = describe(caught.value)
+        assert text.startswith("encoder: expected a recipe that builds the encoder, got the module")
+        assert "EncoderRecipe" in text
+
+    def test_keeps_what_is_not_a_field(self) -> None:
+        fitted = Modality.resolve("vector").resolved()
+        assert fitted.model_copy(update={"max_samples": 5}).fitted() == fitted.fitted()
 
 
 def test_values_are_part_of_identity() -> None:
