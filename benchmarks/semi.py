@@ -38,7 +38,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
         "audio",
         ["encoder={kind: audio_convnet, widths: [16, 32, 64]}", "training.epochs=15"],
     ),
-    "trec": ("text", ["encoder.kind=bag_of_ngrams"]),
+    "trec": ("text", ["encoder.kind=bag_of_ngrams", "data.length=128"]),
 }
 Results = dict[str, dict[str, list[dict]]]
 COMMON = ["training.device=cpu", "training.workers=0", "training.knn_every_epochs=null"]

@@ -24,8 +24,8 @@ import natlib
 
 COMMON: list[str] = ["training.device=cpu", *ATTRACTION]
 SETTINGS: dict[str, list[str]] = {
-    "imdb": [],
-    "subj": [],
+    "imdb": ["data.length=128"],
+    "subj": ["data.length=128"],
     # Questions of ten words, whose first ones matter most: no crop, and an encoder that sees order.
     "trec": [
         "data.length=48",

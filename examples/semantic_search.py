@@ -30,9 +30,7 @@ class Search:
             embeddings, self.names, self.splits = (
                 file[name] for name in ("embeddings", "names", "splits")
             )
-        # What all texts have in common says nothing about any of them.
-        self.mean = embeddings.mean(0)
-        self.rows = self.unit(embeddings)
+        self.rows = unit(embeddings)
         modality = self.model.modality.with_source(source)
         self.sets = {split: modality.dataset(split) for split in np.unique(self.splits).tolist()}
         self.place = {
@@ -41,20 +39,20 @@ class Search:
             for row, name in enumerate(samples.names)
         }
 
-    def unit(self, vectors: np.ndarray) -> np.ndarray:
-        """Centred rows of length 1, whose dot products are cosines."""
-        centred = vectors - self.mean
-        return centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(1e-12)
-
     def find(self, query: str, count: int) -> list[tuple[float, str, str]]:
         """The nearest texts: cosine, name and words of each, the nearest first."""
-        cosines = self.rows @ self.unit(self.model.embed([query]))[0]
+        cosines = self.rows @ unit(self.model.embed([query]))[0]
         found = []
         for row in np.argsort(-cosines)[:count]:
             split, name = self.splits[row].item(), self.names[row].item()
             text = self.sets[split][self.place[split, name]].text
             found.append((float(cosines[row]), name, " ".join(text.split())))
         return found
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1, whose dot products are cosines."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
 
 
 def main() -> None:

@@ -37,12 +37,14 @@ class Clip:
         wave: float32[t], mono, in [-1, 1] unless the file exceeds that.
         rate: sampling rate in hertz.
         cancelled: whether its channels cancel each other out, so that the wave is one of them.
+        seconds: how long it is as stored, of which the wave may be the middle.
     """
 
     index: int
     wave: Tensor
     rate: int
     cancelled: bool = False
+    seconds: float = 0.0
 
 
 def decode(item: Any, longest: float, rate: int, index: int = 0) -> Clip:
@@ -62,11 +64,13 @@ def decode(item: Any, longest: float, rate: int, index: int = 0) -> Clip:
         soundfile.SoundFileError: libsndfile cannot read the file.
     """
     if isinstance(item, str | Path):
-        values, rate = _read(item, longest)
+        values, rate, count = _read(item, longest)
     elif isinstance(item, tuple) and len(item) == 2:
         values, rate = _floats(item[0]), int(item[1])
+        count = len(values)
     else:
         values = _floats(item)
+        count = len(values)
     if not _RATES[0] <= rate <= _RATES[1]:
         raise DataError(f"its rate is {rate:,} Hz; expected {_RATES[0]:,} to {_RATES[1]:,}")
     if not values.size:
@@ -80,17 +84,19 @@ def decode(item: Any, longest: float, rate: int, index: int = 0) -> Clip:
     # A constant is silence too: the offset of a microphone.
     if wave.min() == wave.max():
         raise DataError("it is silent: all values are the same")
-    return Clip(index, torch.from_numpy(np.ascontiguousarray(wave)), rate, cancelled)
+    wave = np.ascontiguousarray(wave)
+    return Clip(index, torch.from_numpy(wave), rate, cancelled, count / rate)
 
 
-def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], int]:
+def _read(path: str | Path, longest: float) -> tuple[npt.NDArray[np.float32], int, int]:
+    """The middle of a file, its rate, and how many values the whole has."""
     with soundfile.SoundFile(path) as file:
         keep = max(1, round(longest * file.samplerate))
         if file.frames > keep and file.seekable():
             file.seek((file.frames - keep) // 2)
         # A truncated file has fewer values than it declares.
         values = file.read(keep, dtype="float32", always_2d=True)
-        return values, file.samplerate
+        return values, file.samplerate, file.frames
 
 
 def _floats(item: Any) -> npt.NDArray[np.float32]:

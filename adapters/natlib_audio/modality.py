@@ -252,7 +252,9 @@ class Audio(Modality):
         return find_source(self.source, self.labels, self.table)
 
     def _decoder(self) -> ClipDecoder:
-        return ClipDecoder(self._rate(), self.longest)
+        if self.seconds is None:
+            raise ConfigError("the length of inputs is not known yet; call resolved() first")
+        return ClipDecoder(self._rate(), self.longest, self.seconds)
 
     def _rate(self) -> int:
         if self.rate is None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from natlib.data import DecodedSamples, DecodedStore, PreloadPlan, Unreadable, decode_all
-from natlib_image.decoding import DecodedImage, Decoding, decode_image
+from natlib.data import DecodedSamples, DecodedStore, PreloadPlan, Unreadable, decode_all, share
+from natlib_image.decoding import MAX_ASPECT, DecodedImage, Decoding, decode_image
 
 __all__ = ["ImageDecoder", "ImageSamples"]
 
 # Pixels of 0 to 255 that differ by less than this are one colour, give or take some noise.
 _FLAT = 2.0
+# A pixel more or less is no crop.
+_OBLONG = 1.02
 
 ImageSamples = DecodedSamples[DecodedImage]
 """One split of a source as samples."""
@@ -45,7 +48,7 @@ class ImageDecoder:
         return decode_all(load, _pixels, 3, plan)
 
     def notes(self, samples: Sequence[DecodedImage]) -> list[str]:
-        notes = []
+        notes = _cropped(samples, self.noun)
         clipped = [sample.clipped for sample in samples if sample.clipped]
         if clipped:
             share = sum(clipped) / len(samples)
@@ -65,6 +68,26 @@ class ImageDecoder:
 
     def restore(self, index: int, kept: Tensor) -> DecodedImage:
         return DecodedImage(index, kept)
+
+
+def _cropped(samples: Sequence[DecodedImage], noun: str) -> list[str]:
+    """What is not seen of images for their shape."""
+    notes = []
+    oblong = [sample.aspect for sample in samples if sample.aspect > _OBLONG]
+    if oblong:
+        seen = 100 / median(oblong)
+        notes.append(
+            f"{share(len(oblong), len(samples), noun)} are not square: "
+            f"embeddings and evaluations see the square in their middle ({seen:.0f} % of a typical "
+            "one), views see other parts too"
+        )
+    if strips := sum(sample.aspect > MAX_ASPECT for sample in samples):
+        notes.append(
+            f"{share(strips, len(samples), noun)} are more than "
+            f"{MAX_ASPECT:g} times as long as wide: only the middle of these is read; cut them "
+            "into several images if the rest matters"
+        )
+    return notes
 
 
 def _pixels(sample: DecodedImage) -> Tensor:

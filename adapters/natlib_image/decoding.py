@@ -66,11 +66,13 @@ class DecodedImage:
         index: its stable index.
         pixels: uint8[3, h, w], RGB.
         clipped: share of its values that ``data.range`` clips.
+        aspect: long side over short side of the image as it was stored.
     """
 
     index: int
     pixels: Tensor
     clipped: float = 0.0
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def decode_image(
     how = how or Decoding()
     image = open_image(item, how)
     check_pixels(image.size, how.max_pixels)
+    aspect = max(image.size) / max(1, min(image.size))
     with without_pillows_limit():
         if isinstance(item, str | Path):
             with image:
@@ -187,7 +190,7 @@ def decode_image(
         item = item.detach().cpu().numpy()
     if isinstance(item, np.ndarray) and how.range is not None and item.dtype != np.uint8:
         clipped = beyond(item, how.range)
-    return DecodedImage(index, pixels, clipped)
+    return DecodedImage(index, pixels, clipped, aspect)
 
 
 def _extent(image: Image.Image, short_side: int) -> tuple[int, int]:

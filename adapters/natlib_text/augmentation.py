@@ -3,11 +3,13 @@
 from typing import Annotated, ClassVar, Self
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from natlib.component import Condition, Settings
 from natlib.conditions import positive
+from natlib_text.encoders.tokens import trimmed
 
 __all__ = ["Augmentation", "one_view"]
 
@@ -58,14 +60,18 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     Returns:
         int64[b, t], padded with zeros on the right.
     """
-    device = tokens.device
-    count_B = (tokens != 0).sum(1)
-    place_T = torch.arange(tokens.shape[1], device=device)
+    device, length = tokens.device, tokens.shape[1]
     # All random numbers are drawn in every call, so that turning one operation off leaves those of
-    # the others unchanged.
+    # the others unchanged; and for the whole length, whatever other texts are in the batch.
     draw_5B = torch.rand(5, len(tokens), device=device)
     token_draw_BT = torch.rand(tokens.shape, device=device)
-    word_draw_BW = torch.rand(len(tokens), tokens.shape[1] + 1, device=device)
+    word_draw_BW = torch.rand(len(tokens), length + 1, device=device)
+
+    tokens = trimmed(tokens)
+    longest = tokens.shape[1]
+    token_draw_BT = token_draw_BT[:, :longest]
+    count_B = (tokens != 0).sum(1)
+    place_T = torch.arange(longest, device=device)
 
     low, high = settings.crop_scale
     span_B = ((low + (high - low) * draw_5B[0]) * count_B).ceil().clamp_(min=1)
@@ -90,7 +96,8 @@ def one_view(settings: Augmentation, tokens: Tensor, word_starts: Tensor) -> Ten
     order_BT = order_BT.masked_fill(~keep_BT, torch.inf)
     taken_BT = order_BT.argsort(dim=1, stable=True)
     left_B = keep_BT.sum(1)
-    return tokens.gather(1, taken_BT).masked_fill_(place_T >= left_B[:, None], 0)
+    view_BT = tokens.gather(1, taken_BT).masked_fill_(place_T >= left_B[:, None], 0)
+    return F.pad(view_BT, (0, length - longest))
 
 
 def _random_start(draw_B: Tensor, room_B: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from natlib.data import DecodedSamples, PreloadPlan, Unreadable
+from natlib.data import DecodedSamples, PreloadPlan, Unreadable, share
 from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode
 from natlib_text.ragged import Ragged
 from natlib_text.tokenizer import TextTokenizer, all_threads
@@ -94,7 +94,15 @@ class TextDecoder:
         return TextStore(kept, unreadable)
 
     def notes(self, samples: Sequence[DecodedText]) -> list[str]:
-        return []
+        with all_threads():
+            tokens = self.tokenizer.encode([sample.text for sample in samples], self.length + 1)
+        longer = sum(len(each) > self.length for each in tokens)
+        if not longer:
+            return []
+        return [
+            f"{share(longer, len(samples), self.noun)} have more than {self.length} "
+            "tokens, and the rest of them is not read (data.length)"
+        ]
 
     def restore(self, index: int, kept: Kept) -> DecodedText:
         text, tokens = kept

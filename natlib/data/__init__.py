@@ -15,7 +15,7 @@ from natlib.data.labelling import (
 )
 from natlib.data.labels import encode_labels
 from natlib.data.loading import load_batches
-from natlib.data.notes import notes_of
+from natlib.data.notes import notes_of, share
 from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
@@ -70,6 +70,7 @@ __all__ = [
     "notes_of",
     "plugin_source",
     "read_labels",
+    "share",
     "sparkline",
     "stable_source",
     "training_labels",

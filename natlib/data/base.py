@@ -182,6 +182,24 @@ class Modality(Component):
                 "(encoder.kind), or leave encoder out"
             )
 
+    def for_encoder(self, recipe: EncoderRecipe | None, accelerator: bool = False) -> Self:
+        """The modality with inputs that suit an encoder, where nothing else is set.
+
+        Called before :meth:`resolved`. By default, it takes what the encoder names, see
+        :meth:`natlib.encoders.EncoderRecipe.inputs`.
+
+        Args:
+            recipe: what will be trained; None for the default.
+            accelerator: whether it will be trained on one.
+        """
+        wanted = {} if recipe is None else recipe.inputs()
+        unset = {
+            name: value
+            for name, value in wanted.items()
+            if name in type(self).model_fields and name not in self.model_fields_set
+        }
+        return self.changed(**unset) if unset else self
+
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
         """The encoder with everything filled in that it needs to know besides the input shape.
 

@@ -23,7 +23,7 @@ __all__ = ["DecodedSamples", "Decoder", "as_path", "decode_items"]
 S = TypeVar("S")
 
 _GIB = float(1 << 30)
-_PEEK = 32
+_PEEK = 64
 
 
 class Decoder(Protocol[S]):

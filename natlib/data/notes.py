@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["notes_of"]
+__all__ = ["notes_of", "share"]
 
 
 def notes_of(samples: Any) -> list[str]:
@@ -17,3 +17,8 @@ def notes_of(samples: Any) -> list[str]:
         samples: a split or a sample set.
     """
     return list(getattr(samples, "notes", ()))
+
+
+def share(count: int, total: int, noun: str) -> str:
+    """A part of some samples in words: ``3 of the 32 images that were looked at (9 %)``."""
+    return f"{count} of the {total} {noun} that were looked at ({100 * count / total:.0f} %)"

@@ -1,6 +1,7 @@
 """The contract of encoders, and of the recipes that build them."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic_core import PydanticCustomError
@@ -64,6 +65,17 @@ class EncoderRecipe(Component):
     def pretrained(self) -> str | None:
         """Name of the model whose weights :meth:`build` reads; None where weights are random."""
         return None
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Settings of the modality that the encoder's weights were trained with.
+
+        The size of images and their mean, say, or the tokenizer: a run takes them where nothing
+        else is set, see :meth:`natlib.data.Modality.for_encoder`. By default none.
+
+        Raises:
+            ConfigError: a checkpoint that says them cannot be read.
+        """
+        return {}
 
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> Encoder:

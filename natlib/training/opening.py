@@ -138,7 +138,7 @@ class Opening:
             form = processes.agree(form)
             if form.candidate is None and left_open.asks("training", "epochs"):
                 left_open = None  # nothing is left to choose
-        resolved = resolve(form.config, processes)
+        resolved = resolve(form.config, processes, self._progress)
         samples = open_samples(resolved, directory, processes, self._progress)
         resolved, labels = with_labels(resolved, samples)
         if left_open is not None:

@@ -3,11 +3,19 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from natlib.data import SampleSet, TrainingLabels, notes_of, training_labels, training_samples
+from natlib.data import (
+    Modality,
+    SampleSet,
+    TrainingLabels,
+    notes_of,
+    training_labels,
+    training_samples,
+)
 from natlib.encoders import Encoder
 from natlib.errors import ConfigError, DataError
 from natlib.model import load
@@ -27,13 +35,25 @@ from natlib.training.run_directory import RunDirectory
 __all__ = ["open_samples", "prepare", "resolve", "with_labels"]
 
 
-def resolve(config: RunConfig, processes: Processes) -> RunConfig:
-    """Fill in what depends on the source and on the machine."""
-    data = config.data.resolved()
+def resolve(config: RunConfig, processes: Processes, progress: ProgressReporter) -> RunConfig:
+    """Fill in what depends on the source, the encoder's checkpoint and the machine."""
+    accelerator = processes.encoder_device.type != "cpu"
+    asked = config.data.for_encoder(config.encoder, accelerator)
+    if processes.first and config.encoder is not None:
+        read = [f"{name} {value}" for name, value in _changed(config.data, asked)]
+        if read:
+            progress.say(f"From {config.encoder.pretrained}: data.{', data.'.join(read)}.")
+    data = asked.resolved()
     # Whatever was fitted, all processes use the same.
     data = data.with_fitted(processes.agree(data.fitted()))
-    encoder = config.encoder or data.default_encoder(processes.encoder_device.type != "cpu")
+    encoder = config.encoder or data.default_encoder(accelerator)
     return config.model_copy(update={"data": data, "encoder": data.complete(encoder)})
+
+
+def _changed(before: Modality, after: Modality) -> list[tuple[str, Any]]:
+    names = type(before).model_fields
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in names)
+    return [(name, new) for name, old, new in pairs if new != old]
 
 
 def open_samples(

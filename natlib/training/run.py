@@ -229,10 +229,9 @@ class Run:
         with interruption, progress:
             progress.stage("training", loop.updates, loop.position.step)
             if recorder is not None:
-                never = (one.text for one in never_due(self.config))
-                for text in (*never, *own_kinds(self.config)):
-                    logger.warning(text)
-                    progress.say(text)
+                for never in never_due(self.config):
+                    logger.warning(never.text)
+                    progress.say(never.text)
             for position in loop.run(progress):
                 interrupted = self.processes.any(interruption.signal is not None)
                 if recorder is not None and knn is not None:
@@ -340,6 +339,9 @@ class Run:
 
     def _log_start(self) -> None:
         samples = self.loop.samples
+        # No command knows such kinds, so whoever reads this calls natlib from Python.
+        for own in own_kinds(self.config):
+            logger.warning(own)
         for note in notes_of(samples):
             logger.warning("%s", note)
         for bad in samples.unreadable:

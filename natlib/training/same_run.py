@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from natlib.data import Modality
+from natlib.encoders import EncoderRecipe
 from natlib.errors import ConfigError
 from natlib.training.config import RunConfig
 
@@ -50,7 +51,7 @@ def same_run(saved: RunConfig, asked: RunConfig) -> RunConfig:
     Raises:
         ConfigError: it is another run; the message names the settings that differ.
     """
-    data = _resolved(saved.data, asked.data)
+    data = _resolved(saved.data, asked.data, asked.encoder or saved.encoder)
     encoder = data.complete(asked.encoder) if asked.encoder else saved.encoder
     asked = asked.model_copy(update={"data": data, "encoder": encoder})
     if asked.training.micro_batch == "auto":
@@ -77,13 +78,13 @@ def moves(saved: RunConfig, now: RunConfig) -> list[Difference]:
     return [found for found in _differences(before, after) if _moved(found)]
 
 
-def _resolved(saved: Modality, asked: Modality) -> Modality:
+def _resolved(saved: Modality, asked: Modality, encoder: EncoderRecipe | None) -> Modality:
     """Data as they were resolved when the run began, with the paths that are asked for."""
     differing = _differences(saved.model_dump(mode="json"), asked.model_dump(mode="json"))
     if not differing:
         return saved
     # Paths are made absolute and so on, as they were when the run began.
-    resolved = asked.resolved()
+    resolved = asked.for_encoder(encoder).resolved()
     paths = {found.key: getattr(resolved, found.key, None) for found in differing}
     if all(_is_path(found.before) and _is_path(paths[found.key]) for found in differing):
         return saved.model_copy(update=paths)

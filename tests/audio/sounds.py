@@ -55,5 +55,5 @@ def write_labelled(root: Path, table: Path, count: int) -> None:
 
 def batch_of(*waves: Wave, rate: int = RATE) -> Batch:
     """A batch of waves that have one rate."""
-    clips = [ClipDecoder(rate, 60.0).decode(index, wave) for index, wave in enumerate(waves)]
+    clips = [ClipDecoder(rate, 60.0, 60.0).decode(index, wave) for index, wave in enumerate(waves)]
     return collate(clips, rate)

@@ -107,7 +107,7 @@ class TestChannels:
         assert np.array_equal(found.numpy(), both.mean(1, dtype=np.float32))
 
     def test_sounds_with_channels_that_do_are_counted(self) -> None:
-        decoder = ClipDecoder(RATE, 10.0)
+        decoder = ClipDecoder(RATE, 10.0, 10.0)
         against, usual = np.stack([tone(), -tone()], 1), np.stack([tone(), hiss()], 1)
         clips = [decoder.decode(index, item) for index, item in enumerate([against, usual, tone()])]
         assert [clip.cancelled for clip in clips] == [True, False, False]
@@ -254,3 +254,30 @@ class TestResampling:
 
     def test_one_value(self) -> None:
         assert len(resample(torch.ones(1), 48_000, 8_000)) == 1
+
+
+class TestWhatIsCut:
+    """What is not heard of long clips is counted and said."""
+
+    @staticmethod
+    def notes(*seconds: float) -> list[str]:
+        rng = np.random.default_rng(0)
+        decoder = ClipDecoder(RATE, 2.0, 1.0)
+        waves = [rng.normal(size=round(each * RATE)).astype(np.float32) for each in seconds]
+        return decoder.notes([decoder.decode(index, wave) for index, wave in enumerate(waves)])
+
+    def test_clips_that_fit_are_not_mentioned(self) -> None:
+        assert self.notes(0.1, 0.5, 1.0) == []
+
+    def test_longer_ones_are_counted(self) -> None:
+        (note,) = self.notes(0.1, 0.5, 1.5, 2.0)
+        assert note.startswith(
+            "2 of the 4 sounds that were looked at (50 %) are longer than an inp"
+        )
+        assert "data.seconds" in note
+
+    def test_what_is_never_read_is_counted_apart(self) -> None:
+        longer, beyond = self.notes(0.5, 1.5, 3.0)
+        assert longer.startswith("2 of the 3 sounds")
+        assert beyond.startswith("1 of the 3 sounds that were looked at (33 %) are longer than 2 s")
+        assert "data.longest" in beyond

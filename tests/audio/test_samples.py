@@ -23,7 +23,7 @@ def clips(
     split = find_source(str(root), None).split("train", None)
     assert split is not None
     chosen = None if rows is None else torch.tensor(rows)
-    return DecodedSamples(split, ClipDecoder(rate, 10.0), cache_gib, chosen)
+    return DecodedSamples(split, ClipDecoder(rate, 10.0, 10.0), cache_gib, chosen)
 
 
 class TestClips:

@@ -29,6 +29,7 @@ SMALLER_PYTHON = {
         '"evaluation": {"weight_decays": [1.0]}'
     ),
     "points=500": "points=20",
+    "updates = 2000": "updates = 4",
 }
 
 INSTALLED = "installed"

@@ -226,3 +226,29 @@ def test_the_index_is_kept_in_the_folder_that_is_given(tmp_path: Path) -> None:
         assert samples is not None
         assert list(samples.names) == ["a.png", "b.png"]
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+class TestWhatIsCropped:
+    """What is not seen of images for their shape is counted and said."""
+
+    @staticmethod
+    def notes(*sizes: tuple[int, int]) -> list[str]:
+        decoder = ImageDecoder(8)
+        rng = np.random.default_rng(0)
+        pixels = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
+        return decoder.notes([decoder.decode(number, item) for number, item in enumerate(pixels)])
+
+    def test_squares_are_not_mentioned(self) -> None:
+        assert self.notes((16, 16), (40, 40), (100, 101)) == []
+
+    def test_oblong_images_are_counted(self) -> None:
+        (note,) = self.notes((16, 16), (16, 24), (24, 16), (10, 15))
+        assert note.startswith("3 of the 4 images that were looked at (75 %) are not square")
+        assert "67 % of a typical one" in note
+
+    def test_strips_are_counted(self) -> None:
+        square, strip = self.notes((10, 50), (10, 20), (16, 16))
+        assert square.startswith("2 of the 3 images")
+        assert strip.startswith(
+            "1 of the 3 images that were looked at (33 %) are more than 2 times"
+        )

@@ -37,7 +37,7 @@ class TestResolving:
     def test_docstrings_are_the_default(self) -> None:
         resolved = Text(fit_samples=100).resolved()
         assert resolved.source == "docstrings"
-        assert resolved.input_shape == (128,)
+        assert resolved.input_shape == (resolved.length,)
         assert resolved.default_preset() == "docstrings"
 
     def test_columns_are_written_down(self, modality: Text, table: Path) -> None:

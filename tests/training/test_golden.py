@@ -61,7 +61,11 @@ OTHERS: dict[tuple[str, str], tuple[tuple[str, ...], list[float]]] = {
         11.5524, 10.6083, 9.67107, 9.7571, 9.70455, 9.20739, 9.14799, 8.95195, 9.31649, 9.26259,
     ]),
     ("text", "nat"): (
-        ("encoder={kind: bag_of_ngrams, width: 16, buckets: 256}", "data.vocabulary=512"),
+        (
+            "encoder={kind: bag_of_ngrams, width: 16, buckets: 256}",
+            "data.vocabulary=512",
+            "data.length=128",
+        ),
         [4.66557, 4.32307, 4.15256, 4.17483, 4.24272, 4.21926, 4.22224, 4.10003, 4.08813, 4.2508],
     ),
     ("audio", "notes"): (

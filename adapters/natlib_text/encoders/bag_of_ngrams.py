@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib_text.encoders.tokens import require_vocabulary, trimmed
+from natlib_text.length import LengthRule
 
 __all__ = ["BagOfNgrams"]
 
@@ -45,6 +46,10 @@ class BagOfNgrams(EncoderRecipe):
     """Dropout probability of features in training."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
+
+    def length_rule(self) -> LengthRule:
+        """All of a text, since a token costs little."""
+        return LengthRule(most=4096, share=1.0)
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens]."""

@@ -12,6 +12,7 @@ from natlib_text.encoders.tokens import (
     trimmed,
     vectors_of_stages,
 )
+from natlib_text.length import LengthRule
 
 __all__ = ["TextConvNet"]
 
@@ -32,6 +33,10 @@ class TextConvNet(EncoderRecipe):
     """Dropout probability of the embeddings in training."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
+
+    def length_rule(self) -> LengthRule:
+        """A token costs the same in texts of any length."""
+        return LengthRule(most=1024)
 
     def build(self, input_shape: tuple[int, ...]) -> Encoder:
         """See :meth:`EncoderRecipe.build`; inputs are [tokens]."""

@@ -11,6 +11,7 @@ from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pretrained import whole_number
 from natlib.errors import ConfigError
+from natlib_text import tokenizer
 from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
 from natlib_text.encoders.tokens import (
     mean_over_tokens,
@@ -18,6 +19,7 @@ from natlib_text.encoders.tokens import (
     trimmed,
     vectors_of_stages,
 )
+from natlib_text.length import LengthRule
 
 __all__ = ["TextTransformer"]
 
@@ -57,7 +59,7 @@ class TextTransformer(EncoderRecipe):
     """Dropout probability of outputs and attention in training."""
     checkpoint: str | None = None
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
-    Also set ``data.tokenizer`` to the folder of its tokenizer. The checkpoint then determines
+    If its tokenizer is elsewhere, set ``data.tokenizer`` to that folder. The checkpoint determines
     ``layers``, ``width``, ``heads`` and ``dropout``."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
@@ -117,6 +119,21 @@ class TextTransformer(EncoderRecipe):
             "architecture": architecture,
         }
         return self.model_copy(update=update)
+
+    def inputs(self) -> dict[str, Any]:
+        """See :meth:`EncoderRecipe.inputs`: the checkpoint's own tokenizer, if it lies there."""
+        if self.checkpoint is None:
+            return {}
+        folder = Path(self.checkpoint).expanduser().absolute()
+        return {"tokenizer": str(folder)} if (folder / tokenizer.FILE).exists() else {}
+
+    def length_rule(self) -> LengthRule:
+        """As many tokens as the checkpoint reads, or 512: attention to a token costs all others."""
+        if self.checkpoint is None:
+            return LengthRule()
+        folder = Path(self.checkpoint).expanduser().absolute()
+        room = most_tokens(self.architecture or read_architecture(folder), folder)
+        return LengthRule(most=room or LengthRule().most)
 
     @property
     def pretrained(self) -> str | None:

@@ -54,10 +54,12 @@ def choose_form(
     form = Form(config)
     if not left.everything or machine.has_accelerator:
         return form
+    if config.encoder is not None and config.encoder.inputs():
+        return form  # its weights have seen inputs of one form
     candidates = config.data.candidates()
     if not candidates:
         return form
-    samples = config.data.resolved().dataset("train", index)
+    samples = config.data.for_encoder(config.encoder).resolved().dataset("train", index)
     count = 0 if samples is None else len(samples.usable)
     budget, last = left.budget or HALF_AN_HOUR, None
     for candidate in candidates:
@@ -86,7 +88,7 @@ def choose_form(
 
 def _encoder(config: RunConfig) -> tuple[EncoderRecipe, tuple[int, ...]]:
     """The encoder, and the shape of its inputs."""
-    data = config.data.resolved()
+    data = config.data.for_encoder(config.encoder).resolved()
     return data.complete(config.encoder or data.default_encoder(False)), data.input_shape
 
 
