@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,22 +90,16 @@ def _head_of_run(report: "RunReport") -> None:
 
 
 def _print(name: str, finding: "Finding") -> None:
+    from natlib.doctor import evidence_text
+
     verdict = (f"{_WORDS[finding.verdict]:8}", _COLOURS[finding.verdict])
     console.say(verdict, (name, "bold"), f": {finding.message}")
     if finding.evidence:
-        console.say(f"        {_numbers(finding.evidence)}")
+        console.say(f"        {evidence_text(finding.evidence)}")
     for sample in finding.names:
         console.say(f"        such as {sample}")
     if finding.next_step:
         console.say(f"        Next: {finding.next_step}")
-
-
-def _numbers(evidence: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {_number(value)}" for name, value in evidence.items())
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _as_json(report: "RunReport | DataReport") -> str:

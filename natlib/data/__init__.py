@@ -24,6 +24,7 @@ from natlib.data.reading import (
     check_regular_file,
     check_unreadable,
     evenly_spaced,
+    random_part,
     unknown_source,
 )
 from natlib.data.source_plugins import name_note, plugin_source, stable_source
@@ -69,6 +70,7 @@ __all__ = [
     "name_note",
     "notes_of",
     "plugin_source",
+    "random_part",
     "read_labels",
     "share",
     "sparkline",

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from natlib.data.base import Unreadable
 from natlib.errors import DataError
@@ -16,6 +18,7 @@ __all__ = [
     "check_regular_file",
     "check_unreadable",
     "evenly_spaced",
+    "random_part",
     "unknown_source",
 ]
 
@@ -30,6 +33,18 @@ def evenly_spaced(total: int, count: int) -> list[int]:
     if total <= count:
         return list(range(total))
     return [round(position) for position in np.linspace(0, total - 1, count).tolist()]
+
+
+def random_part(indices: Tensor, count: int, seed: int) -> Tensor:
+    """At most ``count`` of some indices int64[u], drawn at random; their order is kept.
+
+    With the same seed, a smaller part is contained in a larger one, so that commands which look at
+    different numbers of samples look at the same ones.
+    """
+    if len(indices) <= count:
+        return indices
+    own = torch.Generator().manual_seed(seed)
+    return indices[torch.randperm(len(indices), generator=own)[:count].sort().values]
 
 
 def check_regular_file(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from natlib.data import training_samples
 from natlib.doctor.baselines import BASELINES
 from natlib.doctor.embeddings import EMBEDDINGS
-from natlib.doctor.examination import Examination, examine
+from natlib.doctor.examination import EXAMINED, Examination, examine
 from natlib.doctor.finding import Diagnosis, Finding
 from natlib.doctor.learning import LEARNING
 from natlib.doctor.matching import MATCHING
@@ -17,7 +17,7 @@ from natlib.errors import DataError, RunNotFoundError
 from natlib.model import Model, load
 from natlib.runtime.progress import ProgressReporter, SilentProgress
 
-__all__ = ["DIAGNOSES", "RunReport", "diagnose"]
+__all__ = ["DIAGNOSES", "RunReport", "diagnose", "diagnose_examined"]
 
 DIAGNOSES: tuple[Diagnosis[RunFacts], ...] = (
     *EMBEDDINGS,
@@ -55,7 +55,7 @@ class RunReport:
 
 
 def diagnose(
-    run: Path | str, *, samples: int = 2048, progress: ProgressReporter | None = None
+    run: Path | str, *, samples: int = EXAMINED, progress: ProgressReporter | None = None
 ) -> RunReport:
     """Diagnose a run, finished or not, without changing it.
 
@@ -72,9 +72,22 @@ def diagnose(
     """
     record = RunRecord(Path(run))
     examination, why_not = _examination(record, samples, progress or SilentProgress())
+    return diagnose_examined(record, examination, why_not)
+
+
+def diagnose_examined(
+    record: RunRecord, examination: Examination | None, why_not: str = ""
+) -> RunReport:
+    """Diagnose a run whose samples are examined already.
+
+    Args:
+        record: what the run has written down.
+        examination: measurements on its samples; None if they cannot be read.
+        why_not: why they cannot be read, or why there is no model.
+    """
     facts = RunFacts(record, examination, why_not)
     return RunReport(
-        Path(run),
+        record.directory.path,
         record.step,
         record.info.updates,
         None if record.info.failure is None else record.info.failure.message,
@@ -100,6 +113,7 @@ def _examination(
                 samples,
                 model,
                 most,
+                record.config.evaluation.seed,
                 lambda done, _total: progress.advance(done),
             )
     except DataError as error:

@@ -7,12 +7,14 @@ from natlib.doctor.finding import Diagnosis, Finding, diagnosis
 from natlib.doctor.run_facts import RunFacts
 from natlib.objectives import effective_rank, lowest_healthy_rank
 
-__all__ = ["EMBEDDINGS", "spread"]
+__all__ = ["EMBEDDINGS", "LOWEST_SPREAD", "spread"]
 
 # At 0.5, three quarters of the squared length of the embeddings are common to all samples. Sixteen
 # healthy runs on images, sound, text and vectors ended between 0.89 and 1.00, and an untrained
 # network begins at 0.73; collapsed runs ended below 0.13.
-_SPREAD = 0.5
+LOWEST_SPREAD = 0.5
+"""The spread of embeddings below which they have collapsed to a point."""
+
 # Targets whose norms vary by less than this are on a sphere; rounding alone gives 1e-7.
 _ON_SPHERE = 1e-3
 # Embeddings on the sphere of the targets may be off it by rounding to half precision.
@@ -38,7 +40,7 @@ def collapse(facts: RunFacts) -> Finding:
     facts.record.check_updates()
     found = spread(facts.measured("embeddings"))
     evidence = {"spread": found, "spread_of_features": spread(facts.measured("features"))}
-    if found >= _SPREAD:
+    if found >= LOWEST_SPREAD:
         return Finding("fine", "the embeddings are spread", evidence)
     return Finding(
         "act",
@@ -64,8 +66,9 @@ def dimensional_collapse(facts: RunFacts) -> Finding:
         "effective_rank": float(effective_rank(z)),
         "dimensions": float(z.shape[1]),
         "effective_rank_of_features": float(effective_rank(facts.measured("features"))),
+        "samples": float(len(z)),
     }
-    if spread(z) < _SPREAD:
+    if spread(z) < LOWEST_SPREAD:
         return Finding("irrelevant", "the embeddings have collapsed to a point", evidence)
     evidence["lowest_healthy"] = lowest_healthy_rank(z.shape[1], len(z))
     if evidence["effective_rank"] >= evidence["lowest_healthy"]:

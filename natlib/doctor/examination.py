@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from natlib.data import Modality, SampleSet, evenly_spaced
+from natlib.data import Modality, SampleSet, random_part
 from natlib.doctor.copies import sample_digest
 from natlib.evaluation.modes import evaluating, untouched_random
 from natlib.model import Model
 from natlib.objectives import NATModule
 
-__all__ = ["Examination", "examine"]
+__all__ = ["EXAMINED", "Examination", "examine"]
+
+EXAMINED = 2048
+"""Maximum number of samples to read and embed, unless another one is given."""
 
 _BATCH = 256
 
@@ -51,9 +54,10 @@ def examine(
     samples: SampleSet,
     model: Model | None,
     most: int,
+    seed: int,
     progress: Callable[[int, int], None],
 ) -> Examination:
-    """Read samples, spread evenly over the set, and embed them.
+    """Read samples, drawn at random, and embed them.
 
     The state of torch's global generator is restored.
 
@@ -62,9 +66,10 @@ def examine(
         samples: the training samples.
         model: the run's model, on the CPU; None if it has none yet.
         most: maximum number of samples to read.
+        seed: of the draw.
         progress: called with the number of samples done and their total.
     """
-    chosen = evenly_spaced(len(samples), most)
+    chosen = random_part(samples.usable.cpu(), most, seed).tolist()
     names: list[str] = []
     digests: list[bytes] = []
     differences: list[tuple[float, float]] = []

@@ -11,6 +11,7 @@ __all__ = [
     "UnknownFactError",
     "Verdict",
     "diagnosis",
+    "evidence_text",
     "limited",
 ]
 
@@ -41,6 +42,15 @@ class Finding:
     evidence: Mapping[str, float] = field(default_factory=dict)
     next_step: str = ""
     names: tuple[str, ...] = ()
+
+
+def evidence_text(evidence: Mapping[str, float]) -> str:
+    """The numbers of a finding with their names, in three significant digits."""
+    return ", ".join(f"{name} {_number(value)}" for name, value in evidence.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def limited(

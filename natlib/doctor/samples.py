@@ -4,7 +4,7 @@ from natlib.doctor.copies import copies_of
 from natlib.doctor.finding import Diagnosis, Finding, UnknownFactError, diagnosis
 from natlib.doctor.run_facts import RunFacts
 
-__all__ = ["SAMPLES", "SPEED"]
+__all__ = ["MOST_LOADER_SHARE", "MOST_SOLVER_SHARE", "SAMPLES", "SPEED"]
 
 # The same share as of unreadable samples, at which training stops (natlib.data.MOST_UNREADABLE).
 # Common data sets have 0 to 0.2 %.
@@ -18,8 +18,10 @@ _SAME_VIEWS = 1e-4
 _OWN_DIFFERENCE = 0.01
 # Healthy runs waited for matchings 0.4 % (sound) to 17 % of the time (the smallest networks), and
 # for samples 0.2 % to 6 %.
-_SOLVER = 0.4
-_LOADER = 0.3
+MOST_SOLVER_SHARE = 0.4
+"""The largest share of the time that training may wait for matchings."""
+MOST_LOADER_SHARE = 0.3
+"""The largest share of the time that training may wait for samples."""
 
 
 @diagnosis(
@@ -80,7 +82,7 @@ def identical_views(facts: RunFacts) -> Finding:
 def slow_solver(facts: RunFacts) -> Finding:
     facts.record.check_updates()
     evidence = {"solver_share": facts.record.per_update("solver_share")}
-    if evidence["solver_share"] <= _SOLVER:
+    if evidence["solver_share"] <= MOST_SOLVER_SHARE:
         return Finding("fine", "training hardly waits for matchings", evidence)
     return Finding(
         "act",
@@ -100,7 +102,7 @@ def slow_solver(facts: RunFacts) -> Finding:
 def slow_loader(facts: RunFacts) -> Finding:
     facts.record.check_updates()
     evidence = {"loader_share": facts.record.per_update("loader_share")}
-    if evidence["loader_share"] <= _LOADER:
+    if evidence["loader_share"] <= MOST_LOADER_SHARE:
         return Finding("fine", "training hardly waits for samples", evidence)
     return Finding(
         "act",

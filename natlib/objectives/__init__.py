@@ -10,7 +10,6 @@ from natlib.objectives.health import (
     embedding_health,
     lowest_healthy_rank,
     random_cosine,
-    rank_of_spectrum,
 )
 from natlib.objectives.masked import Masked, MaskedModule, Projections
 from natlib.objectives.nat import NAT, NATModule
@@ -68,6 +67,5 @@ __all__ = [
     "lowest_healthy_rank",
     "random_cosine",
     "random_target_loss",
-    "rank_of_spectrum",
     "teacher_embeddings",
 ]

@@ -13,7 +13,6 @@ __all__ = [
     "embedding_health",
     "lowest_healthy_rank",
     "random_cosine",
-    "rank_of_spectrum",
 ]
 
 # Slots far above any that training uses.
@@ -44,14 +43,7 @@ def effective_rank(z: Tensor) -> Tensor:
     values = torch.linalg.svdvals(z - z.mean(0))
     # Points that differ by rounding alone would fill all directions evenly; they are one point.
     rounding = torch.finfo(z.dtype).eps * torch.linalg.vector_norm(z)
-    return rank_of_spectrum(torch.where(values > rounding, values, 0.0))
-
-
-def rank_of_spectrum(values: Tensor) -> Tensor:
-    """The effective rank of embeddings by the singular values Tensor[r] of the centred ones.
-
-    See :func:`effective_rank`. Any multiple of the singular values gives the same.
-    """
+    values = torch.where(values > rounding, values, 0.0)
     share = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
     return torch.exp(torch.special.entr(share).sum())
 

@@ -105,7 +105,7 @@ def _panels(comparison: Comparison) -> list[dict[str, Any]]:
         for name in panel.names:
             curves = [
                 Curve(run, log.metrics[name].steps, log.metrics[name].values,
-                      number=number)
+                      number=number, last=_last(log, name))
                 for number, (run, log) in enumerate(
                     zip(comparison.runs, comparison.logs, strict=True)
                 )
@@ -115,9 +115,9 @@ def _panels(comparison: Comparison) -> list[dict[str, Any]]:
             panels.append(
                 {
                     "title": title,
-                    "names": (name,),
-                    "last": "",
-                    "chart": line_chart(curves, panel.references, x_name="update"),
+                    "chart": line_chart(
+                        curves, panel.references, x_name="update", y_name=panel.axis
+                    ),
                     "meaning": panel.meaning,
                 }
             )

@@ -3,6 +3,7 @@
 import base64
 import io
 import struct
+from statistics import median
 
 from markupsafe import Markup
 from PIL import Image
@@ -13,6 +14,8 @@ __all__ = ["Gallery", "picture_size", "thumbnail_html"]
 
 # Pictures up to this many pixels a side are enlarged without smoothing.
 _SMALL = 48
+# Spectrograms and curves need more width than photos. Photos are up to 1.8 times as wide as high.
+_WIDE = 1.9
 # Pictures of more bytes than this are compressed lossily.
 _HEAVY, _QUALITY = 3_000, 82
 
@@ -40,10 +43,15 @@ class Gallery:
         """An HTML element that shows a sample."""
         return thumbnail_html(self.thumbnail(index))
 
-    def words(self) -> bool:
-        """Whether thumbnails are text."""
-        first = next((thumbnail for thumbnail in self._made.values() if thumbnail), None)
-        return first is not None and first.media == "text/plain"
+    def shape(self) -> str:
+        """How the page lays out thumbnails: as ``words``, ``wide`` pictures, or others (empty)."""
+        present = [thumbnail for thumbnail in self._made.values() if thumbnail]
+        if present and present[0].media == "text/plain":
+            return "words"
+        sizes = [picture_size(thumbnail) for thumbnail in present]
+        # Drawings are curves.
+        ratios = [_WIDE if size is None else size[0] / size[1] for size in sizes]
+        return "wide" if ratios and median(ratios) >= _WIDE else ""
 
 
 def thumbnail_html(thumbnail: Thumbnail | None) -> Markup:
@@ -60,7 +68,12 @@ def thumbnail_html(thumbnail: Thumbnail | None) -> Markup:
         media, data = "image/webp", file.getvalue()
     kind = "thumbnail small" if max(size) <= _SMALL else "thumbnail"
     address = f"data:{media};base64,{base64.b64encode(data).decode()}"
-    return Markup(f'<img class="{kind}" alt="" src="{address}">')
+    width, height = size
+    # The style sheet bounds width and height by the ratio, so that frames are as wide as pictures.
+    return Markup(
+        f'<img class="{kind}" alt="" width="{width}" height="{height}" '
+        f'style="--ratio:{width / height:.3f}" src="{address}">'
+    )
 
 
 def picture_size(thumbnail: Thumbnail) -> tuple[int, int] | None:

@@ -28,12 +28,14 @@ class Section:
         title: its heading.
         template: its file in ``templates``.
         values: the values that the template uses. Text in them is escaped, markup is not.
+        half: whether it needs half of a wide screen only.
     """
 
     name: str
     title: str
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    half: bool = False
 
 
 def note(name: str, title: str, text: str) -> Section:

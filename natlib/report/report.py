@@ -1,9 +1,11 @@
 """Write the report of a run."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from natlib.doctor import EXAMINED, RunRecord, RunReport, diagnose, diagnose_examined, examine
 from natlib.errors import DataError, RunNotFoundError
 from natlib.evaluation.modes import untouched_random
 from natlib.objectives import lowest_healthy_rank, random_target_loss
@@ -61,15 +63,30 @@ def write_report(
     with untouched_random(torch.device("cpu")), progress or SilentProgress() as reporter:
         tell = stages(reporter)
         subject = _subject(log, points, tell)
-        first = evaluation(log.evaluations)
+        found = _diagnosis(log, subject, min(points, EXAMINED), tell)
+        sections = [evaluation(log.evaluations), health(found)]
         if isinstance(subject, Section):
-            sections = [first, health(log), curves(log, {}), subject]
+            sections += [curves(log, {}), subject]
         else:
-            width = subject.features["head"].shape[1]
-            sections = [first, health(log, width), *_looks(log, subject, other, tell)]
+            sections += _looks(log, subject, other, tell)
     page = log.path / "report.html"
     write_page(page, render(log.path.name, _facts(log), sections))
     return page
+
+
+def _diagnosis(log: RunLog, subject: Subject | Section, most: int, tell: Tell) -> RunReport:
+    """What ``natlib doctor`` finds, on the samples that are in memory already if there are any."""
+    if isinstance(subject, Section):
+        return diagnose(log.path, samples=most)
+    examination = examine(
+        subject.modality,
+        subject.samples,
+        subject.model,
+        most,
+        subject.seed,
+        partial(tell, "diagnosing the run"),
+    )
+    return diagnose_examined(RunRecord(log.path), examination)
 
 
 def _looks(log: RunLog, subject: Subject, other: Other | None, tell: Tell) -> list[Section]:
@@ -93,7 +110,7 @@ def references(log: RunLog, subject: Subject) -> dict[str, tuple[Reference, ...]
     width = subject.features["head"].shape[1]
     found: dict[str, tuple[Reference, ...]] = {
         "effective_rank": (
-            Reference(min(width, log.batch), "all directions"),
+            Reference(min(width, log.batch - 1), "all directions"),
             Reference(lowest_healthy_rank(width, log.batch), "few directions"),
         )
     }
@@ -115,13 +132,17 @@ def _subject(log: RunLog, points: int, tell: Tell) -> Subject | Section:
 def _facts(log: RunLog) -> list[tuple[str, str]]:
     config = log.config
     assert config.encoder is not None
+    # Not every update writes a line of metrics, and a line tells the epoch that it is in.
+    finished = log.info.status == "finished"
+    epochs = config.training.epochs if finished else log.epoch
+    updates = log.info.updates if finished else log.step
     return [
         ("modality", config.data.kind),
         ("source", str(config.data.source)),
         ("encoder", config.encoder.kind),
         ("objective", config.objective.kind),
-        ("epochs", f"{log.epoch} of {config.training.epochs}"),
-        ("updates", f"{log.step} of {log.info.updates}"),
+        ("epochs", f"{epochs} of {config.training.epochs}"),
+        ("updates", f"{updates} of {log.info.updates}"),
         ("state", log.info.status),
         ("seed", f"{config.training.seed}"),
     ]

@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from natlib.data import Modality, SampleSet, training_samples
+from natlib.data import Modality, SampleSet, random_part, training_samples
+from natlib.doctor import EXAMINED
 from natlib.encoders import Encoder
 from natlib.evaluation import encode
 from natlib.model import Model, load
@@ -32,6 +33,7 @@ class Subject:
         modality: prepares inputs.
         samples: the training samples of the run.
         index: int64[u], the samples that the report shows, in ascending order.
+        examined: int64[·], the rows of the samples that ``natlib doctor`` looks at.
         labels: int64[u], -1 if a sample has none; None if no sample has any.
         features: Tensor[u, ·] of ``encoder``, ``head`` and ``start``.
         start: the encoder as it began.
@@ -44,6 +46,7 @@ class Subject:
     modality: Modality
     samples: SampleSet
     index: Tensor
+    examined: Tensor
     labels: Tensor | None
     features: dict[str, Tensor]
     start: Encoder
@@ -95,10 +98,9 @@ def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
     workers = decoding_workers(config.training)
     samples = training_samples(model.modality, config.labels, directory.index)
     samples.preload(workers, partial(tell, "reading samples"))
-    seed, usable = config.evaluation.seed, samples.usable.cpu()
-    if len(usable) > points:
-        own = torch.Generator().manual_seed(seed)
-        usable = usable[torch.randperm(len(usable), generator=own)[:points].sort().values]
+    seed, all_usable = config.evaluation.seed, samples.usable.cpu()
+    usable = random_part(all_usable, points, seed)
+    examined = random_part(all_usable, min(points, EXAMINED), seed)
     start = start_of(config, directory)
     beside = start.encoder(
         model.modality,
@@ -125,6 +127,7 @@ def read_subject(log: RunLog, points: int, tell: Tell) -> Subject:
         model.modality,
         samples,
         encoded.index,
+        torch.isin(encoded.index, examined).nonzero().flatten(),
         encoded.labels,
         encoded.features,
         beside,

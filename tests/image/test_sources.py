@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from natlib.data import SourceSplit, Split, encode_labels, evenly_spaced
+from natlib.data import SourceSplit, Split, encode_labels, evenly_spaced, random_part
 from natlib.errors import DataError
 from natlib_image import Image
 from natlib_image.sources import find_source
@@ -325,6 +325,16 @@ def test_encode_labels_numbers_values_in_order() -> None:
 )
 def test_evenly_spaced(total: int, count: int, expected: list[int]) -> None:
     assert evenly_spaced(total, count) == expected
+
+
+def test_a_smaller_random_part_is_in_a_larger_one() -> None:
+    indices = 3 * torch.arange(100)
+    parts = [set(random_part(indices, count, seed=1).tolist()) for count in (5, 20, 100, 200)]
+    assert [len(part) for part in parts] == [5, 20, 100, 100]
+    assert parts[0] < parts[1] < parts[2] == parts[3] == set(indices.tolist())
+    kept = random_part(indices, 20, seed=1)
+    assert torch.equal(kept, kept.sort().values)
+    assert not torch.equal(kept, random_part(indices, 20, seed=2))
 
 
 def test_an_npz_is_opened_only_when_asked(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ class Page(HTMLParser):
         tags: every element with its attributes, in order.
         sections: text of each section by its anchor.
         scripts: content of every script element.
+        styles: content of every style element.
+        text: all text outside of these.
     """
 
     def __init__(self) -> None:
@@ -23,8 +25,10 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.sections: dict[str, str] = {}
         self.scripts: list[str] = []
+        self.styles: list[str] = []
+        self.text = ""
         self._section = ""
-        self._script = False
+        self._inside: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -32,19 +36,21 @@ class Page(HTMLParser):
         if tag == "section":
             self._section = values["id"]
             self.sections[self._section] = ""
-        self._script = tag == "script"
-        if self._script:
-            self.scripts.append("")
+        self._inside = {"script": self.scripts, "style": self.styles}.get(tag)
+        if self._inside is not None:
+            self._inside.append("")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "section":
             self._section = ""
-        self._script = False
+        self._inside = None
 
     def handle_data(self, data: str) -> None:
-        if self._script:
-            self.scripts[-1] += data
-        elif self._section:
+        if self._inside is not None:
+            self._inside[-1] += data
+            return
+        self.text += data
+        if self._section:
             self.sections[self._section] += data
 
     def check_loads_nothing(self) -> None:

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from natlib.doctor import LOWEST_SPREAD, MOST_LOADER_SHARE, MOST_SOLVER_SHARE
 from natlib.report.charts import Curve, Reference, heat_map, line_chart, steps
 from natlib.report.charts.axes import Axis, label, labels, ticks
 from natlib.report.metrics import PANELS, panels_of
 from natlib.report.sections.targets import histogram
+
+AXES = {"x_name": "update", "y_name": "loss"}
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 7), (0.4134, 0.4139), (1e6, 5e6), (-1, 0)])
@@ -44,7 +47,7 @@ def points(chart: str) -> list[list[float]]:
 
 
 def test_a_curve_rises_where_values_do_and_holds_its_ends() -> None:
-    found = points(line_chart([Curve("a", [0, 1, 2, 3], [5, 6, 8, 7])]))
+    found = points(line_chart([Curve("a", [0, 1, 2, 3], [5, 6, 8, 7])], **AXES))
     x, y = [p[0] for p in found], [p[1] for p in found]
     assert x == sorted(x)
     # Pixels count downwards.
@@ -52,7 +55,7 @@ def test_a_curve_rises_where_values_do_and_holds_its_ends() -> None:
 
 
 def test_a_curve_is_broken_where_it_is_not_finite() -> None:
-    chart = line_chart([Curve("a", [0, 1, 2, 3], [1, math.nan, math.inf, 2])])
+    chart = line_chart([Curve("a", [0, 1, 2, 3], [1, math.nan, math.inf, 2])], **AXES)
     (path,) = re.findall(r'class="curve[^"]*" d="([^"]+)"', chart)
     assert path.count("M") == 2
     assert "nan" not in chart
@@ -62,7 +65,7 @@ def test_a_curve_is_broken_where_it_is_not_finite() -> None:
 def test_a_long_curve_is_thinned_to_means() -> None:
     steps_ = list(range(10_000))
     curve = Curve("a", steps_, [float(n % 2) for n in steps_])
-    found = points(line_chart([curve], [Reference(0, "low"), Reference(1, "high")]))
+    found = points(line_chart([curve], [Reference(0, "low"), Reference(1, "high")], **AXES))
     assert len(found) == 300
     heights = [y for _, y in found]
     assert max(heights) - min(heights) < 8  # neighbours average out
@@ -70,23 +73,35 @@ def test_a_long_curve_is_thinned_to_means() -> None:
 
 @pytest.mark.parametrize("values", [[], [3.0], [0.0, 0.0], [math.nan]])
 def test_nothing_to_draw_is_no_error(values: list[float]) -> None:
-    chart = line_chart([Curve("a", list(range(len(values))), values)], [Reference(1, "one")])
+    curve = Curve("a", list(range(len(values))), values)
+    chart = line_chart([curve], [Reference(1, "one")], **AXES)
     assert chart.startswith("<svg")
     assert "one" in chart
 
 
 def test_nothing_to_draw_on_logarithmic_axes_is_no_error() -> None:
     for curves in ([], [Curve("a", [1.0], [0.0])]):
-        assert line_chart(curves, log_x=True, log_y=True).startswith("<svg")
+        assert line_chart(curves, log_x=True, log_y=True, **AXES).startswith("<svg")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_curve_and_both_axes_have_a_name(count: int) -> None:
+    curves = [Curve(f"metric {n}", [0, 1], [n, n + 1], last=f"{n}.5") for n in range(count)]
+    chart = line_chart(curves, [Reference(0.5, "limit")], x_name="update", y_name="share of d")
+    assert re.findall(r'<text class="axis"[^>]*>([^<]*)', chart) == ["share of d", "update"]
+    legend = re.findall(r'<li class="c(\d)">([^<]*) <b>([^<]*)</b>', chart)
+    assert legend == [(str(n), f"metric {n}", f"{n}.5") for n in range(count)]
+    # References are written over the curves, and above their lines.
+    assert chart.index('class="curve') < chart.index(">limit<")
 
 
 def test_names_are_escaped() -> None:
     bad = '<script>"&'
     chart = line_chart([Curve(bad, [0, 1], [0, 1]), Curve("b", [0, 1], [1, 0])],
-                       [Reference(1, bad)], x_name=bad)  # fmt: skip
+                       [Reference(1, bad)], x_name=bad, y_name=bad)  # fmt: skip
     chart += heat_map([[0.5]], [bad], [bad], what=bad)
     assert "<script" not in chart
-    assert chart.count("&lt;script&gt;&#34;&amp;") >= 8
+    assert chart.count("&lt;script&gt;&#34;&amp;") >= 9
 
 
 def test_a_histogram_counts_everything_once() -> None:
@@ -115,3 +130,17 @@ def test_every_metric_is_drawn_once_and_only_the_estimate_is_left_out() -> None:
     assert sorted(found) == sorted([*known, *further])
     (panel,) = panels_of(["loss_target"], {"loss_target": (Reference(0.7, "line"),)})
     assert panel.references == (Reference(0.7, "line"),)
+
+
+def test_every_panel_says_what_its_axis_measures() -> None:
+    names = [name for panel in PANELS for name in panel.names]
+    panels = panels_of([*names, "loss_a", "weight_a", "gradient_share_a", "b_knn", "own"], {})
+    assert all(panel.axis and panel.meaning for panel in panels)
+    assert [p.axis for p in panels if p.names == ("b_knn",)] == ["accuracy in %"]
+
+
+def test_the_limits_of_the_curves_are_those_of_the_doctor() -> None:
+    found = {p.names[0]: [r.value for r in p.references] for p in PANELS}
+    assert found["loader_share"] == [MOST_LOADER_SHARE]
+    assert found["solver_share"] == [MOST_SOLVER_SHARE]
+    assert LOWEST_SPREAD in found["embedding_std"]

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 import natlib
 from natlib import NAT, Bank, Cells, Stream, UniformSphere
 from natlib.assignment import Assignment
-from natlib.doctor.record import RunRecord
+from natlib.doctor import RunRecord, diagnose, diagnose_examined, examine
 from natlib.errors import CheckpointError
 from natlib.objectives import Combined, random_cosine, random_target_loss
 from natlib.report.charts.axes import label
@@ -18,6 +18,7 @@ from natlib.report.fit import measure_fit, nat_part, read_table
 from natlib.report.report import references
 from natlib.report.sections.health import health
 from natlib.report.sections.slots import changed_slots, slots
+from natlib.report.sections.spectrum import spectrum
 from natlib.report.sections.targets import targets
 from natlib.report.subject import Subject, read_subject
 from natlib.runs import RunLog, read_run_log
@@ -63,12 +64,37 @@ def test_reference_lines_are_those_of_the_doctor(bank: tuple[RunLog, Subject]) -
     assert random.value == random_target_loss(record.objective, record.batch)
     few = lines["effective_rank"][1]
     assert few.value == pytest.approx(0.6 * 8**0.5)
-    rows = health(log, subject.features["head"].shape[1]).values["rows"]
-    (row,) = [row for row in rows if row["metric"] == "effective_rank"]
-    assert row["wanted"] == f"{label(few.value)} or more"
-    assert row["well"] == (log.metrics["effective_rank"].last >= few.value)
-    # Without a model nobody knows of how many directions.
-    assert "effective_rank" not in {row["metric"] for row in health(log).values["rows"]}
+
+
+def test_the_effective_rank_is_that_of_the_doctor(
+    bank: tuple[RunLog, Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, _ = bank
+    # The report looks at more samples than the doctor, of a set with more than either looks at.
+    monkeypatch.setattr("natlib.report.subject.EXAMINED", 20)
+    subject = read_subject(log, 40, lambda *_: None)
+    found = examine(subject.modality, subject.samples, subject.model, 20, subject.seed, print)
+    assert found.names == [subject.name_of(row) for row in subject.examined.tolist()]
+    assert len(found.names) == 20
+    rows = {row["name"]: row for row in spectrum(subject).values["rows"]}
+    # 9 updates are too few for a verdict, and 40 would be enough.
+    monkeypatch.setattr("natlib.doctor.record._FEWEST_UPDATES", 1)
+    finding = diagnose_examined(RunRecord(log.path), found).findings["dimensional collapse"]
+    assert rows["head"]["effective"] == label(finding.evidence["effective_rank"])
+    assert rows["encoder"]["effective"] == label(finding.evidence["effective_rank_of_features"])
+    assert finding.evidence["samples"] == 20
+
+
+def test_the_health_section_is_what_the_doctor_says(bank: tuple[RunLog, Subject]) -> None:
+    log, _ = bank
+    report = diagnose(log.path)
+    values = health(report).values
+    shown = {finding["name"]: finding["verdict"] for finding in values["findings"]}
+    told = {name: finding.verdict for name, finding in report.findings.items()}
+    assert shown | dict.fromkeys(values["irrelevant"], "irrelevant") == told
+    order = [finding["verdict"] for finding in values["findings"]]
+    assert order == sorted(order, key=("act", "unknown", "fine").index)
+    assert values["counts"] == {name: order.count(name) for name in ("act", "unknown", "fine")}
 
 
 def test_a_bank_is_measured_with_the_targets_that_samples_own(

@@ -57,6 +57,30 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(page: Page) -> None
     assert "script-src 'sha256-" in policy
 
 
+def test_frames_are_as_wide_as_pictures(page: Page) -> None:
+    # The style sheet bounds both sides by the ratio; a frame is drawn around the picture itself.
+    pictures = [values for tag, values in page.tags if tag == "img"]
+    for values in pictures:
+        ratio = int(values["width"]) / int(values["height"])
+        assert values["style"] == f"--ratio:{ratio:.3f}"
+    (style,) = page.styles
+    assert ".wrong > img.thumbnail { outline:" in style
+    assert "--ratio" in style
+
+
+def test_every_chart_has_a_legend_and_names_of_both_axes(page: Page) -> None:
+    axes = [values for tag, values in page.tags if tag == "text" and values["class"] == "axis"]
+    charts = [values for tag, values in page.tags if tag == "svg" and values["class"] == "chart"]
+    assert len(axes) == 2 * len(charts)
+    legends = [tag for tag, values in page.tags if tag == "ul" and values["class"] == "legend"]
+    assert len(legends) == len(charts) > 10
+
+
+def test_a_finished_run_has_done_all_its_epochs(page: Page) -> None:
+    assert "2 of 2" in page.text
+    assert "finished" in page.text
+
+
 def test_the_map_has_every_sample(page: Page) -> None:
     data = json.loads(page.scripts[0])
     assert len(data["names"]) == 24

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 __all__ = ["heat_map"]
 
 _CELL, _HIGH, _LETTER = 46, 26, 6.4
+_SMALLEST = 0.7
 
 
 def heat_map(
@@ -30,6 +31,8 @@ def heat_map(
     # Column names are slanted upwards to the right, beyond the last column.
     width = left + _CELL * len(columns) + top * 0.9
     height = top + _HIGH * len(rows) + 4
+    # Many columns are scrolled rather than shrunk until nobody can read them.
+    least = _SMALLEST * width
     parts = []
     for number, name in enumerate(columns):
         x, y = left + _CELL * (number + 0.5), top - 6
@@ -42,7 +45,7 @@ def heat_map(
         for column, value in enumerate(row):
             parts.append(_square(left + _CELL * column, y, value))
     return Markup(
-        f'<svg class="chart heat" style="max-width:{width:.0f}px" '
+        f'<svg class="chart heat" style="width:{width:.0f}px;max-width:max(100%,{least:.0f}px)" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(what)}">'
         f"{''.join(parts)}</svg>"
     )
@@ -51,7 +54,7 @@ def heat_map(
 def _square(x: float, y: float, value: float) -> str:
     known = math.isfinite(value)
     share = min(max(value, 0.0), 1.0) if known else 0.0
-    dark = " strong" if share > 0.55 else ""
+    dark = " strong" if share > 0.65 else ""
     text = f"{value:.2f}" if known else "?"
     return (
         f'<rect x="{x + 1:.1f}" y="{y + 1:.1f}" width="{_CELL - 2}" height="{_HIGH - 2}" rx="3" '

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
@@ -11,8 +11,9 @@ from natlib.report.charts.axes import Axis, labels
 
 __all__ = ["Curve", "Reference", "line_chart", "steps"]
 
-_WIDTH, _HEIGHT = 420, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24
+# About as wide as a chart is on the page, so that its text is not scaled.
+_WIDTH, _HEIGHT = 360, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 22, 24
 # Points of a curve, at most.
 _POINTS = 300
 
@@ -27,6 +28,7 @@ class Curve:
         y: vertical coordinates; the line has a gap where one is not finite.
         dashed: whether it is a baseline.
         number: the number of its colour; by default that of its position.
+        last: its last value in words, beside the name; may be empty.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Curve:
     y: Sequence[float]
     dashed: bool = False
     number: int | None = None
+    last: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def line_chart(
     *,
     log_x: bool = False,
     log_y: bool = False,
-    x_name: str = "",
+    x_name: str,
+    y_name: str,
     from_zero: bool = False,
 ) -> Markup:
     """A chart of curves with reference lines.
@@ -66,6 +70,7 @@ def line_chart(
         log_x: whether the horizontal axis is logarithmic; values have to be positive.
         log_y: whether the vertical axis is logarithmic; values that are not positive are left out.
         x_name: the name of the horizontal axis.
+        y_name: the name of the vertical axis, with its unit.
         from_zero: whether the vertical axis starts at zero.
     """
     thinned = [_thinned(curve, log_y) for curve in curves]
@@ -78,17 +83,18 @@ def line_chart(
     up = Axis.around(ys, _HEIGHT - _BOTTOM, _TOP, log=log_y)
     if from_zero:
         up = Axis(0.0, up.high, up.first, up.last)
-    parts = [_grid(across, up, x_name)]
+    parts = [_grid(across, up, x_name, y_name)]
+    texts = []
     for reference in references:
         y = up.place(reference.value)
         parts.append(f'<line class="reference" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
                      f'y1="{y:.1f}" y2="{y:.1f}"/>')  # fmt: skip
-        above = y - 4 if y > _TOP + 12 else y + 12
-        parts.append(f'<text class="reference" x="{_WIDTH - _RIGHT - 2}" y="{above:.1f}" '
+        texts.append(f'<text class="reference" x="{_WIDTH - _RIGHT - 2}" y="{y - 4:.1f}" '
                      f'text-anchor="end">{escape(reference.text)}</text>')  # fmt: skip
     for position, curve in enumerate(thinned):
         number = position if curve.number is None else curve.number
         parts.append(_path(curve, across, up, number))
+    parts += texts  # over the curves
     names = ", ".join(curve.name for curve in curves)
     picture = (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
@@ -117,8 +123,8 @@ def _thinned(curve: Curve, positive: bool) -> Curve:
         cuts = [round(n * size) for n in range(_POINTS + 1)]
         parts = list(itertools.pairwise(cuts))
         x = [sum(curve.x[a:b]) / (b - a) for a, b in parts]
-        return Curve(curve.name, x, [_mean(y[a:b]) for a, b in parts], curve.dashed, curve.number)
-    return Curve(curve.name, list(curve.x), y, curve.dashed, curve.number)
+        return replace(curve, x=x, y=[_mean(y[a:b]) for a, b in parts])
+    return replace(curve, x=list(curve.x), y=y)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -143,8 +149,8 @@ def _path(curve: Curve, across: Axis, up: Axis, number: int) -> str:
     )
 
 
-def _grid(across: Axis, up: Axis, x_name: str) -> str:
-    parts = []
+def _grid(across: Axis, up: Axis, x_name: str, y_name: str) -> str:
+    parts = [f'<text class="axis" x="2" y="11">{escape(y_name)}</text>']
     values = up.ticks()
     for value, text in zip(values, labels(values), strict=True):
         y = up.place(value)
@@ -156,21 +162,20 @@ def _grid(across: Axis, up: Axis, x_name: str) -> str:
     for value, text in zip(values, labels(values), strict=True):
         x = across.place(value)
         # No label where the name of the axis is.
-        if not x_name or x < _WIDTH - _RIGHT - 14 - 6 * len(x_name):
+        if x < _WIDTH - _RIGHT - 18 - 6 * len(x_name):
             parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 15}" '
                          f'text-anchor="middle">{text}</text>')  # fmt: skip
-    parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - _BOTTOM + 15}" '
+    parts.append(f'<text class="axis" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - _BOTTOM + 15}" '
                  f'text-anchor="end">{escape(x_name)}</text>')  # fmt: skip
     return "".join(parts)
 
 
 def _legend(curves: Sequence[Curve]) -> Markup:
-    """The names of the curves; empty for a single curve."""
-    if len(curves) < 2:
-        return Markup("")
+    """The names of the curves, with their last values."""
     items = []
     for position, curve in enumerate(curves):
         number = position if curve.number is None else curve.number
         dashed = " dashed" if curve.dashed else ""
-        items.append(f'<li class="c{number % 8}{dashed}">{escape(curve.name)}</li>')
+        last = f" <b>{escape(curve.last)}</b>" if curve.last else ""
+        items.append(f'<li class="c{number % 8}{dashed}">{escape(curve.name)}{last}</li>')
     return Markup(f'<ul class="legend">{"".join(items)}</ul>')

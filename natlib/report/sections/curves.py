@@ -26,16 +26,19 @@ def curves(log: RunLog, references: Mapping[str, tuple[Reference, ...]]) -> Sect
     for panel in panels_of(log.metrics, references):
         series = {name: log.metrics[name] for name in panel.names}
         lines = [
-            Curve(name, one.steps, one.values, dashed=name == "random_cosine")
+            Curve(
+                name,
+                one.steps,
+                one.values,
+                dashed=name == "random_cosine",
+                last=label(one.last),
+            )
             for name, one in series.items()
         ]
-        last = ", ".join(label(one.last) for one in series.values())
         panels.append(
             {
                 "title": panel.title,
-                "names": panel.names,
-                "last": last,
-                "chart": line_chart(lines, panel.references, x_name="update"),
+                "chart": line_chart(lines, panel.references, x_name="update", y_name=panel.axis),
                 "meaning": panel.meaning,
             }
         )

@@ -9,10 +9,10 @@ from natlib.report.gallery import thumbnail_html
 from natlib.report.page import Section, note
 from natlib.report.subject import Subject
 
-__all__ = ["filter_sheet", "filters", "first_convolution"]
+__all__ = ["filter_tiles", "filters", "first_convolution"]
 
 _TITLE = "First layer"
-_FILTERS, _ACROSS = 96, 16
+_FILTERS = 96
 # Filters below this size have no visible structure.
 _SMALLEST = 2
 
@@ -30,7 +30,9 @@ def filters(subject: Subject) -> Section:
     sheets = [
         {
             "name": name,
-            "picture": thumbnail_html(Thumbnail.from_pixels(filter_sheet(weight).numpy())),
+            "tiles": [
+                thumbnail_html(Thumbnail.from_pixels(tile.numpy())) for tile in filter_tiles(weight)
+            ],
         }
         for name, weight in weights.items()
         if weight is not None
@@ -54,8 +56,8 @@ def first_convolution(encoder: Encoder) -> Tensor | None:
     return weight if min(weight.shape[2:]) >= _SMALLEST else None
 
 
-def filter_sheet(weight_OIHW: Tensor) -> Tensor:
-    """Filters side by side, each scaled to the full range of colours: uint8[height, width, 3].
+def filter_tiles(weight_OIHW: Tensor) -> list[Tensor]:
+    """Pictures uint8[height, width, 3] of filters, each scaled to the full range of colours.
 
     Filters with three channels are shown in colour; with two, one channel is above the other.
     """
@@ -67,11 +69,4 @@ def filter_sheet(weight_OIHW: Tensor) -> Tensor:
         tiles = tiles.permute(0, 2, 3, 1)
     else:
         tiles = torch.cat([*tiles.transpose(0, 1)], dim=1).unsqueeze(-1).expand(-1, -1, -1, 3)
-    count, height, width, _ = tiles.shape
-    across = min(count, _ACROSS)
-    down = -(-count // across)
-    sheet = torch.ones(down * (height + 1) - 1, across * (width + 1) - 1, 3)
-    for number, tile in enumerate(tiles):
-        y, x = (number // across) * (height + 1), (number % across) * (width + 1)
-        sheet[y : y + height, x : x + width] = tile
-    return sheet.mul(255).round().byte()
+    return [*tiles.mul(255).round().byte()]

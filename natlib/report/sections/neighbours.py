@@ -23,7 +23,10 @@ def neighbours(subject: Subject) -> Section:
     if len(subject.index) < 2:
         return note("neighbours", _TITLE, "There is only one sample.")
     rows = subject.draw(_SAMPLES)
-    sheets = {"trained": "encoder", "as it began": "start"}
+    sheets = {
+        "Trained encoder": "encoder",
+        f"Encoder {subject.start_name}": "start",
+    }
     found = {title: _of(subject, subject.features[name], rows) for title, name in sheets.items()}
     values = {
         "rows": [
@@ -35,7 +38,7 @@ def neighbours(subject: Subject) -> Section:
         ],
         "titles": list(sheets),
         "right": {title: _right(subject, cells, rows) for title, cells in found.items()},
-        "words": subject.gallery.words(),
+        "shape": subject.gallery.shape(),
     }
     return Section("neighbours", _TITLE, "neighbours.html.j2", values)
 

@@ -50,12 +50,16 @@ def slots(log: RunLog, subject: Subject) -> Section:
     moved: list[int] = []
     if len(tables) > 1:
         often = changed_slots(tables[-2][1], tables[-1][1])[subject.index]
-        moved = often.argsort(descending=True, stable=True)[: int((often > 0).sum())].tolist()
+        # Among samples that lost as many slots, classes take turns.
+        order = subject.draw(len(often))
+        most = order[often[order].argsort(descending=True, stable=True)]
+        moved = most[: int((often > 0).sum())].tolist()
     series = log.metrics.get("reassigned")
     values = {
         "chart": line_chart(
-            [Curve("reassigned", series.steps, [100 * v for v in series.values])],
+            [Curve("reassigned in the matching", series.steps, [100 * v for v in series.values])],
             x_name="update",
+            y_name="% of the slots in a batch",
             from_zero=True,
         ) if series else None,
         "changes": changes,
@@ -66,7 +70,7 @@ def slots(log: RunLog, subject: Subject) -> Section:
             {"picture": subject.gallery.html(int(subject.index[row])), "name": subject.name_of(row)}
             for row in moved[:_MOST]
         ],
-        "words": subject.gallery.words(),
+        "shape": subject.gallery.shape(),
     }  # fmt: skip
     return Section("slots", _TITLE, "slots.html.j2", values)
 

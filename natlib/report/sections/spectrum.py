@@ -1,7 +1,8 @@
 """Section: the spectrum of features."""
 
-from natlib.objectives import rank_of_spectrum
+from natlib.objectives import effective_rank
 from natlib.report.charts import Curve, line_chart
+from natlib.report.charts.axes import label
 from natlib.report.page import Section
 from natlib.report.spectrum import variance_shares
 from natlib.report.subject import Subject
@@ -32,13 +33,18 @@ def spectrum(subject: Subject) -> Section:
             {
                 "name": name,
                 "dimensions": subject.features[key].shape[1],
-                # Singular values are the roots of variances, up to a factor.
-                "effective": float(rank_of_spectrum(shares.sqrt())),
+                # On the samples of ``natlib doctor``: the rank grows with their number.
+                "effective": label(float(effective_rank(subject.features[key][subject.examined]))),
                 "first": 100 * float(shares[0]),
                 "most": int((total < 0.9).sum()) + 1 if len(visible) else 0,
             }
         )
     chart = line_chart(
-        [curve for curve in curves if curve.x], log_x=True, log_y=True, x_name="direction"
+        [curve for curve in curves if curve.x],
+        log_x=True,
+        log_y=True,
+        x_name="principal direction",
+        y_name="share of the variance",
     )
-    return Section("spectrum", "Spectrum", "spectrum.html.j2", {"chart": chart, "rows": rows})
+    values = {"chart": chart, "rows": rows, "samples": len(subject.examined)}
+    return Section("spectrum", "Spectrum", "spectrum.html.j2", values)

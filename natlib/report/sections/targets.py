@@ -35,6 +35,7 @@ def targets(subject: Subject, fit: Fit | None) -> Section:
             [Curve(name, *steps(edges, mine)),
              Curve("random points, matched", *steps(edges, random), dashed=True)],
             x_name="cosine",
+            y_name="% of the samples or points",
             from_zero=True,
         ),
         "fit": fit,
@@ -44,9 +45,9 @@ def targets(subject: Subject, fit: Fit | None) -> Section:
             "Highest cosine": [_cell(subject, fit, row) for row in order[:few]],
             "Lowest cosine": [_cell(subject, fit, row) for row in order[::-1][:few]],
         },
-        "words": subject.gallery.words(),
+        "shape": subject.gallery.shape(),
     }  # fmt: skip
-    return Section("targets", _TITLE, "targets.html.j2", values)
+    return Section("targets", _TITLE, "targets.html.j2", values, half=True)
 
 
 def histogram(samples: Sequence[Tensor], bins: int) -> tuple[list[float], list[list[float]]]:

@@ -48,6 +48,6 @@ def views(subject: Subject) -> Section:
             for number, row in zip(batch.index, pictures, strict=True)
         ],
         "count": _VIEWS,
-        "words": subject.gallery.words(),
+        "shape": subject.gallery.shape(),
     }
-    return Section("views", _TITLE, "views.html.j2", values)
+    return Section("views", _TITLE, "views.html.j2", values, half=True)
