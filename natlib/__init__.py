@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from natlib.encoders import EncoderRecipe, LinearHead, MlpEncoder, MlpHead
     from natlib.errors import NatlibError
     from natlib.evaluation import evaluate
-    from natlib.model import Model, export_embeddings, load
+    from natlib.model import Embedder, Model, export_embeddings, load
     from natlib.objectives import NAT, NATLoss, Objective, Repulsion
     from natlib.solvers import (
         Auction,
@@ -69,6 +69,7 @@ __all__ = [
     "Blockwise",
     "Cells",
     "Component",
+    "Embedder",
     "EncoderRecipe",
     "FromArray",
     "Gaussian",
@@ -128,7 +129,7 @@ _NAMES = {
     "natlib.encoders": ("EncoderRecipe", "LinearHead", "MlpEncoder", "MlpHead"),
     "natlib.errors": ("NatlibError",),
     "natlib.evaluation": ("evaluate",),
-    "natlib.model": ("Model", "export_embeddings", "load"),
+    "natlib.model": ("Embedder", "Model", "export_embeddings", "load"),
     "natlib.objectives": ("NAT", "NATLoss", "Objective", "Repulsion"),
     "natlib.solvers": (
         "Auction",

@@ -147,6 +147,10 @@ class Audio(Modality):
             update["std"] = std if self.std is None else self.std
         return self.changed(**update)
 
+    def encoder_in(self, folder: Path) -> EncoderRecipe:
+        """See :meth:`Modality.encoder_in`: wav2vec 2.0 and the like."""
+        return Wav2Vec(checkpoint=str(folder.expanduser().absolute()))
+
     def check_encoder(self, recipe: EncoderRecipe) -> None:
         """See :meth:`Modality.check_encoder`: one that reads this representation."""
         wanted = {"audio_convnet": "log_mel", "audio_resnet": "log_mel", "wav2vec": "waveform"}

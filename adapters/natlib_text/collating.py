@@ -14,7 +14,10 @@ __all__ = ["collate", "texts_of"]
 
 
 def collate(
-    samples: Sequence[DecodedText | Unreadable], tokenizer: TextTokenizer, length: int
+    samples: Sequence[DecodedText | Unreadable],
+    tokenizer: TextTokenizer,
+    length: int,
+    prompt: str = "",
 ) -> Batch:
     """A batch whose ``data`` holds ``tokens``, ``bytes`` and ``size``.
 
@@ -27,7 +30,7 @@ def collate(
     found = dict(
         zip(
             (sample.index for sample in untokenised),
-            tokenizer.encode([sample.text for sample in untokenised], length)
+            tokenizer.encode([prompt + sample.text for sample in untokenised], length)
             if untokenised
             else [],
             strict=True,

@@ -59,12 +59,14 @@ class TextDecoder:
         tokenizer: splits texts into tokens.
         length: tokens of a text that are read.
         encoding: that of files that hold one text, see :func:`natlib_text.decoding.decode`.
+        prompt: put before each text when it is split.
     """
 
     noun: ClassVar[str] = "texts"
     tokenizer: TextTokenizer
     length: int
     encoding: str | None = None
+    prompt: str = ""
 
     def decode(self, index: int, item: Any) -> DecodedText:
         return DecodedText(index, decode(item, self.length * BYTES_PER_TOKEN, self.encoding))
@@ -95,7 +97,8 @@ class TextDecoder:
 
     def notes(self, samples: Sequence[DecodedText]) -> list[str]:
         with all_threads():
-            tokens = self.tokenizer.encode([sample.text for sample in samples], self.length + 1)
+            texts = [self.prompt + sample.text for sample in samples]
+            tokens = self.tokenizer.encode(texts, self.length + 1)
         longer = sum(len(each) > self.length for each in tokens)
         if not longer:
             return []
@@ -111,7 +114,8 @@ class TextDecoder:
     def _tokenised(
         self, block: Sequence[DecodedText | Unreadable]
     ) -> list[DecodedText | Unreadable]:
-        texts = [sample.text for sample in block if isinstance(sample, DecodedText)]
+        good = [sample for sample in block if isinstance(sample, DecodedText)]
+        texts = [self.prompt + sample.text for sample in good]
         with all_threads():
             tokens = iter(self.tokenizer.encode(texts, self.length))
         found: list[DecodedText | Unreadable] = []

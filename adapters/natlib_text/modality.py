@@ -103,6 +103,8 @@ class Text(Modality):
     the training texts: a bag of n-grams reads all of each, up to 4,096 tokens; other encoders read
     as many as 95 of 100 texts have, up to 1,024 for a convnet, 512 for a transformer, or what a
     checkpoint was made for."""
+    prompt: str = ""
+    """Put before each text where a checkpoint was trained with one, ``query: `` say."""
     tokenizer: str | None = None
     """A folder with a ``tokenizer.json``. By default a tokenizer is trained on the texts."""
     vocabulary: int = Field(default=8192, ge=256)
@@ -179,6 +181,10 @@ class Text(Modality):
         modality._files = dict(files)
         return modality
 
+    def encoder_in(self, folder: Path) -> EncoderRecipe:
+        """See :meth:`Modality.encoder_in`: of ``transformers`` or ``sentence-transformers``."""
+        return TextTransformer(checkpoint=str(folder.expanduser().absolute()))
+
     def for_encoder(self, recipe: EncoderRecipe | None, accelerator: bool = False) -> Self:
         """See :meth:`Modality.for_encoder`; an encoder may have a ``length_rule``."""
         found = super().for_encoder(recipe, accelerator).model_copy()
@@ -232,7 +238,7 @@ class Text(Modality):
         return DecodedSamples(texts, decoder, self.cache_gib, rows)
 
     def collate(self, samples: list[Any]) -> Batch:
-        return collate(samples, self._tokenizer(), self._length())
+        return collate(samples, self._tokenizer(), self._length(), self.prompt)
 
     @torch.no_grad()
     def views(self, batch: Batch, count: int) -> list[Tensor]:
@@ -281,7 +287,7 @@ class Text(Modality):
         )
 
     def _decoder(self) -> TextDecoder:
-        return TextDecoder(self._tokenizer(), self._length(), self.encoding)
+        return TextDecoder(self._tokenizer(), self._length(), self.encoding, self.prompt)
 
     def _length(self) -> int:
         if self.length is None:

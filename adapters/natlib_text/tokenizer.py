@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 from natlib.errors import ConfigError, one_line
-from natlib.runtime.reading import MIB, read_bytes
+from natlib.runtime.reading import MIB, read_bytes, read_json
 
 __all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
 
@@ -108,13 +108,14 @@ def read_tokenizer(folder: Path) -> bytes:
             "or nothing to train a tokenizer on the texts (data.tokenizer)"
         )
     try:
-        return read_bytes(folder / FILE, 256 * MIB)
+        content = read_bytes(folder / FILE, 256 * MIB)
     except OSError as error:
         found = ", ".join(sorted(file.name for file in folder.iterdir())[:6]) or "nothing"
         raise ConfigError(
             f"the tokenizer {folder} has no readable {FILE} (found: {found}); save it with "
             "save_pretrained of a fast tokenizer (data.tokenizer)"
         ) from error
+    return _lowercased(content) if _lowers(folder) else content
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, lowercase: bool) -> bytes:
@@ -163,3 +164,24 @@ def all_threads() -> Iterator[None]:
         yield
     finally:
         os.environ[_THREADS] = "false"
+
+
+def _lowers(folder: Path) -> bool:
+    """Whether ``sentence-transformers`` converts texts to lower case before it splits them."""
+    file = folder / "sentence_bert_config.json"
+    try:
+        settings = read_json(file) if file.exists() else {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{file} cannot be read: {one_line(error)}; save the model again with "
+            "sentence-transformers"
+        ) from error
+    return isinstance(settings, dict) and settings.get("do_lower_case") is True
+
+
+def _lowercased(content: bytes) -> bytes:
+    tokenizer = Tokenizer.from_buffer(content)
+    given = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *given])
+    lowered: str = tokenizer.to_str()
+    return lowered.encode()

@@ -14,15 +14,18 @@ from natlib.registry import EntryPoints, Registry
 
 __all__ = [
     "Assignment",
+    "Checkpoint",
     "ConfigFile",
     "Device",
     "Encoder",
     "Modality",
+    "OfCheckpoint",
     "Preset",
     "Settings",
     "Solver",
     "Source",
     "Targets",
+    "check_subject",
     "completion",
     "kinds",
     "nested",
@@ -117,6 +120,23 @@ Assignment = Annotated[
 Solver = Annotated[
     str | None, _kind("--solver", SOLVERS, "Solver that matches samples with targets")
 ]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="FOLDER",
+        help="In place of a run: a checkpoint as it came, of transformers, sentence-transformers "
+        "or timm. Also give --modality.",
+    ),
+]
+OfCheckpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--modality",
+        autocompletion=completion(MODALITIES),
+        help=f"With --encoder: kind of data, {kinds(MODALITIES)}.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -160,3 +180,20 @@ def nested(**options: Any) -> dict[str, Any]:
             level = level.setdefault(parent, {})
         level[key] = value
     return result
+
+
+def check_subject(run: Path | None, encoder: str | None, modality: str | None) -> None:
+    """Check that either a run is given, or a checkpoint and its modality.
+
+    Raises:
+        ConfigError: both, neither, or a half.
+    """
+    if (run is None) == (encoder is None):
+        what = "both a run and --encoder" if run is not None else "neither a run nor --encoder"
+        raise ConfigError(
+            f"got {what}; give the directory of a run, or --encoder FOLDER --modality KIND for a "
+            "checkpoint as it came"
+        )
+    if (encoder is None) != (modality is None):
+        missing = "--modality" if modality is None else "--encoder"
+        raise ConfigError(f"--encoder and --modality go together; {missing} is missing")

@@ -182,6 +182,17 @@ class Modality(Component):
                 "(encoder.kind), or leave encoder out"
             )
 
+    def encoder_in(self, folder: Path) -> EncoderRecipe:
+        """The recipe that reads the checkpoint in a folder. By default there is none.
+
+        Raises:
+            ConfigError: no encoder for this modality reads such a folder.
+        """
+        raise ConfigError(
+            f"the modality '{getattr(self, 'kind', '?')}' has no encoder that reads checkpoints, "
+            f"so not {folder} either; train one (natlib train)"
+        )
+
     def for_encoder(self, recipe: EncoderRecipe | None, accelerator: bool = False) -> Self:
         """The modality with inputs that suit an encoder, where nothing else is set.
 

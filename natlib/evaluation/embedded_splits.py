@@ -61,7 +61,7 @@ def embed_splits(
     encoder: Encoder,
     objective: ObjectiveModule | None,
     modality: Modality,
-    start: Start,
+    start: Start | None,
     splits: Splits,
     config: EvaluationConfig,
     *,
@@ -70,6 +70,7 @@ def embed_splits(
     progress: EvaluationProgress | None = None,
     seen_as: Callable[[Encoder], Encoder] | None = None,
     baselines: bool = True,
+    name: str = "encoder",
 ) -> EmbeddedSplits:
     """Features of an encoder and its head, and of their baselines, of labelled samples.
 
@@ -77,7 +78,7 @@ def embed_splits(
         encoder: the trained encoder.
         objective: if given, its head is evaluated too.
         modality: the resolved modality that the encoder was trained with.
-        start: what the encoder was before it was trained.
+        start: what the encoder was before it was trained; None where nobody trained it.
         splits: which samples.
         config: gives the seed of what is drawn, and the size of batches.
         device: what to compute on; encoder and objective must be there.
@@ -86,13 +87,14 @@ def embed_splits(
         seen_as: wraps each encoder before it embeds, to return its stages, for example. Raw
             inputs are then not reduced.
         baselines: whether the encoder as it began and raw inputs are embedded too.
+        name: what the encoder is called in tables.
 
     Raises:
         DataError: samples cannot be read.
         NonFiniteError: an output holds NaN or infinity.
     """
     beside = None
-    if baselines:
+    if baselines and start is not None:
         beside = start.encoder(
             modality,
             splits.train,
@@ -126,7 +128,9 @@ def embed_splits(
         positions(known.index, splits.train_index), positions(asked.index, splits.test_index)
     )
     unreadable = len(known.unreadable) + len(asked.unreadable)
-    names = {"encoder": "encoder", "head": "head", "start": start.name, "raw": "raw inputs"}
+    names = {"encoder": name, "head": "head", "raw": "raw inputs"}
+    if start is not None:
+        names["start"] = start.name
     reduction = None
     if baselines and seen_as is None:
         width = known.features["encoder"].shape[1]

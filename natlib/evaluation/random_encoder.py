@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from natlib.data import Modality, SampleSet, load_batches
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.pretrained import weights_replaced
 from natlib.evaluation.modes import evaluating, untouched_random
 
 __all__ = ["estimate_batch_norm", "random_encoder"]
@@ -45,7 +46,9 @@ def random_encoder(
     with untouched_random(device):
         # Not torch.manual_seed, which would seed accelerators as well.
         torch.default_generator.manual_seed(seed)
-        encoder = recipe.build(modality.input_shape).to(device)
+        with weights_replaced():  # not those of a checkpoint
+            encoder = recipe.build(modality.input_shape)
+        encoder = encoder.to(device)
         if _batch_norms(encoder):
             order = index[torch.randperm(len(index))][: _BATCHES * batch_size]
             batches = [part.tolist() for part in torch.split(order, batch_size)]

@@ -28,10 +28,10 @@ STANDARD = "standard"
 
 def evaluate(
     encoder: Encoder,
-    objective: ObjectiveModule,
+    objective: ObjectiveModule | None,
     modality: Modality,
     config: EvaluationConfig,
-    start: Start,
+    start: Start | None,
     *,
     device: torch.device,
     workers: int = 0,
@@ -43,6 +43,7 @@ def evaluate(
     classifier: ObjectiveModule | None = None,
     source: str | None = None,
     config_hash: str | None = None,
+    name: str = "encoder",
 ) -> Evaluation:
     """Nearest neighbours and linear probes on encoder and head, and on their baselines.
 
@@ -57,10 +58,10 @@ def evaluate(
 
     Args:
         encoder: what is evaluated.
-        objective: its head is evaluated too.
+        objective: its head is evaluated too, if there is one.
         modality: the resolved modality that the encoder was trained with.
         config: settings of the probes.
-        start: what the encoder was before it was trained.
+        start: what the encoder was before it was trained; None where nobody trained it.
         device: what to compute on; encoder and objective must be there.
         workers: processes that decode.
         progress: told about each stage.
@@ -74,6 +75,7 @@ def evaluate(
             a saved model has none.
         source: where the samples are from, to be noted; None for the source of training.
         config_hash: digest of the run's configuration, to be noted.
+        name: what the encoder is called in tables.
 
     Raises:
         DataError: there are no labels (ask :func:`has_labels` first), or of one class only, or
@@ -86,6 +88,7 @@ def evaluate(
     found = embed_splits(
         encoder, objective, modality, start, splits, config,
         device=device, workers=workers, progress=progress, baselines=config.baselines,
+        name=name,
     )  # fmt: skip
     probes = _Probes(found, config, device, seen)
     rows: dict[str, dict[str, Figure]] = {}

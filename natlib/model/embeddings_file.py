@@ -8,7 +8,7 @@ import numpy as np
 
 from natlib.data import DecodedSamples, Modality, SampleSet, Split, notes_of
 from natlib.errors import ConfigError, DataError
-from natlib.model.model import Model, Output
+from natlib.model.embedding_model import EmbeddingModel, Output
 from natlib.runtime.storage import new_file
 
 __all__ = ["EXPORT_SUFFIXES", "export_embeddings"]
@@ -18,7 +18,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def export_embeddings(
-    model: Model,
+    model: EmbeddingModel,
     out: Path,
     sources: Sequence[str] | None = None,
     *,

@@ -1,28 +1,20 @@
 """A trained model: encoder, head, and the modality that prepares their inputs."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from natlib.component import Component
 from natlib.configuration import describe_saved
-from natlib.data import Modality, SampleSet
-from natlib.encoders import (
-    Encoder,
-    EncoderRecipe,
-    computes_on,
-    data_device,
-    place_encoder,
-)
+from natlib.data import Modality
+from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pretrained import weights_replaced
-from natlib.errors import ConfigError, DataError, DeviceError, NatlibError, one_line
-from natlib.evaluation.features import encode
-from natlib.evaluation.modes import evaluating, untouched_random
+from natlib.errors import ConfigError, NatlibError, one_line
+from natlib.evaluation.modes import untouched_random
+from natlib.model.embedding_model import EmbeddingModel
 from natlib.model.files import (
     ENCODER_FILE,
     HEAD_FILE,
@@ -36,27 +28,12 @@ from natlib.model.files import (
 from natlib.objectives import Objective, ObjectiveModule
 from natlib.runtime.model_size import no_larger_than
 
-__all__ = ["Embeddings", "Model", "load", "save_model"]
+__all__ = ["Model", "load", "save_model"]
 
-Output = Literal["encoder", "head"]
-Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 C = TypeVar("C", bound=Component)
 
 
-@dataclass(frozen=True)
-class Embeddings:
-    """Embeddings of a sample set; row i is sample ``index[i]``.
-
-    Attributes:
-        vectors: float32[u, f].
-        index: int64[u], the samples that could be decoded.
-    """
-
-    vectors: Vectors
-    index: np.ndarray[tuple[int], np.dtype[np.int64]]
-
-
-class Model:
+class Model(EmbeddingModel):
     """A trained encoder with its head, ready to embed samples.
 
     Args:
@@ -73,118 +50,8 @@ class Model:
         modality: Modality,
         recipe: EncoderRecipe,
     ) -> None:
-        self.encoder = encoder
+        super().__init__(encoder, modality, recipe, objective)
         self.objective = objective
-        self.modality = modality
-        self.recipe = recipe
-
-    @property
-    def device(self) -> torch.device:
-        """Where its inputs and outputs are: with the encoder, or on the CPU if that is on mps."""
-        return data_device(computes_on(self.encoder))
-
-    def to(self, device: str | torch.device) -> "Model":
-        """Move the model to a device; returns the model itself.
-
-        Raises:
-            DeviceError: this machine has no such device.
-        """
-        try:
-            place_encoder(self.encoder, device)
-            self.objective.to(data_device(torch.device(device)))
-        except (RuntimeError, AssertionError) as error:
-            raise DeviceError(
-                f"cannot use device '{device}': {str(error).splitlines()[0]}; use 'cpu'"
-            ) from error
-        return self
-
-    def embed(
-        self,
-        items: Sequence[Any] | np.ndarray[Any, Any],
-        *,
-        batch_size: int = 256,
-        output: Output = "encoder",
-        device: str | torch.device | None = None,
-    ) -> Vectors:
-        """Embed paths or arrays.
-
-        Args:
-            items: whatever the modality reads: paths to files, or decoded arrays.
-            batch_size: samples that are decoded and embedded at once.
-            output: ``encoder`` for features, ``head`` for the space of the targets.
-            device: move the model there first; by default it stays where it is.
-
-        Returns:
-            float32[n, f], row i for item i.
-
-        Raises:
-            DataError: an item cannot be read; the message names it.
-            DeviceError: this machine has no such device.
-        """
-        if isinstance(items, str | bytes | Path):
-            raise DataError(f"embed takes a list of items, got {items!r}; write embed([...])")
-        _check_output(output)
-        if device is not None:
-            self.to(device)
-        starts = range(0, len(items), batch_size)
-        rows = [self._embed_items(items[start : start + batch_size], output) for start in starts]
-        return np.concatenate(rows) if rows else self._embed_nothing(output)
-
-    def embed_set(
-        self,
-        samples: SampleSet,
-        *,
-        batch_size: int = 256,
-        output: Output = "encoder",
-        device: str | torch.device | None = None,
-        workers: int = 0,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Embeddings:
-        """Embed the usable samples of a set, leaving out what cannot be decoded.
-
-        Args:
-            samples: ``model.modality.dataset("train")``, for example.
-            batch_size: samples that are embedded at once.
-            output: ``encoder`` for features, ``head`` for the space of the targets.
-            device: move the model there first; by default it stays where it is.
-            workers: processes that decode.
-            progress: called with the samples done and the samples in all.
-
-        Raises:
-            DataError: no sample can be decoded.
-            DeviceError: this machine has no such device.
-            NonFiniteError: an output holds NaN or infinity.
-        """
-        _check_output(output)
-        if device is not None:
-            self.to(device)
-        encoded = encode(
-            self.modality,
-            samples,
-            self.encoder,
-            device=self.device,
-            objective=self.objective if output == "head" else None,
-            batch_size=batch_size,
-            workers=workers,
-            progress=progress,
-        )
-        return Embeddings(encoded.features[output].numpy(), encoded.index.numpy())
-
-    def _embed_items(self, items: Sequence[Any] | np.ndarray[Any, Any], output: Output) -> Vectors:
-        batch = self.modality.collate(self.modality.samples(cast("Sequence[Any]", items)))
-        if batch.unreadable:
-            raise DataError(f"an item cannot be read: {batch.unreadable[0].reason}")
-        return self._vectors(self.modality.plain(batch.to(self.device)), output)
-
-    def _embed_nothing(self, output: Output) -> Vectors:
-        return self._vectors(torch.empty(0, *self.modality.input_shape, device=self.device), output)
-
-    def _vectors(self, inputs: Tensor, output: Output) -> Vectors:
-        with evaluating(self.encoder, self.objective):
-            features = self.encoder(inputs)
-            if output == "head":
-                features = self.objective.embed(features)
-        return cast("Vectors", features.float().cpu().numpy())
 
 
 def load(run: str | Path, device: str | torch.device = "cpu") -> Model:
@@ -267,8 +134,3 @@ def _component(
         ) from error
     except ValueError as error:
         raise ConfigError(f"model.json in {folder}: {key}: {describe_saved(error)}") from error
-
-
-def _check_output(output: str) -> None:
-    if output not in ("encoder", "head"):
-        raise ConfigError(f"unknown output '{output}'; expected 'encoder' or 'head'")

@@ -10,7 +10,12 @@ from natlib.protocols.layers import Layers
 from natlib.protocols.linear import Linear
 from natlib.protocols.mlp import Mlp, MlpTraining
 from natlib.protocols.retrieval import Retrieval
-from natlib.protocols.running import compose_protocol, run_protocol, subject_of
+from natlib.protocols.running import (
+    compose_protocol,
+    run_protocol,
+    subject_as_it_came,
+    subject_of,
+)
 from natlib.protocols.semi import Semi
 from natlib.protocols.standard import Standard
 
@@ -31,5 +36,6 @@ __all__ = [
     "Subject",
     "compose_protocol",
     "run_protocol",
+    "subject_as_it_came",
     "subject_of",
 ]

@@ -24,7 +24,7 @@ from natlib.evaluation import (
     random_encoder,
 )
 from natlib.families import PROTOCOLS
-from natlib.model import Model
+from natlib.model import EmbeddingModel
 from natlib.training import RunConfig, RunDirectory, start_of
 
 __all__ = ["Protocol", "Subject"]
@@ -36,7 +36,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained run, as a protocol sees it.
+    """A trained run, or a checkpoint as it came, as a protocol sees it.
 
     Attributes:
         model: encoder, head, modality and encoder recipe of a run, on ``device``.
@@ -47,9 +47,10 @@ class Subject:
         source: the source that was asked for; None for the run's own.
         workers: processes that decode.
         progress: told about each stage.
+        name: what the encoder is called in tables.
     """
 
-    model: Model
+    model: EmbeddingModel
     modality: Modality
     config: RunConfig
     evaluation: EvaluationConfig
@@ -57,6 +58,7 @@ class Subject:
     source: str | None = None
     workers: int = 0
     progress: EvaluationProgress = field(default=_silent)
+    name: str = "encoder"
 
     @property
     def device(self) -> torch.device:
@@ -64,12 +66,20 @@ class Subject:
         return self.model.device
 
     @property
-    def start(self) -> Start:
-        """What the encoder was before it was trained."""
+    def start(self) -> Start | None:
+        """What the encoder was before it was trained; None where nobody trained it."""
+        if self.model.with_head is None:
+            return None
         return start_of(self.config, self.directory)
 
-    def start_encoder(self, samples: SampleSet, index: torch.Tensor) -> Encoder:
-        """The run's encoder as it began.
+    @property
+    def names(self) -> dict[str, str]:
+        """What rows of the encoder, and of what it was before, are called in tables."""
+        names = {"encoder": self.name, "raw": "raw inputs"}
+        return names if self.start is None else {**names, "start": self.start.name}
+
+    def start_encoders(self, samples: SampleSet, index: torch.Tensor) -> dict[str, Encoder]:
+        """The run's encoder as it began, as ``start``; empty where nobody trained it.
 
         Args:
             samples: where the statistics of its batch norms come from.
@@ -78,7 +88,9 @@ class Subject:
         Raises:
             CheckpointError: the weights that it began with are missing or damaged.
         """
-        return self.start.encoder(
+        if self.start is None:
+            return {}
+        encoder = self.start.encoder(
             self.modality,
             samples,
             index,
@@ -86,6 +98,7 @@ class Subject:
             batch_size=self.evaluation.batch_size,
             workers=self.workers,
         )
+        return {"start": encoder}
 
     def random_encoder(self, samples: SampleSet, index: torch.Tensor, seed: int) -> Encoder:
         """The run's encoder with random weights, to train from scratch.
@@ -150,7 +163,7 @@ class Subject:
         """
         return embed_splits(
             self.model.encoder,
-            self.model.objective if seen_as is None else None,
+            self.model.with_head if seen_as is None else None,
             self.modality,
             self.start,
             self.splits() if splits is None else splits,
@@ -159,6 +172,7 @@ class Subject:
             workers=self.workers,
             progress=self.progress,
             seen_as=seen_as,
+            name=self.name,
         )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from natlib.component import Settings
 from natlib.data import SampleSet
 from natlib.encoders import Encoder
+from natlib.encoders.pretrained import weights_replaced
 from natlib.evaluation import Splits, percent, stratified_split
 from natlib.evaluation.modes import evaluating, seeded
 from natlib.protocols.base import Subject
@@ -105,7 +106,8 @@ def _trained(
         if start == "encoder":
             encoder: Encoder = copy.deepcopy(subject.model.encoder)
         else:
-            encoder = subject.model.recipe.build(subject.modality.input_shape)
+            with weights_replaced():  # not those of a checkpoint
+                encoder = subject.model.recipe.build(subject.modality.input_shape)
         module = nn.Sequential(encoder, nn.Linear(encoder.dim, len(splits.classes))).to(device)
         for weight in module.parameters():
             weight.grad = None

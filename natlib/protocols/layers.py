@@ -42,8 +42,9 @@ class Layers(Protocol):
         found = subject.embedded(splits, seen_as)
         widths = views[0].widths
         raw = self._probe(subject, found, found.train["raw"], found.test["raw"])
-        rows = {"raw": {"encoder": raw.accuracy, "start": raw.accuracy}}
-        chosen = {"raw": {"encoder": raw.chosen, "start": raw.chosen}}
+        kinds: list[str] = [kind for kind in ("encoder", "start") if kind in found.names]
+        rows = {"raw": dict.fromkeys(kinds, raw.accuracy)}
+        chosen = {"raw": dict.fromkeys(kinds, raw.chosen)}
         first = 0
         for done, (name, width) in enumerate(widths.items()):
             subject.progress("fitting probes", done, len(widths))
@@ -53,7 +54,7 @@ class Layers(Protocol):
                 kind: self._probe(
                     subject, found, found.train[kind][:, part], found.test[kind][:, part]
                 )
-                for kind in ("encoder", "start")
+                for kind in kinds
             }
             rows[name] = {kind: each.accuracy for kind, each in both.items()}
             chosen[name] = {kind: each.chosen for kind, each in both.items()}
@@ -61,7 +62,7 @@ class Layers(Protocol):
             subject,
             found,
             "Accuracy of a linear probe on each stage (%)",
-            {"encoder": "encoder", "start": subject.start.name},
+            {kind: subject.names[kind] for kind in kinds},
             rows,
             chosen=chosen,
             more={"widths": widths},

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from natlib.configuration import check_effect, describe, merge, parse_setting
 from natlib.errors import ConfigError
 from natlib.evaluation import Evaluation, EvaluationProgress
-from natlib.model import load
+from natlib.model import Embedder, load
 from natlib.protocols.base import Protocol, Subject
 from natlib.runtime.malloc import disable_trim
 from natlib.training import (
@@ -21,7 +21,7 @@ from natlib.training import (
     save_evaluation,
 )
 
-__all__ = ["compose_protocol", "run_protocol", "subject_of"]
+__all__ = ["compose_protocol", "run_protocol", "subject_as_it_came", "subject_of"]
 
 
 def run_protocol(
@@ -77,6 +77,47 @@ def subject_of(
         directory,
         data,
         decoding_workers(config.training),
+    )
+    return subject if progress is None else replace(subject, progress=progress)
+
+
+def subject_as_it_came(
+    encoder: Path | str,
+    modality: str,
+    folder: Path,
+    *,
+    data: str | None = None,
+    settings: Sequence[str] = (),
+    device: str | None = None,
+    progress: EvaluationProgress | None = None,
+) -> Subject:
+    """What a protocol evaluates, from a checkpoint that nobody has trained on this source.
+
+    Args:
+        encoder: the folder of the checkpoint.
+        modality: kind of the modality.
+        folder: for an index of the source, and whatever else a run would keep.
+        data: the source; by default the modality's own.
+        settings: ``"data.length=64"``, ``"evaluation.seed=1"`` and the like.
+        device: see :func:`run_protocol`.
+        progress: told about each stage.
+
+    Raises:
+        NatlibError: the checkpoint, the source or a setting is not valid.
+    """
+    options = {} if data is None else {"data": {"source": data}}
+    config = compose(modality, options=options, settings=settings)
+    recipe = config.data.encoder_in(Path(encoder))
+    model = Embedder(recipe, config.data, computing_device(device, "auto"))
+    config = config.model_copy(update={"data": model.modality, "encoder": model.recipe})
+    subject = Subject(
+        model,
+        model.modality,
+        config,
+        config.evaluation,
+        RunDirectory(folder),
+        workers=decoding_workers(config.training),
+        name=model.name,
     )
     return subject if progress is None else replace(subject, progress=progress)
 

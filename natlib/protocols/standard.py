@@ -22,7 +22,7 @@ class Standard(Protocol):
         train, seen = subject.training_samples()
         return evaluate(
             subject.model.encoder,
-            subject.model.objective,
+            subject.model.with_head,
             subject.modality,
             subject.evaluation,
             subject.start,
@@ -33,4 +33,5 @@ class Standard(Protocol):
             seen=seen,
             source=subject.source,
             config_hash=subject.config.digest(),
+            name=subject.name,
         )

@@ -46,7 +46,7 @@ def test_without_a_command_the_help_is_shown(command: list[str]) -> None:
         (["train", "--device", "tpu"], ["--device", "tpu", "cuda"]),
         (["train", "photos"], ["photos"]),
         (["config", "shwo"], ["shwo", "show", "natlib config --help"]),
-        (["eval"], ["RUN", "natlib eval --help"]),
+        (["embed"], ["SOURCE", "natlib embed --help"]),
         (["embed", "run", "digits"], ["--out"]),
         (["embed", "run", "digits", "--out", "x.npz", "--output", "tail"], ["tail", "head"]),
     ],

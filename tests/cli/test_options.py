@@ -29,6 +29,8 @@ from tests.cli.command import (
     natlib,
     write_pictures,
 )
+from tests.text.corpora import write_table
+from tests.text.tiny_checkpoints import write_modules
 
 Check = Callable[[Path], None]
 CHECKS: dict[str, Check] = {}
@@ -277,7 +279,7 @@ def continue_run(folder: Path) -> None:
     assert content(run) == before
 
 
-@check("eval RUN", "eval --json")
+@check("eval [RUN]", "eval --json")
 def evaluate(folder: Path) -> None:
     assert_done(natlib("eval", folder / "run", "--json", folder / "e.json"))
     assert (folder / "e.json").read_text() == (
@@ -309,7 +311,7 @@ def evaluate_elsewhere(folder: Path) -> None:
     assert "no test split" in said.out
 
 
-@check("embed RUN", "embed SOURCE...", "embed --out", "embed --output")
+@check("embed [RUN] SOURCE...", "embed --out", "embed --output")
 def embed(folder: Path) -> None:
     for output, width in (("encoder", 8), ("head", 8)):
         out = folder / f"{output}.npz"
@@ -322,6 +324,29 @@ def embed(folder: Path) -> None:
         # The head's outputs are points of the unit sphere, features are not.
         norms = np.linalg.norm(head["embeddings"], axis=1)
         np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
+
+
+@check("eval --encoder", "eval --modality", "embed --encoder", "embed --modality")
+def checkpoints_as_they_came(folder: Path) -> None:
+    checkpoint = write_modules(folder / "tiny", ("Normalize", {}))
+    write_table(folder / "reviews.csv", 60)
+    given = ("--encoder", checkpoint, "--modality", "text")
+    data = ("--data", folder / "reviews.csv", "--set", "data.length=8")
+    result = folder / "result.json"
+    out = assert_done(natlib("eval", *given, *data, "--json", result)).out
+    assert "tiny, as it came" in out
+    assert "random" not in out
+    assert "encoder" in json.loads(result.read_text())["rows"]
+    assert_refused(natlib("eval", folder / "run", *given), "got both a run and --encoder")
+    assert_refused(natlib("eval", *given[:2]), "--modality is missing")
+    assert_refused(natlib("eval"), "got neither a run nor --encoder")
+    vectors = folder / "vectors.npz"
+    assert_done(natlib("embed", *given, folder / "reviews.csv", "--out", vectors))
+    with np.load(vectors) as file:
+        assert file["embeddings"].shape == (60, 8)
+        norms = np.linalg.norm(file["embeddings"], axis=1)
+    assert np.abs(norms - 1).max() < 1e-5
+    assert_refused(natlib("embed", folder / "run", "--out", vectors), "nothing to embed")
 
 
 @check("eval --device", "embed --device")

@@ -34,12 +34,12 @@ class FrozenRows:
     def __init__(self, subject: Subject, splits: Splits, stage: str | None, width: int) -> None:
         encoder, shape = subject.model.encoder, subject.modality.input_shape
         self.stage = last_map(encoder, shape) if stage is None else stage
-        start = subject.start_encoder(splits.train, splits.train_index)
+        before = subject.start_encoders(splits.train, splits.train_index)
+        both = {"encoder": encoder, **before}
         self._rows: dict[str, nn.Module] = {
-            "encoder": Stages(encoder, width, (self.stage,)),
-            "start": Stages(start, width, (self.stage,)),
-            "raw": _Pixels(width),
+            name: Stages(each, width, (self.stage,)) for name, each in both.items()
         }
+        self._rows["raw"] = _Pixels(width)
         with evaluating(encoder):
             found = self(torch.zeros(1, *shape, device=subject.device))
         self.widths = {name: features.shape[1] for name, features in found.items()}

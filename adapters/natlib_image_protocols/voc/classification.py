@@ -99,7 +99,7 @@ class VocClassification(Protocol):
             ),
             train_fingerprint=fingerprint(data.splits.trainval),
             test_fingerprint=fingerprint(data.splits.test),
-            names={"start": subject.start.name, "raw": "raw inputs"},
+            names={name: text for name, text in subject.names.items() if name in found},
         )
 
     def _frozen(
@@ -118,18 +118,20 @@ class VocClassification(Protocol):
 
     def _features(self, subject: Subject, data: VocSamples) -> dict[str, Tensor]:
         """float32[n, ·] of each row: the mean over ten crops, and pixels."""
-        encoder, objective = subject.model.encoder, subject.model.objective
-        start = subject.start_encoder(data.samples, data.trainval)
+        encoder, objective = subject.model.encoder, subject.model.with_head
+        before = subject.start_encoders(data.samples, data.trainval)
         parts: dict[str, list[Tensor]] = {}
         done, size = 0, subject.evaluation.batch_size
-        with evaluating(encoder, objective, start):
+        with evaluating(encoder, objective, *before.values()):
             for batch in data.batches(torch.arange(len(data.labels)), size):
                 crops: dict[str, list[Tensor]] = {}
                 for crop in data.modality.ten_crops(batch):
                     own = encoder(crop)
                     crops.setdefault("encoder", []).append(own)
-                    crops.setdefault("head", []).append(objective.embed(own))
-                    crops.setdefault("start", []).append(start(crop))
+                    if objective is not None:
+                        crops.setdefault("head", []).append(objective.embed(own))
+                    for name, start in before.items():
+                        crops.setdefault(name, []).append(start(crop))
                 crops["raw"] = [data.modality.raw(batch)]
                 for name, views in crops.items():
                     mean = torch.stack(views).float().mean(0)
@@ -144,7 +146,7 @@ class VocClassification(Protocol):
         """Scores float32[q, c] of the test images for each row, and what was chosen."""
         rows = {
             "encoder": subject.model.encoder,
-            "start": subject.start_encoder(data.samples, data.trainval),
+            **subject.start_encoders(data.samples, data.trainval),
         }
         trained = None
         if self.train == "head":

@@ -9,16 +9,19 @@ from torch import Tensor, nn
 
 from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
-from natlib.encoders.pretrained import whole_number
-from natlib.errors import ConfigError
+from natlib.encoders.pretrained import are_weights_replaced, whole_number
+from natlib.errors import ConfigError, one_line
 from natlib_text import tokenizer
 from natlib_text.encoders.checkpoint import load_checkpoint, most_tokens, read_architecture
-from natlib_text.encoders.tokens import (
-    mean_over_tokens,
-    require_vocabulary,
-    trimmed,
-    vectors_of_stages,
+from natlib_text.encoders.pooling import Pooling, pooled
+from natlib_text.encoders.sentence_folder import (
+    TopLayer,
+    read_sentence_folder,
+    top_weights,
+    transformer_folder,
 )
+from natlib_text.encoders.tokens import require_vocabulary, trimmed, vectors_of_stages
+from natlib_text.encoders.top_layers import top_modules
 from natlib_text.length import LengthRule
 
 __all__ = ["TextTransformer"]
@@ -28,7 +31,8 @@ class TextTransformer(EncoderRecipe):
     """A transformer encoder and the mean of its outputs over the tokens of a text.
 
     By default a small BERT (Devlin et al., NAACL 2019, arXiv 1810.04805) with fresh weights;
-    with ``checkpoint``, the model in that folder.
+    with ``checkpoint``, the model in that folder, with the pooling and the layers after it that
+    ``sentence-transformers`` has put there.
     """
 
     conditions: ClassVar[tuple[Condition, ...]] = (
@@ -39,7 +43,7 @@ class TextTransformer(EncoderRecipe):
             remedy="set {checkpoint} to null for fresh weights",
         ),
         Condition(
-            ("architecture",),
+            ("architecture", "top"),
             on=("checkpoint",),
             holds=lambda checkpoint: checkpoint is not None,
             remedy="set {checkpoint} to the folder of the model",
@@ -58,9 +62,14 @@ class TextTransformer(EncoderRecipe):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Dropout probability of outputs and attention in training."""
     checkpoint: str | None = None
-    """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
-    If its tokenizer is elsewhere, set ``data.tokenizer`` to that folder. The checkpoint determines
-    ``layers``, ``width``, ``heads`` and ``dropout``."""
+    """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` or
+    ``sentence-transformers`` writes it. If its tokenizer is elsewhere, set ``data.tokenizer`` to
+    that folder. The checkpoint determines ``layers``, ``width``, ``heads`` and ``dropout``."""
+    pooling: tuple[Pooling, ...] | None = Field(default=None, min_length=1)
+    """How the outputs for all tokens become one vector; several are put side by side. By default
+    as the checkpoint says, or else their mean."""
+    top: tuple[TopLayer, ...] | None = None
+    """Layers after the pooling; the modality fills in those of a checkpoint, ``[]`` for none."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Number of tokens; the modality fills it in."""
     before: tuple[int, ...] = ()
@@ -93,7 +102,7 @@ class TextTransformer(EncoderRecipe):
         if self.checkpoint is None:
             return self
         folder = Path(self.checkpoint).expanduser().absolute()
-        architecture = read_architecture(folder)
+        architecture = read_architecture(transformer_folder(folder))
         if trained:
             raise ConfigError(
                 f"the checkpoint {folder} needs the tokenizer that it was trained with; "
@@ -112,26 +121,39 @@ class TextTransformer(EncoderRecipe):
                 f"the checkpoint {folder} reads at most {room - len(before) - len(after)} tokens "
                 f"of a text; lower data.length ({length})"
             )
+        found = read_sentence_folder(folder)
         update = {
             "checkpoint": str(folder),
             "before": before,
             "after": after,
             "architecture": architecture,
+            "pooling": self.pooling or (("mean",) if found is None else found.pooling),
+            "top": self.top if self.top is not None else () if found is None else found.top,
         }
         return self.model_copy(update=update)
 
     def inputs(self) -> dict[str, Any]:
-        """See :meth:`EncoderRecipe.inputs`: the checkpoint's own tokenizer, if it lies there."""
-        if self.checkpoint is None:
-            return {}
+        """See :meth:`EncoderRecipe.inputs`: the checkpoint's own tokenizer, prompt and length."""
+        if self.checkpoint is None or self.architecture is not None:
+            return {}  # or filled in before
         folder = Path(self.checkpoint).expanduser().absolute()
-        return {"tokenizer": str(folder)} if (folder / tokenizer.FILE).exists() else {}
+        inside = transformer_folder(folder)
+        if not (inside / tokenizer.FILE).exists():
+            return {}
+        inputs: dict[str, Any] = {"tokenizer": str(inside)}
+        found = read_sentence_folder(folder)
+        if found is not None and found.prompt:
+            inputs["prompt"] = found.prompt
+        if found is not None and found.length is not None:
+            special = tokenizer.TextTokenizer(tokenizer.read_tokenizer(inside)).special_tokens()
+            inputs["length"] = max(1, found.length - sum(map(len, special)))
+        return inputs
 
     def length_rule(self) -> LengthRule:
         """As many tokens as the checkpoint reads, or 512: attention to a token costs all others."""
         if self.checkpoint is None:
             return LengthRule()
-        folder = Path(self.checkpoint).expanduser().absolute()
+        folder = transformer_folder(Path(self.checkpoint).expanduser().absolute())
         room = most_tokens(self.architecture or read_architecture(folder), folder)
         return LengthRule(most=room or LengthRule().most)
 
@@ -151,8 +173,7 @@ class TextTransformer(EncoderRecipe):
         """
         vocabulary = require_vocabulary(self.vocabulary, self.kind, input_shape)
         if self.checkpoint is not None:
-            folder = Path(self.checkpoint).expanduser()
-            return _Transformer(load_checkpoint(folder, self.architecture), self, 1)
+            return self._from_checkpoint(Path(self.checkpoint).expanduser())
         from transformers import BertConfig, BertModel
 
         config = BertConfig(
@@ -169,9 +190,24 @@ class TextTransformer(EncoderRecipe):
         )
         return _Transformer(BertModel(config, add_pooling_layer=False), self, 0)
 
+    def _from_checkpoint(self, folder: Path) -> Encoder:
+        fresh = self.architecture is not None and (are_weights_replaced() or not folder.is_dir())
+        inside = folder if fresh else transformer_folder(folder)
+        encoder = _Transformer(load_checkpoint(inside, self.architecture), self, 1)
+        found = None if fresh else read_sentence_folder(folder)
+        if found is not None and found.top == self.top:
+            try:
+                encoder.top.load_state_dict(top_weights(found))
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"the layers after the pooling of {folder} do not fit: {one_line(error)}; save "
+                    "the model again with sentence-transformers"
+                ) from error
+        return encoder
+
 
 class _Transformer(Encoder):
-    """A model of ``transformers``.
+    """A model of ``transformers``, a pooling, and perhaps layers after it.
 
     Args:
         model: the model, which reads token numbers and an attention mask.
@@ -182,8 +218,11 @@ class _Transformer(Encoder):
     def __init__(self, model: nn.Module, recipe: TextTransformer, shift: int) -> None:
         super().__init__()
         config: Any = model.config
-        self.dim = int(config.hidden_size)
         self.model = model
+        self._pooling: tuple[Pooling, ...] = recipe.pooling or ("mean",)
+        self.top, self.dim = top_modules(
+            recipe.top or (), int(config.hidden_size) * len(self._pooling)
+        )
         self._before = recipe.before
         self._after = recipe.after
         self._shift = shift
@@ -194,7 +233,7 @@ class _Transformer(Encoder):
             return torch.zeros(0, self.dim, device=inputs.device)
         tokens, mask = self._prepared(inputs)
         output = self.model(input_ids=tokens, attention_mask=mask)
-        return mean_over_tokens(output.last_hidden_state, mask != 0)
+        return self._features(output.last_hidden_state, mask)
 
     def stages(self, inputs: Tensor) -> dict[str, Tensor]:
         tokens, mask = self._prepared(inputs)
@@ -202,12 +241,18 @@ class _Transformer(Encoder):
         first, *others = output.hidden_states
         outputs = {"embedding": first}
         outputs |= {f"layer{number}": layer for number, layer in enumerate(others, start=1)}
-        outputs["features"] = mean_over_tokens(output.last_hidden_state, mask != 0)
+        outputs["features"] = self._features(output.last_hidden_state, mask)
         return outputs
 
     def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
         _, mask = self._prepared(inputs)
         return vectors_of_stages(self.stages(inputs), mask != 0, width)
+
+    def _features(self, values: Tensor, mask: Tensor) -> Tensor:
+        vectors = pooled(values, mask != 0, self._pooling)
+        for layer in self.top:
+            vectors = layer(vectors)
+        return vectors
 
     def _prepared(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Token numbers of the model, and its attention mask int64[b, t]."""
