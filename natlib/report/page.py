@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from natlib.errors import CheckpointError
 from natlib.runtime.packages import version
 from natlib.runtime.storage import write_file
 
-__all__ = ["Section", "note", "render", "write_page"]
+__all__ = ["Section", "breakable", "note", "render", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Section:
 def note(name: str, title: str, text: str) -> Section:
     """A section with a sentence that says why there is nothing to show."""
     return Section(name, title, "note.html.j2", {"text": text})
+
+
+def breakable(name: str) -> Markup:
+    """A name that a browser may break after slashes, underscores and dots rather than anywhere."""
+    parts = re.split(r"(?<=[/_])(?=.)|(?<=\.)(?=[^\W\d])", name)
+    return Markup("<wbr>").join(escape(part) for part in parts)
 
 
 def render(title: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
@@ -97,6 +104,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     return environment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from natlib.report.page import Section, render
+from natlib.report.page import Section, breakable, render
 from natlib.report.sections import map as map_section
 from tests.cli.command import SMALL, assert_done, assert_refused, natlib, write_pictures
 from tests.report.page import Page, read_page
@@ -118,6 +118,15 @@ def test_a_template_escapes_and_a_missing_value_is_an_error() -> None:
     assert text.count("&lt;script&gt;boom") == 7
     with pytest.raises(Exception, match="'text' is undefined"):
         render("", [], [Section("a", "", "note.html.j2")])
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("a/b_c.jpg", ["a/", "b_", "c.", "jpg"]), ("0.455", ["0.455"]), ("plain", ["plain"]),
+     ("_a_", ["_", "a_"]), ("", [""]), ("<b_>", ["&lt;b_", "&gt;"])],
+)  # fmt: skip
+def test_names_break_where_they_have_joints(name: str, parts: list[str]) -> None:
+    assert breakable(name) == "<wbr>".join(parts)
 
 
 def copy(run: Path, folder: Path) -> Path:
