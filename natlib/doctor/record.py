@@ -105,7 +105,7 @@ class RunRecord:
         """
         if self.step < _FEWEST_UPDATES:
             raise UnknownFactError(
-                f"too early: {self.step} updates are logged, {_FEWEST_UPDATES} are needed"
+                f"too early: {_FEWEST_UPDATES} updates are needed, and {self.step} logged so far"
             )
 
     def check_half_done(self) -> None:
@@ -116,7 +116,7 @@ class RunRecord:
         """
         if self.step < _FEWEST_TO_LEARN:
             raise UnknownFactError(
-                f"too early: {self.step} updates are logged, {_FEWEST_TO_LEARN} are needed"
+                f"too early: {_FEWEST_TO_LEARN} updates are needed, and {self.step} logged so far"
             )
         if 2 * self.step < self.info.updates:
             raise UnknownFactError(

@@ -54,6 +54,13 @@ def test_a_curve_rises_where_values_do_and_holds_its_ends() -> None:
     assert y[0] > y[1] > y[3] > y[2]
 
 
+def test_a_single_point_is_a_dot_above_its_place_on_the_axis() -> None:
+    chart = line_chart([Curve("knn", [240], [99.0])], **AXES)
+    assert 'class="curve c0 point"' in chart
+    ticks_below = re.findall(r'text-anchor="middle">([^<]*)', chart)
+    assert ticks_below == ["240"]
+
+
 def test_a_curve_is_broken_where_it_is_not_finite() -> None:
     chart = line_chart([Curve("a", [0, 1, 2, 3], [1, math.nan, math.inf, 2])], **AXES)
     (path,) = re.findall(r'class="curve[^"]*" d="([^"]+)"', chart)

@@ -80,10 +80,11 @@ def line_chart(
     across = Axis.around(xs, _LEFT + 4, _WIDTH - _RIGHT - 4, log=log_x)
     if xs and max(xs) > min(xs):
         across = Axis(min(xs), max(xs), _LEFT + 4, _WIDTH - _RIGHT - 4, log_x)
+    x_ticks = xs[:1] if xs and max(xs) == min(xs) else across.ticks(6)
     up = Axis.around(ys, _HEIGHT - _BOTTOM, _TOP, log=log_y)
     if from_zero:
         up = Axis(0.0, up.high, up.first, up.last)
-    parts = [_grid(across, up, x_name, y_name)]
+    parts = [_grid(across, x_ticks, up, x_name, y_name)]
     texts = []
     for reference in references:
         y = up.place(reference.value)
@@ -141,15 +142,16 @@ def _path(curve: Curve, across: Axis, up: Axis, number: int) -> str:
         pieces.append(f"{pen}{across.place(x):.1f},{up.place(y):.1f}")
         pen = "L"
     dashed = " dashed" if curve.dashed else ""
-    if len(pieces) == 1:  # draw a single point as a dot
+    if len(pieces) == 1:  # a single point is a dot
         pieces.append("h0.01")
+        dashed += " point"
     return (
         f'<path class="curve c{number % 8}{dashed}" d="{" ".join(pieces)}">'
         f"<title>{escape(curve.name)}</title></path>"
     )
 
 
-def _grid(across: Axis, up: Axis, x_name: str, y_name: str) -> str:
+def _grid(across: Axis, x_ticks: list[float], up: Axis, x_name: str, y_name: str) -> str:
     parts = [f'<text class="axis" x="2" y="11">{escape(y_name)}</text>']
     values = up.ticks()
     for value, text in zip(values, labels(values), strict=True):
@@ -158,8 +160,7 @@ def _grid(across: Axis, up: Axis, x_name: str, y_name: str) -> str:
                      f'y1="{y:.1f}" y2="{y:.1f}"/>'
                      f'<text class="tick" x="{_LEFT - 5}" y="{y + 3.5:.1f}" '
                      f'text-anchor="end">{text}</text>')  # fmt: skip
-    values = across.ticks(6)
-    for value, text in zip(values, labels(values), strict=True):
+    for value, text in zip(x_ticks, labels(x_ticks), strict=True):
         x = across.place(value)
         # No label where the name of the axis is.
         if x < _WIDTH - _RIGHT - 18 - 6 * len(x_name):
