@@ -1,7 +1,7 @@
 """Images as a modality of natlib."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -34,8 +34,11 @@ from natlib_image.candidates import candidates
 from natlib_image.collating import collate
 from natlib_image.decoder import ImageDecoder, ImageSamples
 from natlib_image.decoding import WHITE, Decoding
+from natlib_image.encoders.checkpoint import recipe_in
 from natlib_image.encoders.convnet import ConvNet
+from natlib_image.encoders.image_transformer import ImageTransformer
 from natlib_image.encoders.resnet import ResNet
+from natlib_image.encoders.timm_network import Timm
 from natlib_image.formats import EXTENSIONS
 from natlib_image.geometry import centre_boxes, corner_boxes, crop
 from natlib_image.measuring import looked_at
@@ -213,6 +216,26 @@ class Image(Modality):
     @property
     def input_shape(self) -> tuple[int, ...]:
         return (3, self._size(), self._size())
+
+    def encoder_in(self, folder: Path) -> EncoderRecipe:
+        """See :meth:`Modality.encoder_in`: of ``timm``, or of ``transformers``."""
+        return recipe_in(folder)
+
+    def fitting(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See :meth:`Modality.fitting`: the share of an image that is cropped stays the same."""
+        size, resize = inputs.get("size"), inputs.get("resize")
+        if size is None or resize is None:
+            return inputs
+        if self.size is not None:
+            return {**inputs, "resize": max(self.size, round(self.size * resize / size))}
+        if self.resize is not None:
+            return {**inputs, "size": min(self.resize, round(self.resize * size / resize))}
+        return inputs
+
+    def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
+        """See :meth:`Modality.complete`: what a checkpoint says of its network."""
+        self.check_encoder(recipe)
+        return recipe.completed() if isinstance(recipe, Timm | ImageTransformer) else recipe
 
     def default_encoder(self, accelerator: bool) -> EncoderRecipe:
         small = self._size() <= _SMALL

@@ -1,7 +1,7 @@
 """Samples with a stable index, and the modality that knows what a sample is."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -203,13 +203,17 @@ class Modality(Component):
             recipe: what will be trained; None for the default.
             accelerator: whether it will be trained on one.
         """
-        wanted = {} if recipe is None else recipe.inputs()
+        wanted = {} if recipe is None else self.fitting(recipe.inputs())
         unset = {
             name: value
             for name, value in wanted.items()
             if name in type(self).model_fields and name not in self.model_fields_set
         }
         return self.changed(**unset) if unset else self
+
+    def fitting(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What an encoder's weights were trained with, made to go with what is set here."""
+        return inputs
 
     def complete(self, recipe: EncoderRecipe) -> EncoderRecipe:
         """The encoder with everything filled in that it needs to know besides the input shape.

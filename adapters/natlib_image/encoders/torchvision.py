@@ -1,5 +1,6 @@
 """Any classification network of torchvision."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -7,70 +8,23 @@ import torchvision.models
 from torch import Tensor, nn
 
 from natlib.component import nearest
-from natlib.encoders import Encoder, EncoderRecipe
-from natlib.encoders.pooling import pool_stage
+from natlib.encoders import EncoderRecipe
+from natlib.encoders.pretrained import are_weights_replaced
 from natlib.errors import ConfigError, one_line
+from natlib_image.encoders.network import NetworkEncoder
+from natlib_image.encoders.weights import load_state
 
-__all__ = ["Torchvision", "TorchvisionEncoder"]
+__all__ = ["Torchvision"]
 
 _CLASSES = 1000
-# Modules that hold the blocks of networks whose top-level children are not blocks.
-_BODIES = ("features", "layers", "trunk_output", "encoder.layers", "blocks")
-
-
-class TorchvisionEncoder(Encoder):
-    """A torchvision network whose classifier has been removed.
-
-    Stages are the outputs of the network's top-level children, and of the blocks of its body, in
-    the order in which they run; the last is ``features``. Maps have the network's own layout
-    ([b, h, w, c] in Swin, [b, tokens, c] in ViT).
-
-    Args:
-        net: maps images to features Tensor[b, f].
-        dim: f.
-    """
-
-    def __init__(self, net: nn.Module, dim: int) -> None:
-        super().__init__()
-        self.net = net
-        self.dim = dim
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        features: Tensor = self.net(inputs)
-        return features
-
-    def stages(self, inputs: Tensor) -> dict[str, Tensor]:
-        outputs: dict[str, Tensor] = {}
-
-        def watch(name: str, module: nn.Module) -> Any:
-            def keep(_: nn.Module, __: Any, output: Any) -> None:
-                if isinstance(output, Tensor):
-                    # A copy, since the next activation may work in place.
-                    outputs[name] = output.clone()
-
-            return module.register_forward_hook(keep)
-
-        hooks = [watch(name, module) for name, module in _parts(self.net)]
-        try:
-            features = self.net(inputs)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return {**outputs, "features": features}
-
-    def stage_vectors(self, inputs: Tensor, width: int) -> dict[str, Tensor]:
-        swin = isinstance(self.net, torchvision.models.SwinTransformer)
-        vectors = {}
-        for name, output in self.stages(inputs).items():
-            last = output.ndim == 3 or (swin and name.startswith(("features.", "norm")))
-            vectors[name] = pool_stage(output.movedim(-1, 1) if last else output, width)
-        return vectors
+# Of Swin; what follows them is [b, c, h, w] again.
+_SWIN = ("features.", "norm")
 
 
 class Torchvision(EncoderRecipe):
-    """A classification network of torchvision by name, with fresh weights and no classifier.
+    """A classification network of torchvision by name, without its classifier.
 
-    Weights are never downloaded.
+    Weights are fresh, or those of a file; they are never downloaded.
     """
 
     input_axes: ClassVar[int | None] = 3
@@ -78,24 +32,44 @@ class Torchvision(EncoderRecipe):
     kind: Literal["torchvision"] = "torchvision"
     name: str = "mobilenet_v3_small"
     """One of ``torchvision.models.list_models(module=torchvision.models)``."""
+    checkpoint: str | None = None
+    """A safetensors file with weights of that network, with or without a classifier."""
 
-    def build(self, input_shape: tuple[int, ...]) -> TorchvisionEncoder:
+    @property
+    def pretrained(self) -> str | None:
+        """The name of the checkpoint."""
+        return None if self.checkpoint is None else Path(self.checkpoint).stem
+
+    def inputs(self) -> dict[str, Any]:
+        """See :meth:`EncoderRecipe.inputs`: size, mean and deviation of torchvision's weights."""
+        if self.checkpoint is None:
+            return {}
+        self._check_name()
+        known = torchvision.models.get_model_weights(self.name)
+        if not len(known):
+            return {}
+        prepared: Any = known.DEFAULT.transforms()
+        size = int(prepared.crop_size[0])
+        return {
+            "size": size,
+            "resize": max(size, int(prepared.resize_size[0])),
+            "mean": tuple(prepared.mean),
+            "std": tuple(prepared.std),
+        }
+
+    def build(self, input_shape: tuple[int, ...]) -> NetworkEncoder:
         """See :meth:`EncoderRecipe.build`.
 
         Raises:
-            ConfigError: no such network, or it does not take inputs of this shape.
+            ConfigError: no such network, it does not take inputs of this shape, or the checkpoint
+                does not fit.
         """
-        known = torchvision.models.list_models(module=torchvision.models)
-        if self.name not in known:
-            raise ConfigError(
-                f"torchvision has no classification network '{self.name}'; "
-                f"{nearest(self.name, known)}"
-            )
+        self._check_name()
         try:
             net = torchvision.models.get_model(
                 self.name, weights=None, **self._arguments(input_shape)
             )
-            _remove_classifier(net)
+            classifier = _remove_classifier(net)
             dim = _features(net, input_shape)
         except (ValueError, RuntimeError, AssertionError) as error:
             reason = one_line(error)
@@ -103,7 +77,18 @@ class Torchvision(EncoderRecipe):
                 f"'{self.name}' does not take inputs of {list(input_shape)}: {reason}; "
                 "set data.size to what it was made for"
             ) from error
-        return TorchvisionEncoder(net, dim)
+        if self.checkpoint is not None and not are_weights_replaced():
+            load_state(net, Path(self.checkpoint).expanduser(), (classifier,))
+        swin = isinstance(net, torchvision.models.SwinTransformer)
+        return NetworkEncoder(net, dim, _SWIN if swin else ())
+
+    def _check_name(self) -> None:
+        known = torchvision.models.list_models(module=torchvision.models)
+        if self.name not in known:
+            raise ConfigError(
+                f"torchvision has no classification network '{self.name}'; "
+                f"{nearest(self.name, known)}"
+            )
 
     def _arguments(self, input_shape: tuple[int, ...]) -> dict[str, Any]:
         """Arguments of the constructor besides the name."""
@@ -118,8 +103,8 @@ class Torchvision(EncoderRecipe):
         return arguments
 
 
-def _remove_classifier(net: nn.Module) -> None:
-    """Replace the last layer with one output per class by an identity."""
+def _remove_classifier(net: nn.Module) -> str:
+    """Replace the last layer with one output per class by an identity; returns its name."""
     last = None
     for name, module in net.named_modules():
         width = getattr(module, "out_features", getattr(module, "out_channels", None))
@@ -128,6 +113,7 @@ def _remove_classifier(net: nn.Module) -> None:
     assert last is not None, "no layer with 1000 outputs"
     owner, _, name = last.rpartition(".")
     setattr(net.get_submodule(owner), name, nn.Identity())
+    return str(last)
 
 
 @torch.no_grad()
@@ -138,12 +124,3 @@ def _features(net: nn.Module, input_shape: tuple[int, ...]) -> int:
     if not isinstance(output, Tensor) or output.ndim != 2:
         raise RuntimeError("its output is not a matrix of features")
     return output.shape[1]
-
-
-def _parts(net: nn.Module) -> list[tuple[str, nn.Module]]:
-    parts = []
-    for name, module in net.named_modules():
-        owner, _, _ = name.rpartition(".")
-        if (owner == "" or owner in _BODIES) and not isinstance(module, nn.Identity):
-            parts.append((name, module))
-    return [(name, module) for name, module in parts if name and name not in _BODIES]
