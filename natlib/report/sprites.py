@@ -80,7 +80,8 @@ def _tiles(thumbnails: Sequence[Thumbnail | None], present: Sequence[Thumbnail])
 
 def _sheet(thumbnails: Sequence[Thumbnail | None], width: int, height: int, across: int) -> str:
     rows = -(-len(thumbnails) // across)
-    sheet = Image.new("RGB", (width * min(across, len(thumbnails)), height * rows), (128, 128, 128))
+    # Transparent beside pictures of another shape than the tile.
+    sheet = Image.new("RGBA", (width * min(across, len(thumbnails)), height * rows))
     for number, thumbnail in enumerate(thumbnails):
         if thumbnail is None:
             continue

@@ -1,14 +1,20 @@
 """The page: every section, nothing from outside, nothing that a sample may smuggle in."""
 
+import base64
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from natlib.data import Thumbnail
 from natlib.report.page import Section, breakable, render
 from natlib.report.sections import map as map_section
+from natlib.report.sprites import sprites
 from tests.cli.command import SMALL, assert_done, assert_refused, natlib, write_pictures
 from tests.report.page import Page, read_page
 
@@ -89,6 +95,19 @@ def test_the_map_has_every_sample(page: Page) -> None:
     assert data["pictures"]["kind"] == "tiles"
     assert len(data["colours"]["cluster (k-means)"]["names"]) == 2
     assert sorted(data["colours"]["cosine with targets (rank)"]["share"])[::23] == [0, 1]
+
+
+def test_tiles_of_the_map_are_transparent_beside_a_picture() -> None:
+    wide, high = (np.full((*shape, 3), 200, np.uint8) for shape in ((20, 40), (40, 20)))
+    found = sprites([Thumbnail.from_pixels(wide)] * 2 + [Thumbnail.from_pixels(high)])
+    assert (found["width"], found["height"]) == (40, 20)
+    (sheet,) = found["sheets"]
+    data = base64.b64decode(sheet.removeprefix("data:image/webp;base64,"))
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+    assert (pixels[:, :80, 3] == 255).all()
+    shown = pixels[10, 80:, 3] > 0
+    assert 8 <= shown.sum() <= 12
+    assert not shown[[0, -1]].any()
 
 
 def test_markup_in_samples_is_escaped(tmp_path: Path) -> None:
