@@ -9,7 +9,8 @@ from natlib_text.tokenizer import TextTokenizer, all_threads
 
 __all__ = ["LengthRule", "natural_length"]
 
-_SHORTEST = 8
+# Texts that are embedded later may be longer than those of training, and padding costs little.
+_SHORTEST = 128
 # Lengths are rounded up to multiples of this, which hardware likes and people can remember.
 _STEP = 8
 

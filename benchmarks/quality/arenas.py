@@ -129,6 +129,7 @@ ARENAS = {
         settings=(
             *_HEAD,
             "encoder.kind=bag_of_ngrams",
+            "data.length=128",
             "training.batch_size=256",
             "training.knn_every_epochs=5",
         ),

@@ -15,7 +15,7 @@ from natlib.data.labelling import (
 )
 from natlib.data.labels import encode_labels
 from natlib.data.loading import load_batches
-from natlib.data.notes import notes_of, share
+from natlib.data.notes import noted, notes_of, share
 from natlib.data.oversampling import LabelledPartition
 from natlib.data.partition import EpochBatches, EpochPartition
 from natlib.data.preview import input_picture
@@ -68,6 +68,7 @@ __all__ = [
     "input_picture",
     "load_batches",
     "name_note",
+    "noted",
     "notes_of",
     "plugin_source",
     "random_part",

@@ -84,6 +84,7 @@ class DecodedSamples(Generic[S]):
         self._rows = None if rows is None else rows.numpy()
         self._store: SampleStore | None = None
         self._reasons: dict[int, str] = {}
+        self._sample_bytes: float | None = None
         self.names: Sequence[str] = split.names
         self.labels = split.labels
         if rows is not None:
@@ -117,11 +118,7 @@ class DecodedSamples(Generic[S]):
         """
         if self._store is not None:
             return
-        peeked = [self._load(index) for index in evenly_spaced(len(self), _PEEK)]
-        decoded = [sample for sample in peeked if not isinstance(sample, Unreadable)]
-        self.notes = list(dict.fromkeys([*self.notes, *self._decoder.notes(decoded)]))
-        sizes = [self._decoder.nbytes(sample) for sample in decoded]
-        sample_bytes = sum(sizes) / len(sizes) if sizes else 0.0
+        sample_bytes = self.look()
         if sample_bytes * len(self) > self._limit:
             return
         plan = PreloadPlan(len(self), sample_bytes, self._limit, workers, progress)
@@ -134,6 +131,20 @@ class DecodedSamples(Generic[S]):
         self._reasons = {bad.index: bad.reason for bad in store.unreadable}
         self._store = store
         self.in_memory = True
+
+    def look(self) -> float:
+        """Decode some samples from all over the set, once, and add what they show to ``notes``.
+
+        Returns:
+            Roughly how many bytes a sample takes in memory.
+        """
+        if self._sample_bytes is None:
+            peeked = [self._load(index) for index in evenly_spaced(len(self), _PEEK)]
+            decoded = [sample for sample in peeked if not isinstance(sample, Unreadable)]
+            self.notes = list(dict.fromkeys([*self.notes, *self._decoder.notes(decoded)]))
+            sizes = [self._decoder.nbytes(sample) for sample in decoded]
+            self._sample_bytes = sum(sizes) / len(sizes) if sizes else 0.0
+        return self._sample_bytes
 
     def fingerprint(self) -> str:
         """See :meth:`natlib.data.SampleSet.fingerprint`."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["notes_of", "share"]
+__all__ = ["noted", "notes_of", "share"]
 
 
 def notes_of(samples: Any) -> list[str]:
@@ -17,6 +17,14 @@ def notes_of(samples: Any) -> list[str]:
         samples: a split or a sample set.
     """
     return list(getattr(samples, "notes", ()))
+
+
+def noted(samples: Any) -> list[str]:
+    """:func:`notes_of`, after a look at some samples where a sample set has not had one yet."""
+    look = getattr(samples, "look", None)
+    if look is not None:
+        look()
+    return notes_of(samples)
 
 
 def share(count: int, total: int, noun: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from natlib.data import Modality, SampleSet, Split, evenly_spaced, load_batches, notes_of
+from natlib.data import Modality, SampleSet, Split, evenly_spaced, load_batches, noted
 from natlib.data.sparse import is_sparse, stacked
 from natlib.doctor.copies import sample_digest
 from natlib.evaluation.modes import untouched_random
@@ -138,7 +138,7 @@ def _look(
     loader = DataLoader(
         _Looks(modality, samples), batch_size=_BATCH, num_workers=workers, collate_fn=list
     )
-    facts.notes = notes_of(samples)
+    facts.notes = noted(samples)
     readable: list[int] = []
     sizes: dict[str, list[float]] = {}
     seen = 0

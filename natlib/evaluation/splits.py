@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from natlib.data import Modality, SampleSet, Split, notes_of
+from natlib.data import Modality, SampleSet, Split, noted, notes_of
 from natlib.errors import DataError
 
 __all__ = [
@@ -50,7 +50,7 @@ class Splits:
     @property
     def notes(self) -> list[str]:
         """What the source leaves out or guesses, a line each."""
-        return list(dict.fromkeys([*notes_of(self.train), *notes_of(self.test)]))
+        return list(dict.fromkeys([*noted(self.train), *notes_of(self.test)]))
 
     def check_classes(self) -> None:
         """Refuse training samples of a single class.

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from natlib.data import DecodedSamples, Modality, SampleSet, Split, notes_of
+from natlib.data import DecodedSamples, Modality, SampleSet, Split, noted
 from natlib.errors import ConfigError, DataError
 from natlib.model.embedding_model import EmbeddingModel, Output
 from natlib.runtime.storage import new_file
@@ -64,7 +64,7 @@ def export_embeddings(
     ):
         total += len(samples)
         if tell is not None:
-            for note in notes_of(samples):
+            for note in noted(samples):
                 tell(note)
         found = model.embed_set(samples, output=output, workers=workers, progress=progress)
         parts.append(_columns(samples, split, found.vectors, found.index))

@@ -21,6 +21,7 @@ from natlib.data import (
     as_path,
     decode_all,
     decode_items,
+    noted,
     notes_of,
 )
 from natlib.errors import DataError
@@ -203,4 +204,15 @@ def test_what_a_decoder_says_is_said_once() -> None:
     samples = DecodedSamples(Words(GOOD), Speller(), 1e-9)
     for _ in range(2):
         samples.preload(0)
-        assert notes_of(samples) == ["32 words were looked at"]
+        assert notes_of(samples) == ["40 words were looked at"]
+
+
+def test_what_is_cut_is_known_after_one_look() -> None:
+    words = Words(GOOD)
+    samples = DecodedSamples(words, Speller(), 1.0)
+    assert notes_of(samples) == []
+    assert noted(samples) == ["40 words were looked at"]
+    words.asked.clear()
+    assert noted(samples) == ["40 words were looked at"]
+    assert words.asked == []
+    assert noted([1, 2]) == []  # no sample set that can look

@@ -21,17 +21,19 @@ def tokens_of(text: str) -> int:
     return len(TOKENIZER.encode([text], 10**6)[0])
 
 
-@given(st.lists(st.integers(1, 80), min_size=1, max_size=20), st.floats(0.5, 1), st.integers(8, 99))
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=20), st.floats(0.5, 1), st.integers(8, 400)
+)
 @settings(max_examples=50, deadline=None)
 def test_holds_the_share_that_is_wanted(words: list[int], share: float, most: int) -> None:
     texts = ["x " * count for count in words]
     length = natural_length(TOKENIZER, texts, LengthRule(most, share))
     lengths = np.array([tokens_of(each) for each in texts])
-    assert 1 <= length <= most
+    assert min(most, 128) <= length <= most
     if length < most:
         assert (lengths <= length).mean() >= share
-        # No more than is needed, but for rounding.
-        assert length <= 8 or (lengths <= length - 8).mean() < share
+        # No more than is needed, but for rounding, and for longer texts that may come later.
+        assert length <= 128 or (lengths <= length - 8).mean() < share
 
 
 def test_special_tokens_need_room() -> None:
