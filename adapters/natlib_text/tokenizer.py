@@ -13,8 +13,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
+from natlib.encoders.pretrained import read_settings
 from natlib.errors import ConfigError, one_line
-from natlib.runtime.reading import MIB, read_bytes, read_json
+from natlib.runtime.reading import MIB, read_bytes
 
 __all__ = ["FILE", "TextTokenizer", "all_threads", "read_tokenizer", "train_tokenizer"]
 
@@ -168,15 +169,10 @@ def all_threads() -> Iterator[None]:
 
 def _lowers(folder: Path) -> bool:
     """Whether ``sentence-transformers`` converts texts to lower case before it splits them."""
-    file = folder / "sentence_bert_config.json"
-    try:
-        settings = read_json(file) if file.exists() else {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{file} cannot be read: {one_line(error)}; save the model again with "
-            "sentence-transformers"
-        ) from error
-    return isinstance(settings, dict) and settings.get("do_lower_case") is True
+    settings = read_settings(
+        folder / "sentence_bert_config.json", "sentence-transformers", optional=True
+    )
+    return settings.get("do_lower_case") is True
 
 
 def _lowercased(content: bytes) -> bytes:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from natlib.encoders import EncoderRecipe
-from natlib.errors import ConfigError, one_line
-from natlib.runtime.reading import read_json
+from natlib.encoders.pretrained import read_settings
 from natlib_image.encoders.image_transformer import ImageTransformer
 from natlib_image.encoders.timm_network import Timm
 
@@ -18,14 +17,7 @@ def recipe_in(folder: Path) -> EncoderRecipe:
         ConfigError: there is no such folder, or it is none of timm or transformers.
     """
     path = folder.expanduser().absolute()
-    file = path / "config.json"
-    try:
-        values = read_json(file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"the checkpoint {folder} has no config.json that can be read: {one_line(error)}; "
-            "expected a folder that timm or save_pretrained of transformers wrote"
-        ) from error
-    if isinstance(values, dict) and "architecture" in values and "model_type" not in values:
+    values = read_settings(path / "config.json", "timm, or save_pretrained of transformers,")
+    if "architecture" in values and "model_type" not in values:
         return Timm(checkpoint=str(path))
     return ImageTransformer(checkpoint=str(path))

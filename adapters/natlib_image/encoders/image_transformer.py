@@ -15,9 +15,9 @@ from natlib.encoders.pretrained import (
     fresh_model,
     load_pretrained,
     read_architecture,
+    read_settings,
 )
 from natlib.errors import ConfigError, one_line
-from natlib.runtime.reading import read_json
 
 __all__ = ["ImageTransformer"]
 
@@ -58,7 +58,7 @@ class ImageTransformer(EncoderRecipe):
         if self.checkpoint is None or self.architecture is not None:
             return {}  # or filled in before
         folder = self._folder()
-        values = _preprocessor(folder)
+        values = read_settings(folder / _PREPROCESSOR, "save_pretrained", optional=True)
         size = _side(values.get("crop_size")) if values.get("do_center_crop") else None
         resize = _side(values.get("size"))
         size = size or resize or _side(read_architecture(folder).get("image_size"))
@@ -223,21 +223,6 @@ class _Vision(Encoder):
 def _pooler(output: Any) -> Tensor | None:
     found: Tensor | None = getattr(output, "pooler_output", None)
     return found
-
-
-def _preprocessor(folder: Path) -> dict[str, Any]:
-    file = folder / _PREPROCESSOR
-    if not file.exists():
-        return {}
-    try:
-        values = read_json(file)
-        if not isinstance(values, dict):
-            raise ValueError("it is no object")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{file} cannot be read: {one_line(error)}; write it again with save_pretrained"
-        ) from error
-    return values
 
 
 def _side(value: Any) -> int | None:

@@ -10,9 +10,8 @@ from torch import nn
 
 from natlib.component import nearest
 from natlib.encoders import EncoderRecipe
-from natlib.encoders.pretrained import are_weights_replaced
+from natlib.encoders.pretrained import are_weights_replaced, read_settings
 from natlib.errors import ConfigError, one_line
-from natlib.runtime.reading import read_json
 from natlib_image.encoders.network import NetworkEncoder
 
 __all__ = ["Timm"]
@@ -162,16 +161,12 @@ def _classes(name: str, file: Path) -> int:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    file = folder / _CONFIG
-    try:
-        values = read_json(file)
-        if not isinstance(values, dict) or not isinstance(values.get("architecture"), str):
-            raise ValueError("it names no architecture")
-    except (OSError, ValueError) as error:
+    values = read_settings(folder / _CONFIG, "timm")
+    if not isinstance(values.get("architecture"), str):
         raise ConfigError(
-            f"{file} cannot be read: {one_line(error)}; expected what timm writes, or set "
-            "encoder.name and the safetensors file"
-        ) from error
+            f"{folder / _CONFIG} names no architecture; set encoder.name, and encoder.checkpoint "
+            "to the safetensors file"
+        )
     return values
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from natlib.component import Condition, Settings
+from natlib.encoders.pretrained import read_settings
 from natlib.errors import ConfigError, one_line
 from natlib.runtime.reading import read_json
 from natlib.runtime.tensors import read_tensors
@@ -25,6 +26,7 @@ __all__ = [
     "transformer_folder",
 ]
 
+_WRITER = "sentence-transformers"
 _MODULES = "modules.json"
 _PACKAGE = "sentence_transformers."
 # By the last part of a class's name; they have moved between modules of the package.
@@ -113,7 +115,11 @@ def read_sentence_folder(folder: Path) -> SentenceFolder | None:
     pooling: tuple[Pooling, ...] = ("mean",)
     top, paths = [], []
     for name, path in modules[1:]:
-        values = _json(path / "config.json") if name not in (_NORMALIZE, *_NOTHING) else {}
+        values = (
+            read_settings(path / "config.json", _WRITER)
+            if name not in (_NORMALIZE, *_NOTHING)
+            else {}
+        )
         if name == "Pooling":
             pooling = _pooling(values, path)
         elif name == _DENSE:
@@ -179,29 +185,20 @@ def _modules(folder: Path) -> list[tuple[str, Path]] | None:
     return [(name.rpartition(".")[2], folder / path) for name, path in listed]
 
 
-def _json(file: Path, optional: bool = False) -> dict[str, Any]:
-    if optional and not file.exists():
-        return {}
-    try:
-        values = read_json(file)
-        if not isinstance(values, dict):
-            raise ValueError("it is no object")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{file} cannot be read: {one_line(error)}; save the model again with "
-            "sentence-transformers"
-        ) from error
-    return values
-
-
 def _length(folder: Path) -> int | None:
     """Tokens at most: its own number, or else the tokenizer's, if there are as many positions."""
-    own = _json(folder / "sentence_bert_config.json", optional=True).get("max_seq_length")
+    own = read_settings(folder / "sentence_bert_config.json", _WRITER, optional=True).get(
+        "max_seq_length"
+    )
     if isinstance(own, int) and own > 0:
         return own
     known = (
-        _json(folder / "tokenizer_config.json", optional=True).get("model_max_length"),
-        _json(folder / "config.json", optional=True).get("max_position_embeddings"),
+        read_settings(folder / "tokenizer_config.json", _WRITER, optional=True).get(
+            "model_max_length"
+        ),
+        read_settings(folder / "config.json", _WRITER, optional=True).get(
+            "max_position_embeddings"
+        ),
     )
     return min((each for each in known if isinstance(each, int) and each > 0), default=None)
 
@@ -251,7 +248,7 @@ def _dense(values: dict[str, Any], path: Path) -> TopLayer:
 
 def _prompt(folder: Path) -> str:
     """The text that is put before each text unless another one is asked for."""
-    values = _json(folder / "config_sentence_transformers.json", optional=True)
+    values = read_settings(folder / "config_sentence_transformers.json", _WRITER, optional=True)
     prompts, default = values.get("prompts"), values.get("default_prompt_name")
     if not isinstance(prompts, dict) or default is None:
         return ""

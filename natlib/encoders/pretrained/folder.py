@@ -18,6 +18,7 @@ __all__ = [
     "are_weights_replaced",
     "checkpoint_is_gone",
     "read_architecture",
+    "read_settings",
     "read_weights",
     "weights_replaced",
     "whole_number",
@@ -61,6 +62,30 @@ def read_architecture(folder: Path) -> dict[str, Any]:
             f"config.json of the checkpoint {folder} cannot be read: {error}; {_AGAIN}"
         ) from error
     return dict(architecture)
+
+
+def read_settings(file: Path, writer: str, *, optional: bool = False) -> dict[str, Any]:
+    """A JSON file of a checkpoint that holds an object.
+
+    Args:
+        file: the file.
+        writer: what writes such files, for the message.
+        optional: whether it may be missing, which is as good as an empty one.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
+    if optional and not file.exists():
+        return {}
+    try:
+        values = read_json(file)
+        if not isinstance(values, dict):
+            raise ValueError("it is no object")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{file} cannot be read: {one_line(error)}; expected what {writer} writes"
+        ) from error
+    return values
 
 
 def whole_number(architecture: Mapping[str, Any], key: str, folder: Path) -> int | None:
