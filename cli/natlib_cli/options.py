@@ -112,7 +112,10 @@ Preset = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
-Encoder = Annotated[str | None, _kind("--encoder", ENCODERS, "Encoder to train")]
+Encoder = Annotated[
+    str | None,
+    _kind("--encoder", ENCODERS, "Encoder to train, or the folder of a checkpoint; kinds"),
+]
 Targets = Annotated[str | None, _kind("--targets", TARGETS, "Target distribution")]
 Assignment = Annotated[
     str | None, _kind("--assignment", ASSIGNMENTS, "Assignment of targets to samples")

@@ -1,10 +1,13 @@
 """Kinds that a run is asked for by name: where in the configuration they belong."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from natlib.assignment import Assignment
+from natlib.data import Modality
 from natlib.errors import ConfigError
+from natlib.families import ENCODERS
 from natlib.groups import Group, group_of, nearest_groups
 from natlib.objectives import NAT, Objective
 
@@ -18,7 +21,7 @@ class Choices(NamedTuple):
     """Names of kinds; None leaves what the other layers say.
 
     Attributes:
-        encoder: what is trained.
+        encoder: what is trained; also the folder of a checkpoint.
         targets: what the objective predicts.
         assignment: which targets a sample aims at.
         solver: what the assignment matches with.
@@ -47,7 +50,7 @@ class Choices(NamedTuple):
             ConfigError: the objective has no targets or no assignment, or the assignment that is
                 asked for has no solver; the message says what to do.
         """
-        layer: dict[str, Any] = {} if self.encoder is None else {"encoder": self.encoder}
+        layer: dict[str, Any] = {} if self.encoder is None else {"encoder": self._encoder(merged)}
         note = None
         if self.targets is not None:
             _put(layer, f"{self._objective(merged, 'targets').path}.targets", self.targets)
@@ -61,6 +64,16 @@ class Choices(NamedTuple):
                 chosen |= {"solver": self.solver} | ({"kind": _WITH_SOLVER} if note else {})
             _put(layer, path, chosen)
         return layer, note
+
+    def _encoder(self, merged: Mapping[str, Any]) -> Any:
+        """The kind of the encoder, or the recipe that reads the folder."""
+        name = str(self.encoder)
+        modality = group_of("data", Modality, merged.get("data", {}))
+        if name in ENCODERS.kinds() or not Path(name).expanduser().is_dir() or modality is None:
+            return name
+        found: Any = modality.model.model_construct()
+        recipe = found.encoder_in(Path(name))
+        return {"kind": recipe.kind, **recipe.model_dump(mode="json", exclude_defaults=True)}
 
     def _objective(self, merged: Mapping[str, Any], key: str) -> Group:
         """The objective that has a key, targets say."""

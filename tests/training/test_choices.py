@@ -1,5 +1,6 @@
 """Kinds by name: ``compose(targets=..., assignment=..., solver=..., encoder=...)``."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +151,14 @@ def test_an_objective_that_no_preset_names() -> None:
     assert isinstance(config.objective, NAT)
     assert config.objective.targets.kind == "gaussian"
     assert config.objective.assignment == Stream(solver=Greedy())
+
+
+def test_the_folder_of_a_checkpoint_is_an_encoder(tmp_path: Path) -> None:
+    config = compose("text", encoder=str(tmp_path))
+    assert config.encoder is not None
+    assert (config.encoder.kind, config.encoder.pretrained) == ("text_transformer", tmp_path.name)
+
+
+def test_a_modality_without_checkpoints_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the modality 'vector' has no encoder that reads"):
+        compose("vector", encoder=str(tmp_path))
