@@ -162,7 +162,10 @@ def _alone(cls: type[BaseModel], name: str) -> type[Settings]:
     """A group with one option of another group, so that this can be validated alone."""
     field = cls.model_fields[name]
     kind: Any = (field.annotation, field)
-    group: type[Settings] = create_model(cls.__name__, __base__=Settings, **{name: kind})
+    # Of no module: it is none of natlib's groups.
+    group: type[Settings] = create_model(
+        cls.__name__, __base__=Settings, __module__="", **{name: kind}
+    )
     return group
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from natlib.data import DecodedSamples, PreloadPlan, Unreadable, share
-from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode
+from natlib_text.decoding import BYTES_PER_TOKEN, DecodedText, decode, extent_of
 from natlib_text.ragged import Ragged
 from natlib_text.tokenizer import TextTokenizer, all_threads
 
@@ -70,6 +70,10 @@ class TextDecoder:
 
     def decode(self, index: int, item: Any) -> DecodedText:
         return DecodedText(index, decode(item, self.length * BYTES_PER_TOKEN, self.encoding))
+
+    def extent(self, item: Any) -> int:
+        """Roughly how long a stored text is, in bytes or characters; nothing is decoded."""
+        return extent_of(item)
 
     def nbytes(self, sample: DecodedText) -> float:
         # A token takes four bytes, and a text has hardly more than one token for four bytes.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from natlib.data.table_encoding import marked_encoding
 from natlib.errors import DataError
 
-__all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "first_bytes"]
+__all__ = ["BYTES_PER_TOKEN", "DecodedText", "FileSpan", "decode", "extent_of", "first_bytes"]
 
 BYTES_PER_TOKEN = 32
 """Bytes of a text that are read for each token of an input.
@@ -79,6 +79,18 @@ def first_bytes(item: Any, limit: int) -> bytes:
             file.seek(item.start)
             return file.read(min(item.end - item.start, limit + 1))
     raise DataError(f"got {type(item).__name__}, expected a str or a Path")
+
+
+def extent_of(item: Any) -> int:
+    """Roughly how long a stored text is, in bytes or characters; 0 if that cannot be told."""
+    if isinstance(item, str | bytes | memoryview):
+        return len(item)
+    if isinstance(item, FileSpan):
+        return item.end - item.start
+    try:
+        return item.stat().st_size if isinstance(item, Path) else 0
+    except OSError:  # decoding it will say why
+        return 0
 
 
 def decode(item: Any, limit: int, encoding: str | None = None) -> str:

@@ -31,6 +31,7 @@ from natlib_text import tfidf, tokenizer
 from natlib_text.augmentation import Augmentation, one_view
 from natlib_text.collating import collate, texts_of
 from natlib_text.decoder import TextDecoder, TextSamples
+from natlib_text.decoding import extent_of
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
 from natlib_text.encoders.transformer import TextTransformer
 from natlib_text.fitting import fit
@@ -271,6 +272,10 @@ class Text(Modality):
     def samples(self, items: Sequence[Any]) -> list[Any]:
         """Read texts (strings, or bytes in UTF-8) or files of one text each (paths)."""
         return decode_items(self._decoder(), items, "text")
+
+    def extents(self, items: Sequence[Any]) -> list[int] | None:
+        """See :meth:`Modality.extents`."""
+        return [extent_of(item) for item in items]
 
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         if isinstance(sample, Unreadable):

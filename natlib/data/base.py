@@ -311,6 +311,13 @@ class Modality(Component):
             DataError: an item cannot be read; the message names it.
         """
 
+    def extents(self, items: Sequence[Any]) -> list[int] | None:
+        """Roughly how long items are that :meth:`samples` reads; None where that does not matter.
+
+        Items of similar extent are embedded together, which spares padding.
+        """
+        return None
+
     @abstractmethod
     def thumbnail(self, sample: Any) -> Thumbnail | None:
         """A thumbnail of a decoded sample; None for an unreadable one."""

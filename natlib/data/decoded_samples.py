@@ -110,6 +110,16 @@ class DecodedSamples(Generic[S]):
         """A sample as the source stores it: the path of a file, say."""
         return self._split.item(index if self._rows is None else int(self._rows[index]))
 
+    def extents(self, index: Tensor) -> Tensor | None:
+        """Roughly how long some samples are, int64[s]; None where all inputs are of one size.
+
+        Whoever embeds samples of similar extent together spares padding.
+        """
+        extent = getattr(self._decoder, "extent", None)
+        if extent is None:
+            return None
+        return torch.tensor([extent(self.item(row)) for row in index.tolist()])
+
     def preload(self, workers: int, progress: Callable[[int, int], None] | None = None) -> None:
         """See :meth:`natlib.data.SampleSet.preload`.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from natlib.data import Batch, Modality, SampleSet, Unreadable, load_batches
-from natlib.data.sparse import finite_rows, is_sparse, stacked
+from natlib.data.sparse import finite_rows, is_sparse, rows_of, stacked
 from natlib.encoders import Encoder
 from natlib.errors import DataError, NonFiniteError
 from natlib.evaluation.modes import evaluating, untouched_random
@@ -70,8 +70,8 @@ def encode(
     wanted = samples.usable if index is None else index
     if not len(wanted):
         raise DataError("there is no usable sample to embed; check the source and its labels")
-    batches = [part.tolist() for part in torch.split(wanted, batch_size)]
-    rows = _Rows(len(wanted))
+    batches = [part.tolist() for part in torch.split(_ordered(samples, wanted), batch_size)]
+    rows = _Rows(wanted)
     done = 0
     with untouched_random(device), evaluating(encoder, objective, start):
         loaded = load_batches(modality, samples, batches, device=device, workers=workers)
@@ -84,47 +84,66 @@ def encode(
             done += len(asked)
             if progress is not None:
                 progress(done, len(wanted))
-    if not rows.index:
+    if not rows.found.any():
         why = f"; the first: {rows.unreadable[0].reason}" if rows.unreadable else ""
         raise DataError(f"none of {len(wanted)} samples could be decoded{why}; check the source")
-    kept = torch.cat(rows.index)
+    kept = wanted[rows.found]
     labels = None if samples.labels is None else samples.labels[kept].long()
     return Encoded(kept, labels, rows.whole(), rows.unreadable)
 
 
-class _Rows:
-    """Rows collected batch by batch in memory that is allocated once."""
+def _ordered(samples: SampleSet, wanted: Tensor) -> Tensor:
+    """The samples that are wanted, those of similar extent beside each other."""
+    extents = getattr(samples, "extents", None)
+    found: Tensor | None = None if extents is None else extents(wanted)
+    return wanted if found is None else wanted[found.argsort(stable=True)]
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.index: list[Tensor] = []
+
+class _Rows:
+    """Rows collected batch by batch, in the order of the samples, in memory allocated once.
+
+    Args:
+        wanted: int64[s], the samples in that order.
+
+    Attributes:
+        found: bool[s], those that could be decoded.
+        unreadable: the others.
+    """
+
+    def __init__(self, wanted: Tensor) -> None:
+        self.found = torch.zeros(len(wanted), dtype=torch.bool)
         self.unreadable: list[Unreadable] = []
+        self._place = {sample: place for place, sample in enumerate(wanted.tolist())}
         self._dense: dict[str, Tensor] = {}
         self._sparse: dict[str, list[Tensor]] = {}
+        self._places: list[Tensor] = []
         self._order: list[str] = []
-        self._filled = 0
 
     def add(self, batch: Batch, outputs: dict[str, Tensor]) -> None:
-        end = self._filled + len(batch.index)
-        self.index.append(batch.index.cpu())
+        places = torch.tensor([self._place[sample] for sample in batch.index.tolist()])
+        self.found[places] = True
+        self._places.append(places)
         self._order = list(outputs)
         for name, output in outputs.items():
             if is_sparse(output):
                 self._sparse.setdefault(name, []).append(output.cpu())
                 continue
             if name not in self._dense:
-                self._dense[name] = torch.empty(self.count, output.shape[1])
-            self._dense[name][self._filled : end] = output
-        self._filled = end
+                self._dense[name] = torch.empty(len(self.found), output.shape[1])
+            self._dense[name][places] = output.cpu()
 
     def whole(self) -> dict[str, Tensor]:
         """All rows of each kind of features."""
-        return {
-            name: stacked(self._sparse[name])
-            if name in self._sparse
-            else self._dense[name][: self._filled]
-            for name in self._order
-        }
+        return {name: self._rows_of(name) for name in self._order}
+
+    def _rows_of(self, name: str) -> Tensor:
+        if name in self._sparse:
+            together = stacked(self._sparse[name])
+            order = torch.cat(self._places).argsort()
+            in_order = torch.equal(order, torch.arange(len(order)))
+            return together if in_order else rows_of(together, order)
+        dense = self._dense[name]
+        return dense if self.found.all() else dense[self.found]
 
 
 def _outputs(

@@ -106,9 +106,19 @@ class EmbeddingModel:
         self._check_output(output)
         if device is not None:
             self.to(device)
-        starts = range(0, len(items), batch_size)
-        rows = [self._embed_items(items[start : start + batch_size], output) for start in starts]
-        return np.concatenate(rows) if rows else self._embed_nothing(output)
+        if not len(items):
+            return self._embed_nothing(output)
+        extents = self.modality.extents(cast("Sequence[Any]", items))
+        order = np.arange(len(items)) if extents is None else np.argsort(extents, kind="stable")
+        vectors: Vectors | None = None
+        for start in range(0, len(items), batch_size):
+            chosen = order[start : start + batch_size]
+            found = self._embed_items([items[place] for place in chosen], output)
+            if vectors is None:
+                vectors = np.empty((len(items), found.shape[1]), dtype=np.float32)
+            vectors[chosen] = found
+        assert vectors is not None
+        return vectors
 
     def embed_set(
         self,

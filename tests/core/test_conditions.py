@@ -28,6 +28,7 @@ from natlib_image_protocols.voc.detection import VocDetection
 from natlib_text import Text
 from natlib_text.augmentation import Augmentation as TextAugmentation
 from natlib_text.encoders.bag_of_ngrams import BagOfNgrams
+from natlib_text.encoders.sentence_folder import TopLayer
 from natlib_text.encoders.transformer import TextTransformer
 from natlib_vector import Vector
 
@@ -95,6 +96,15 @@ READ: list[tuple[type[Settings], dict[str, Any], dict[str, Any]]] = [
         TextTransformer,
         {"checkpoint": "folder", "architecture": {"hidden_size": 8}},
         {"checkpoint": None},
+    ),
+    (
+        TextTransformer,
+        {"checkpoint": "folder", "top": [{"kind": "normalize"}]},
+        {"checkpoint": None},
+    ),
+    *(
+        (TopLayer, {"kind": "dense", name: value}, {"kind": "normalize"})
+        for name, value in {"outputs": 3, "bias": True, "activation": "relu"}.items()
     ),
     *(
         (Vector, {"source": "a.csv", name: value}, {"source": "a.npy"})

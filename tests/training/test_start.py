@@ -41,7 +41,7 @@ def test_weights_of_another_run_are_kept_and_named(tmp_path: Path) -> None:
     assert start.name == "the run first, as it came"
     subject = subject_of(tmp_path / "second")
     train, _ = subject.training_samples()
-    encoder = subject.start_encoder(train, train.usable)
+    encoder = subject.start_encoders(train, train.usable)["start"]
     for name, value in first.encoder.state_dict().items():
         assert torch.equal(encoder.state_dict()[name], value), name
     written = (directory.evaluations / "standard.json").read_text()

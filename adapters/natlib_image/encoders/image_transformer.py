@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.one_or_more import OneOrMore
 from natlib.encoders.pooling import pool_stage
 from natlib.encoders.pretrained import (
     are_weights_replaced,
@@ -40,7 +40,7 @@ class ImageTransformer(EncoderRecipe):
     checkpoint: str | None = None
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it;
     needed."""
-    pooling: tuple[Pooling, ...] | None = Field(default=None, min_length=1)
+    pooling: OneOrMore[Pooling] | None = None
     """What becomes the features: ``cls``, the first token; ``mean`` of the patches or over the map;
     ``pooler``, the model's own; several are put side by side. By default ``cls``; for a model
     without such a token ``mean``, and for one that returns maps ``pooler``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
+from natlib.encoders.one_or_more import OneOrMore
 from natlib.encoders.pretrained import are_weights_replaced, whole_number
 from natlib.errors import ConfigError, one_line
 from natlib_text import tokenizer
@@ -65,7 +66,7 @@ class TextTransformer(EncoderRecipe):
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` or
     ``sentence-transformers`` writes it. If its tokenizer is elsewhere, set ``data.tokenizer`` to
     that folder. The checkpoint determines ``layers``, ``width``, ``heads`` and ``dropout``."""
-    pooling: tuple[Pooling, ...] | None = Field(default=None, min_length=1)
+    pooling: OneOrMore[Pooling] | None = None
     """How the outputs for all tokens become one vector; several are put side by side. By default
     as the checkpoint says, or else their mean."""
     top: tuple[TopLayer, ...] | None = None
