@@ -54,6 +54,9 @@ NOT_RUN = {
     "python benchmarks/threads.py --rounds 3 --epochs 12 --also GOMP_SPINCOUNT=6000 "
     "GOMP_SPINCOUNT=20000": "measures for minutes, on a machine that does nothing else",
     "python benchmarks/micro_batch.py --encoder convnet --size 32": "made smaller it is the same",
+    "python benchmarks/embed_speed.py texts all-MiniLM-L6-v2/ trec.csv": (
+        "measures beside sentence-transformers; tests/benchmarks/test_embed_speed.py runs it"
+    ),
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",
     "pytest natlib-timeseries": "tests/timeseries runs the tests of the same files",
