@@ -153,6 +153,8 @@ class Audio(Modality):
 
     def check_encoder(self, recipe: EncoderRecipe) -> None:
         """See :meth:`Modality.check_encoder`: one that reads this representation."""
+        if recipe.pretrained is not None and "representation" not in self.model_fields_set:
+            return  # the checkpoint says it, see for_encoder
         wanted = {"audio_convnet": "log_mel", "audio_resnet": "log_mel", "wav2vec": "waveform"}
         needed = wanted.get(recipe.kind, self.representation)
         if needed != self.representation:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
+    "LEVEL",
     "Cut",
     "centre_cut",
     "cut_out",
@@ -20,6 +21,9 @@ __all__ = [
     "random_cut",
     "random_factors",
 ]
+
+LEVEL = 0.1
+"""Root mean square of waves at the same level, a usual one of recorded speech."""
 
 # Points of a random frequency response, an octave apart; the highest is half the rate.
 _POINTS = 7
@@ -113,8 +117,8 @@ def level(wave: Tensor, valid: Tensor) -> Tensor:
 
 
 def equal_level(wave: Tensor, valid: Tensor) -> Tensor:
-    """Waves scaled to a root mean square of 0.1, a usual level of recorded speech."""
-    return wave * (0.1 / level(wave, valid))
+    """Waves scaled to a root mean square of :data:`LEVEL`."""
+    return wave * (LEVEL / level(wave, valid))
 
 
 def mix_background(

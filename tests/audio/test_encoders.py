@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import natlib
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.errors import ConfigError, NatlibError
+from natlib_audio import Audio
 from natlib_audio.encoders.convnet import AudioConvNet
 from natlib_audio.encoders.pooling import downsample_mask, mean_and_peak, mean_over_time, nonpadding
 from natlib_audio.encoders.resnet import AudioResNet
@@ -140,6 +143,37 @@ class TestCheckpoints:
         with torch.no_grad():
             expected = model(waves).last_hidden_state.mean(1)
             torch.testing.assert_close(encoder(waves), expected, atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.parametrize("normalise", [True, False])
+    def test_waves_are_prepared_as_its_feature_extractor_does(
+        self, normalise: bool, tmp_path: Path
+    ) -> None:
+        import transformers
+
+        folder = checkpoint(tmp_path / "net")
+        extractor = transformers.Wav2Vec2FeatureExtractor(
+            sampling_rate=8000, do_normalize=normalise, return_attention_mask=True
+        )
+        extractor.save_pretrained(folder)
+        model = natlib.Embedder(folder, Audio(seconds=0.5))
+        assert (model.modality.rate, model.modality.input_shape) == (8000, (4000,))
+        own = torch.Generator().manual_seed(2)
+        waves = [0.3 * torch.randn(count, generator=own).numpy() for count in (4000, 2500, 1500)]
+        waves = [wave - wave.mean() for wave in waves]
+        given = extractor(waves, sampling_rate=8000, padding=True, return_tensors="pt")
+        batch = model.modality.collate(model.modality.samples(waves))
+        assert torch.allclose(model.modality.plain(batch), given["input_values"], atol=1e-4)
+        with torch.no_grad():
+            theirs = model.encoder(given["input_values"])
+        assert np.abs(model.embed(waves) - theirs.numpy()).max() < 1e-4
+
+    def test_what_is_set_stays(self, tmp_path: Path) -> None:
+        recipe = Wav2Vec(checkpoint=str(checkpoint(tmp_path / "net")))
+        asked = Audio(rate=4000).for_encoder(recipe)
+        assert (asked.rate, asked.representation) == (4000, "waveform")
+        spectra = Audio(representation="log_mel")
+        with pytest.raises(ConfigError, match="does not read"):
+            spectra.check_encoder(recipe)
 
     def test_a_model_can_be_built_when_the_folder_is_gone(self, tmp_path: Path) -> None:
         folder = checkpoint(tmp_path / "a")

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from natlib.component import Condition
 from natlib.encoders import Encoder, EncoderRecipe
 from natlib.encoders.pooling import pool_stage
+from natlib.encoders.pretrained import read_settings
 from natlib.errors import ConfigError, one_line
 from natlib_audio.encoders.checkpoint import fresh_model, load_checkpoint, read_architecture
 from natlib_audio.encoders.pooling import mean_over_time
+from natlib_audio.waves import LEVEL
 
 __all__ = ["Wav2Vec"]
 
@@ -54,8 +56,8 @@ class Wav2Vec(EncoderRecipe):
     """Dropout probability of outputs in training."""
     checkpoint: str | None = None
     """A folder with ``config.json`` and ``model.safetensors``, as ``save_pretrained`` writes it.
-    The checkpoint then determines the settings above; set ``data.rate`` to the rate that it was
-    trained with, 16000 for nearly all."""
+    The checkpoint then determines the settings above, and how waves are prepared
+    (``preprocessor_config.json``)."""
     config: dict[str, Any] | None = None
     """The checkpoint's ``config.json``; filled in when a run begins, so that a trained model can
     be loaded without the checkpoint that it started from."""
@@ -65,6 +67,27 @@ class Wav2Vec(EncoderRecipe):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         return self
+
+    def inputs(self) -> dict[str, Any]:
+        """See :meth:`EncoderRecipe.inputs`: waves at the checkpoint's rate, scaled as it says.
+
+        Where it wants waves of mean 0 and variance 1, their root mean square is 1: a constant
+        offset stays.
+        """
+        if self.checkpoint is None or self.config is not None:
+            return {}  # or filled in before
+        folder = Path(self.checkpoint).expanduser()
+        values = read_settings(
+            folder / "preprocessor_config.json", "save_pretrained", optional=True
+        )
+        rate = values.get("sampling_rate")
+        inputs: dict[str, Any] = {"representation": "waveform"}
+        if isinstance(rate, int) and rate > 0:
+            inputs["rate"] = rate
+        scaled = values.get("do_normalize")
+        if isinstance(scaled, bool):
+            inputs |= {"equal_level": scaled, "mean": 0.0, "std": LEVEL if scaled else 1.0}
+        return inputs
 
     def completed(self, values: int) -> Self:
         """The recipe with the architecture of its checkpoint filled in.
