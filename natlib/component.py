@@ -157,6 +157,12 @@ class Settings(BaseModel):
         return key_hint(cls, values, key)
 
 
+class _OneOption(Settings):
+    """One option of another group; its docstring stays where it is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 @cache
 def _alone(cls: type[BaseModel], name: str) -> type[Settings]:
     """A group with one option of another group, so that this can be validated alone."""
@@ -164,7 +170,7 @@ def _alone(cls: type[BaseModel], name: str) -> type[Settings]:
     kind: Any = (field.annotation, field)
     # Of no module: it is none of natlib's groups.
     group: type[Settings] = create_model(
-        cls.__name__, __base__=Settings, __module__="", **{name: kind}
+        cls.__name__, __base__=_OneOption, __module__="", **{name: kind}
     )
     return group
 

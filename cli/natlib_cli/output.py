@@ -1,7 +1,7 @@
 """What is printed, and how errors are said."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +96,8 @@ def _say(text: str) -> None:
     _errors.say(("Error:", "bold red"), " ", " ".join(escaped(text, lines=True).split()))
 
 
-def print_evaluation(evaluation: "Evaluation", already: Sequence[str] = ()) -> None:
-    """Figures of the encoder beside its baselines.
-
-    Args:
-        evaluation: what was measured.
-        already: notes that the command has said before.
-    """
+def print_evaluation(evaluation: "Evaluation") -> None:
+    """Figures of the encoder beside its baselines."""
     table = Table(title=evaluation.title, title_justify="left")
     for number, column in enumerate(["features", *evaluation.columns.values()]):
         # Where a terminal is too narrow, titles take two lines rather than names.
@@ -112,8 +107,7 @@ def print_evaluation(evaluation: "Evaluation", already: Sequence[str] = ()) -> N
     console.print(table)
     details = evaluation.details
     for note in details.notes:
-        if note not in already:
-            console.say(f"Note: {note}")
+        console.say(f"Note: {note}")
     if not details.held_out:
         seen = details.more.get("seen_in_training")
         said = _SEEN.format(seen=seen, tested=details.test_samples) if seen else _NOT_HELD_OUT

@@ -239,7 +239,7 @@ def _conclude(result: "TrainResult") -> None:
         console.say(f"  {_program()} train --resume {run}")
         raise SystemExit(128 + (result.signal or 0))
     if result.evaluation is not None:
-        print_evaluation(result.evaluation, result.notes)
+        print_evaluation(result.evaluation)
     else:
         console.say(f"Not evaluated: {result.not_evaluated}.")
     if result.found_finished:
