@@ -68,4 +68,6 @@ nitpick_ignore_regex = [
     ("py:.*", r"natlib\.(component|registry)\.C|natlib\.data\.decoded_(samples|store)\.S"),
     ("py:.*", r"natlib_(image|audio|text)\.deco(der|ding)\.\w+"),
     ("py:.*", r"natlib_text\.line_index\.Unit|(pa|pyarrow|sp|scipy)(\..*)?"),
+    ("py:.*", r"natlib_text\.(length\.LengthRule|encoders\.sentence_folder\.TopLayer)"),
+    ("py:.*", r"natlib_image\.encoders\.network\.NetworkEncoder|UnknownFactError"),
 ]

@@ -137,7 +137,7 @@ class Settings(BaseModel):
 
         Raises:
             ConfigError: there is no such option.
-            ValidationError: a value is none of its option's type.
+            pydantic.ValidationError: a value is none of its option's type.
         """
         for key in update or {}:
             if key not in type(self).model_fields:

@@ -105,7 +105,7 @@ class Text(Modality):
     as many as 95 of 100 texts have, up to 1,024 for a convnet, 512 for a transformer, or what a
     checkpoint was made for."""
     prompt: str = ""
-    """Put before each text where a checkpoint was trained with one, ``query: `` say."""
+    """Put before each text, where a checkpoint was trained with such a beginning."""
     tokenizer: str | None = None
     """A folder with a ``tokenizer.json``. By default a tokenizer is trained on the texts."""
     vocabulary: int = Field(default=8192, ge=256)
