@@ -60,8 +60,8 @@ class RunRecord:
         """All values of a metric, in order.
 
         Args:
-            name: as :class:`natlib.objectives.NAT` by itself logs it; in a combined objective, it is
-                looked up under the name of the NAT part.
+            name: as :class:`natlib.objectives.NAT` by itself logs it; in a combined objective, it
+                is looked up under the name of the NAT part.
 
         Raises:
             UnknownFactError: it is not logged.
