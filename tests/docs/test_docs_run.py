@@ -55,7 +55,7 @@ NOT_RUN = {
     "GOMP_SPINCOUNT=20000": "measures for minutes, on a machine that does nothing else",
     "python benchmarks/micro_batch.py --encoder convnet --size 32": "made smaller it is the same",
     "python benchmarks/embed_speed.py texts all-MiniLM-L6-v2/ trec.csv": (
-        "measures beside sentence-transformers; tests/benchmarks/test_embed_speed.py runs it"
+        "needs a checkpoint; tests/text/test_sentence_folders.py compares the embeddings"
     ),
     "pip install lightly": "installs a peer that the tests do not need, and measures it",
     "pip install lapx POT": "installs peers that the tests do not need, and measures them",

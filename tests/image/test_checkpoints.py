@@ -120,6 +120,24 @@ class TestTransformers:
         own = Image(size=64, mean=(0.0, 0.0, 0.0)).for_encoder(recipe)
         assert (own.size, own.resize, own.mean) == (64, 72, (0.0, 0.0, 0.0))
 
+    @pytest.mark.parametrize(
+        ("more", "mean", "std"),
+        [
+            ({"do_normalize": False}, 0.0, 1.0),
+            ({"do_rescale": False}, 0.1 / 255, 0.4 / 255),
+            ({"rescale_factor": 2 / 255}, 0.05, 0.2),
+        ],
+    )
+    def test_scales_of_all_kinds(
+        self, more: dict[str, Any], mean: float, std: float, tmp_path: Path
+    ) -> None:
+        of_transformers(tmp_path / "vit", "vit")
+        values = PREPROCESSOR | {"image_mean": [0.1] * 3, "image_std": [0.4] * 3} | more
+        (tmp_path / "vit" / "preprocessor_config.json").write_text(json.dumps(values))
+        asked = Image().for_encoder(ImageTransformer(checkpoint=str(tmp_path / "vit")))
+        assert asked.mean == pytest.approx((mean,) * 3)
+        assert asked.std == pytest.approx((std,) * 3)
+
     def test_no_class_token(self, tmp_path: Path) -> None:
         of_transformers(tmp_path / "s", "siglip_vision_model")
         recipe = ImageTransformer(checkpoint=str(tmp_path / "s"), pooling=("cls",))
@@ -141,6 +159,20 @@ class TestTimm:
         stages = model.encoder.stages(images)
         assert torch.equal(stages["features"], model.encoder(images))
         assert len(stages) > 4
+
+    def test_arguments_of_the_folder_count(self, tmp_path: Path) -> None:
+        theirs = of_timm(tmp_path / "net", "test_resnet")
+        theirs.reset_classifier(0, "max")  # type: ignore[operator]
+        file = tmp_path / "net" / "config.json"
+        config = json.loads(file.read_text())
+        file.write_text(json.dumps(config | {"model_args": {"global_pool": "max"}}))
+        model = natlib.Embedder(tmp_path / "net", "image")
+        images = inputs(model)
+        with torch.no_grad():
+            assert torch.allclose(model.encoder(images), theirs(images), atol=1e-6)
+        file.write_text(json.dumps(config | {"model_args": {"act_layer": "os.system"}}))
+        with pytest.raises(ConfigError, match=r"has the argument 'act_layer', 'os\.system'"):
+            natlib.Embedder(tmp_path / "net", "image")
 
     def test_a_file_needs_a_name(self, tmp_path: Path) -> None:
         of_timm(tmp_path / "net", "test_resnet")

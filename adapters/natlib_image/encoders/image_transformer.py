@@ -65,11 +65,7 @@ class ImageTransformer(EncoderRecipe):
         if size is None:
             return {}
         inputs: dict[str, Any] = {"size": size, "resize": max(size, resize or size)}
-        for ours, theirs in (("mean", "image_mean"), ("std", "image_std")):
-            given = values.get(theirs)
-            if isinstance(given, list) and len(given) == 3 and values.get("do_normalize", True):
-                inputs[ours] = tuple(map(float, given))
-        return inputs
+        return inputs | _normalisation(values)
 
     def completed(self) -> "ImageTransformer":
         """The recipe with the architecture of its checkpoint filled in.
@@ -223,6 +219,22 @@ class _Vision(Encoder):
 def _pooler(output: Any) -> Tensor | None:
     found: Tensor | None = getattr(output, "pooler_output", None)
     return found
+
+
+def _normalisation(values: dict[str, Any]) -> dict[str, Any]:
+    """Mean and deviation for pixels from 0 to 1, as ``preprocessor_config.json`` treats them."""
+    if not values:
+        return {}
+    # What a white pixel is before the mean is subtracted.
+    factor = values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 1.0
+    white = 255.0 * float(factor) if isinstance(factor, int | float) else 1.0
+    found = [values.get(name) for name in ("image_mean", "image_std")]
+    if not values.get("do_normalize", True):
+        found = [[0.0] * 3, [1.0] * 3]
+    if not all(isinstance(given, list) and len(given) == 3 for given in found):
+        return {}
+    mean, std = (tuple(float(each) / white for each in given) for given in found if given)
+    return {"mean": mean, "std": std}
 
 
 def _side(value: Any) -> int | None:

@@ -16,6 +16,8 @@ from natlib_image.encoders.network import NetworkEncoder
 
 __all__ = ["Timm"]
 
+# Arguments that the inputs decide, and the classifier of the file.
+_OWN = ("img_size", "in_chans", "num_classes")
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
@@ -33,6 +35,9 @@ class Timm(EncoderRecipe):
     checkpoint: str | None = None
     """A safetensors file with weights of that network, or a folder as timm writes it, with
     ``config.json`` and ``model.safetensors``."""
+    arguments: dict[str, bool | int | float | str] | None = None
+    """Arguments of the network beside its name, ``{global_pool: max}`` say; by default those that
+    the checkpoint's folder gives."""
 
     @property
     def pretrained(self) -> str | None:
@@ -69,7 +74,8 @@ class Timm(EncoderRecipe):
         if self.checkpoint is None:
             return self
         path = Path(self.checkpoint).expanduser().absolute()
-        return self.model_copy(update={"checkpoint": str(path), "name": self._name()})
+        update = {"checkpoint": str(path), "name": self._name(), "arguments": self._arguments()}
+        return self.model_copy(update=update)
 
     def build(self, input_shape: tuple[int, ...]) -> NetworkEncoder:
         """See :meth:`EncoderRecipe.build`.
@@ -84,7 +90,7 @@ class Timm(EncoderRecipe):
         name = self._name()
         file = None if self.checkpoint is None or are_weights_replaced() else self._file()
         try:
-            net = _network(name, input_shape, file)
+            net = _network(name, input_shape, file, self._arguments())
             dim = _features(net, input_shape)
         except Exception as error:  # timm and its networks raise nearly anything
             where = f" with the weights of {file}" if file is not None else ""
@@ -114,6 +120,34 @@ class Timm(EncoderRecipe):
             raise ConfigError(f"timm has no network '{name}'; {_few(nearest(name, known))}")
         return name
 
+    def _arguments(self) -> dict[str, Any]:
+        """What a folder says of its network beside the name.
+
+        Raises:
+            ConfigError: an argument is no number and no single word.
+        """
+        if self.arguments is not None or self.checkpoint is None:
+            return dict(self.arguments or {})
+        folder = Path(self.checkpoint).expanduser()
+        if not folder.is_dir():
+            return {}
+        config = _config(folder)
+        given: dict[str, Any] = {}
+        if isinstance(config.get("global_pool"), str):
+            given["global_pool"] = config["global_pool"]
+        given |= config.get("model_args") or {}
+        given = {name: value for name, value in given.items() if name not in _OWN}
+        for name, value in given.items():
+            plain = isinstance(value, bool | int | float) or (
+                isinstance(value, str) and value.isidentifier()
+            )
+            if not plain or name in ("pretrained", "checkpoint_path", "cache_dir"):
+                raise ConfigError(
+                    f"{folder / _CONFIG} has the argument {name!r}, {value!r}; expected numbers "
+                    "and single words, so save the network without it"
+                )
+        return given
+
     def _file(self) -> Path:
         path = Path(str(self.checkpoint)).expanduser()
         file = path / _WEIGHTS if path.is_dir() else path
@@ -125,12 +159,14 @@ class Timm(EncoderRecipe):
         return file
 
 
-def _network(name: str, input_shape: tuple[int, ...], file: Path | None) -> nn.Module:
+def _network(
+    name: str, input_shape: tuple[int, ...], file: Path | None, given: dict[str, Any]
+) -> nn.Module:
     import timm
 
     # With the classifier of the file: without it, timm would load whatever fits, and be silent.
     classes = 0 if file is None else _classes(name, file)
-    arguments: dict[str, Any] = {"num_classes": classes, "in_chans": input_shape[0]}
+    arguments: dict[str, Any] = {**given, "num_classes": classes, "in_chans": input_shape[0]}
     if file is not None:
         overlay = {"file": str(file), "num_classes": classes}
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
@@ -142,7 +178,9 @@ def _network(name: str, input_shape: tuple[int, ...], file: Path | None) -> nn.M
             raise
         net = timm.create_model(name, **arguments)
     if classes:
-        net.reset_classifier(0)
+        # Which also resets the pooling, unless that is named.
+        pooling = [given["global_pool"]] if "global_pool" in given else []
+        net.reset_classifier(0, *pooling)
     module: nn.Module = net
     return module
 

@@ -1,34 +1,13 @@
-"""The benchmark of embedding runs, and both sides embed the same."""
+"""Texts of similar length are embedded together, and come back in their own order."""
 
-import re
 from pathlib import Path
-
-import pytest
 
 import natlib
 from natlib.data import Modality
 from natlib_text import Text
 from natlib_text.encoders.transformer import TextTransformer
-from tests.processes import run_python
 from tests.text.corpora import write_table
 from tests.text.tiny_checkpoints import write_modules
-
-SCRIPT = str(Path(__file__).parents[2] / "benchmarks" / "embed_speed.py")
-
-
-def gap(said: str) -> float:
-    (found,) = re.findall(r"largest difference (\S+),", said)
-    return float(found)
-
-
-def test_beside_sentence_transformers(tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers")
-    folder = write_modules(tmp_path / "tiny", ("Pooling", {"word_embedding_dimension": 8}))
-    write_table(tmp_path / "texts.csv", 40)
-    said = run_python(
-        SCRIPT, "texts", folder, tmp_path / "texts.csv", "--batch-size", "8", "--rounds", "1"
-    )
-    assert gap(said.out) < 1e-5, said.err
 
 
 def test_the_order_of_texts_does_not_matter(tmp_path: Path) -> None:
